@@ -1,0 +1,1 @@
+// Compiled only to produce the precompiled LibTorch header; see WildrayzerDependencies.cmake.
