@@ -1,0 +1,113 @@
+// Layers of the transformers, with the parameter names of the published checkpoints.
+//
+// Mixed precision, one rule for all: parameters carry the precision. The residual stream is float32. Norms
+// compute in float32 whatever the dtype of their weights and return the dtype of their input. Linear casts
+// its input to the dtype of its weight and returns that dtype; adding a branch to the residual stream
+// promotes back to float32. So `to(kBFloat16)` on the Linear layers is all that bf16 inference needs.
+//
+// Parameters are created uninitialised (no memory is touched, so that loading a checkpoint replaces them at
+// no cost): fill them from a checkpoint or with nn/init.h.
+#pragma once
+
+#include <torch/torch.h>
+
+#include <optional>
+
+namespace wildrayzer {
+
+// y = x weight^T + bias. Parameters: weight [out, in], bias [out] (optional).
+class LinearImpl : public torch::nn::Module {
+ public:
+  LinearImpl(int64_t in_features, int64_t out_features, bool bias = false);
+  // x [..., in] -> [..., out] in the weight's dtype.
+  torch::Tensor forward(const torch::Tensor& x);
+
+  torch::Tensor weight;
+  torch::Tensor bias;  // undefined without bias
+};
+TORCH_MODULE(Linear);
+
+// Layer normalisation over the last dimension. Parameters: weight [size], bias [size] (optional).
+class LayerNormImpl : public torch::nn::Module {
+ public:
+  explicit LayerNormImpl(int64_t size, bool bias = false, double eps = 1e-5);
+  // x [..., size] -> same shape and dtype, computed in float32.
+  torch::Tensor forward(const torch::Tensor& x);
+
+  torch::Tensor weight;
+  torch::Tensor bias;  // undefined without bias
+
+ private:
+  double eps_;
+};
+TORCH_MODULE(LayerNorm);
+
+// y = weight x / sqrt(mean(x^2) + eps) over the last dimension. Parameter: weight [size].
+class RmsNormImpl : public torch::nn::Module {
+ public:
+  explicit RmsNormImpl(int64_t size, double eps = 1e-5);
+  // x [..., size] -> same shape and dtype, computed in float32.
+  torch::Tensor forward(const torch::Tensor& x);
+
+  torch::Tensor weight;
+
+ private:
+  double eps_;
+};
+TORCH_MODULE(RmsNorm);
+
+// Multi-head self-attention with RMS-normalised queries and keys (method.md section 2). Children: to_qkv
+// (width -> 3 width), fc (width -> width), q_norm, k_norm (head size); no biases.
+class SelfAttentionImpl : public torch::nn::Module {
+ public:
+  // width must be a multiple of head_size.
+  SelfAttentionImpl(int64_t width, int64_t head_size);
+  // x [B, N, width] -> [B, n, width], n = queries if given (1 <= queries <= N), else N: only the first n
+  // tokens ask, all N tokens answer. Rows of the result equal those of the full computation.
+  torch::Tensor forward(const torch::Tensor& x, std::optional<int64_t> queries = std::nullopt);
+
+  Linear to_qkv{nullptr};
+  Linear fc{nullptr};
+  RmsNorm q_norm{nullptr};
+  RmsNorm k_norm{nullptr};
+
+ private:
+  int64_t width_;
+  int64_t head_size_;
+};
+TORCH_MODULE(SelfAttention);
+
+// Linear(width -> hidden), exact GELU, Linear(hidden -> width); no biases. Child: mlp, with children "0" and
+// "2".
+class MlpImpl : public torch::nn::Module {
+ public:
+  MlpImpl(int64_t width, int64_t hidden);
+  // x [..., width] -> same shape, in the weights' dtype.
+  torch::Tensor forward(const torch::Tensor& x);
+
+  torch::nn::Sequential mlp;
+
+ private:
+  Linear up_{nullptr};
+  Linear down_{nullptr};
+};
+TORCH_MODULE(Mlp);
+
+// Pre-norm transformer block: x += attn(norm1(x)); x += mlp(norm2(x)). Children: norm1, attn, norm2, mlp.
+class BlockImpl : public torch::nn::Module {
+ public:
+  // The MLP is mlp_ratio times as wide as the residual stream.
+  BlockImpl(int64_t width, int64_t head_size, int64_t mlp_ratio = 4);
+  // x [B, N, width] -> [B, n, width], n = queries if given, else N. With `queries` only the first n tokens
+  // are computed and returned (their values are those of the full computation): what the last block of a
+  // stack needs.
+  torch::Tensor forward(const torch::Tensor& x, std::optional<int64_t> queries = std::nullopt);
+
+  LayerNorm norm1{nullptr};
+  SelfAttention attn{nullptr};
+  LayerNorm norm2{nullptr};
+  Mlp mlp{nullptr};
+};
+TORCH_MODULE(Block);
+
+}  // namespace wildrayzer
