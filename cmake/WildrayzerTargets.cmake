@@ -50,6 +50,11 @@ endfunction()
 function(wrz_use_torch target)
   target_link_libraries(${target} PUBLIC ${TORCH_LIBRARIES})
   target_precompile_headers(${target} REUSE_FROM wrz_torch_pch)
+  get_target_property(type ${target} TYPE)
+  if(type STREQUAL "EXECUTABLE")  # executables default to -fPIE, which does not match the header compiled with -fPIC
+    set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+    target_compile_options(${target} PRIVATE -fPIC)
+  endif()
 endfunction()
 
 # wrz_add_test(NAME [TORCH] [GOLDEN] SOURCES ... [DEPS ...] [LABELS ...] [PROCESSORS n] [TIMEOUT seconds])
