@@ -1,0 +1,119 @@
+#include "wildrayzer/io/checkpoint.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "wildrayzer/io/safetensors.h"
+#include "wildrayzer/io/tensor_checks.h"
+#include "wildrayzer/util/error.h"
+#include "wildrayzer/util/sha256.h"
+
+namespace wildrayzer {
+namespace {
+
+torch::Tensor CopyTensor(const TensorEntry& entry, torch::ScalarType type) {
+  torch::Tensor tensor = torch::empty(entry.shape, type);
+  auto* out = static_cast<std::byte*>(tensor.data_ptr());
+  entry.Stream([&](std::span<const std::byte> bytes) {
+    std::memcpy(out, bytes.data(), bytes.size());
+    out += bytes.size();
+  });
+  if (type == torch::kBool) {
+    // Bytes other than 0 and 1 in a bool are undefined behaviour in C++; a file may hold any byte.
+    auto* values = static_cast<unsigned char*>(tensor.data_ptr());
+    std::transform(values, values + tensor.numel(), values, [](unsigned char v) { return v != 0 ? 1 : 0; });
+  }
+  return tensor;
+}
+
+}  // namespace
+
+torch::ScalarType TorchType(const std::string& path, const std::string& tensor, DType dtype) {
+  switch (dtype) {
+    case DType::kBool:
+      return torch::kBool;
+    case DType::kU8:
+      return torch::kUInt8;
+    case DType::kI8:
+      return torch::kInt8;
+    case DType::kI16:
+      return torch::kInt16;
+    case DType::kI32:
+      return torch::kInt32;
+    case DType::kI64:
+      return torch::kInt64;
+    case DType::kF16:
+      return torch::kHalf;
+    case DType::kBF16:
+      return torch::kBFloat16;
+    case DType::kF32:
+      return torch::kFloat32;
+    case DType::kF64:
+      return torch::kFloat64;
+    case DType::kU16:
+    case DType::kU32:
+    case DType::kU64:
+      break;
+  }
+  throw FileError(path, "tensor '" + tensor + "' has element type " + std::string(DTypeName(dtype)) +
+                            ", which LibTorch does not support");
+}
+
+Checkpoint::Checkpoint(std::string path, std::vector<TensorFile> files)
+    : path_(std::move(path)), files_(std::move(files)) {
+  for (size_t i = 0; i < files_.size(); ++i) {
+    const std::vector<TensorEntry>& tensors = files_[i].tensors();
+    for (size_t k = 0; k < tensors.size(); ++k) {
+      if (!index_.emplace(tensors[k].name, Position{i, k}).second) {
+        throw FileError(files_[i].path(), "tensor '" + tensors[k].name + "' is also in another shard");
+      }
+      names_.push_back(tensors[k].name);
+    }
+  }
+}
+
+Checkpoint Checkpoint::Open(const std::filesystem::path& path) {
+  return Checkpoint(path.string(), {OpenSafetensors(path)});
+}
+
+const TensorEntry& Checkpoint::Entry(const std::string& name) const {
+  const auto found = index_.find(name);
+  if (found == index_.end()) throw FileError(path_, "tensor '" + name + "' is missing");
+  return files_[found->second.file].tensors()[found->second.tensor];
+}
+
+torch::Tensor Checkpoint::Get(const std::string& name) const {
+  const TensorEntry& entry = Entry(name);
+  const TensorFile& file = files_[index_.at(name).file];
+  const torch::ScalarType type = TorchType(file.path(), name, entry.dtype);
+  if (entry.numel() == 0) return torch::empty(entry.shape, type);
+  const bool aligned =
+      reinterpret_cast<uintptr_t>(entry.data) % static_cast<size_t>(DTypeSize(entry.dtype)) == 0;
+  if (!entry.contiguous() || !aligned || type == torch::kBool) return CopyTensor(entry, type);
+  auto keep = [mapping = file.mapping()](void*) {};
+  return torch::from_blob(const_cast<std::byte*>(entry.data), entry.shape, keep, type);
+}
+
+void Checkpoint::CheckFinite(const std::vector<std::string>& names) const {
+  for (const std::string& name : names) {
+    if (!AllFinite(Entry(name))) {
+      throw FileError(path_,
+                      "tensor '" + name + "' contains NaN or infinite values; the weights are damaged");
+    }
+  }
+}
+
+std::string Checkpoint::WeightsHash(std::vector<std::string> names) const {
+  std::sort(names.begin(), names.end());
+  Sha256 hash;
+  for (const std::string& name : names) {
+    const TensorEntry& entry = Entry(name);
+    const std::string head =
+        name + '\0' + std::string(DTypeName(entry.dtype)) + ShapeText(entry.shape) + '\0';
+    hash.Update(head.data(), head.size());
+    entry.Stream([&](std::span<const std::byte> bytes) { hash.Update(bytes.data(), bytes.size()); });
+  }
+  return hash.Hex();
+}
+
+}  // namespace wildrayzer

@@ -1,0 +1,124 @@
+// The generator against the documented vectors: integers, doubles and tensors bit for bit.
+#include <gmock/gmock.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "wildrayzer/testing/golden.h"
+#include "wildrayzer/util/error.h"
+#include "wildrayzer/util/random.h"
+
+namespace wildrayzer::testing {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr uint64_t kIncrement = 0x9E3779B97F4A7C15;
+
+// The folder's own vectors when it is there, else the copies that come with the repository.
+fs::path Vector(const std::string& name) {
+  const fs::path golden = GoldenDir() / name;
+  return fs::exists(golden) ? golden : TestData(name);
+}
+
+nlohmann::json ReadJson(const fs::path& path) {
+  std::ifstream file(path);
+  return nlohmann::json::parse(file);
+}
+
+bool BitEqual(const torch::Tensor& a, const torch::Tensor& b) {
+  const torch::Tensor x = a.contiguous();
+  const torch::Tensor y = b.contiguous();
+  return x.dtype() == y.dtype() && x.sizes() == y.sizes() &&
+         std::memcmp(x.data_ptr(), y.data_ptr(), x.nbytes()) == 0;
+}
+
+TEST(Generator, HashesAndValuesAreExact) {
+  const nlohmann::json vectors = ReadJson(Vector("generator.json"));
+  for (const auto& [key, hash] : vectors.at("fnv1a64").items()) {
+    EXPECT_EQ(Fnv1a64(key), std::strtoull(hash.get<std::string>().c_str(), nullptr, 16)) << key;
+  }
+  size_t checked = 0;
+  for (const auto& [key, values] : vectors.at("raw_u64").items()) {
+    for (const auto& [index, bits] : values.items()) {
+      const uint64_t i = std::stoull(index);
+      EXPECT_EQ(SplitMix64(Fnv1a64(key) + i * kIncrement),
+                std::strtoull(bits.get<std::string>().c_str(), nullptr, 16));
+      ++checked;
+    }
+  }
+  for (const auto& [key, values] : vectors.at("u_f64_hex").items()) {
+    for (const auto& [index, number] : values.items()) {
+      const double expected = std::strtod(number.get<std::string>().c_str(), nullptr);
+      EXPECT_EQ(GeneratorValue(key, std::stoull(index)), expected) << key << " " << index;
+      ++checked;
+    }
+  }
+  EXPECT_GT(checked, 0u);
+}
+
+TEST(Generator, TensorsAreExact) {
+  const GoldenFile golden(Vector("generator.safetensors"));
+  EXPECT_TRUE(
+      BitEqual(GeneratedTensor("selftest/unit", golden.Shape("selftest/unit")), golden.Get("selftest/unit")));
+  const torch::Tensor linear = GeneratedTensor("selftest/linear", {4, 768}, std::sqrt(3.0 / 768));
+  EXPECT_TRUE(BitEqual(linear.slice(1, 0, 768, 64), golden.Get("selftest/linear_768_in")));
+  EXPECT_TRUE(BitEqual(GeneratedTensor("selftest/bias", {16}, 0.02), golden.Get("selftest/bias")));
+  EXPECT_TRUE(BitEqual(GeneratedTensor("selftest/norm", {16}, 0.1, 1.0), golden.Get("selftest/norm")));
+  const torch::Tensor noise = NoiseImage("selftest/noise", {2, 3, 256, 256});
+  EXPECT_TRUE(BitEqual(noise.slice(2, 0, 4).slice(3, 0, 4), golden.Get("selftest/noise_image_corner")));
+}
+
+TEST(Generator, SmoothImagesAgree) {
+  const GoldenFile golden(Vector("generator.safetensors"));
+  const torch::Tensor image = SmoothImage("selftest/image", 2, 256, 256);
+  const auto worst = [](const torch::Tensor& a, const torch::Tensor& b) {
+    return (a - b).abs().max().item<double>();
+  };
+  // The stored corner is the upper right one. 1e-6 absolute: the documented allowance for the order of
+  // float32 operations in the upsampling.
+  EXPECT_LE(worst(image.slice(2, 0, 12).slice(3, 244, 256), golden.Get("selftest/smooth_image_corner")),
+            1e-6);
+  EXPECT_LE(
+      worst(image.slice(2, 0, 256, 16).slice(3, 0, 256, 16), golden.Get("selftest/smooth_image_stride16")),
+      1e-6);
+  const torch::Tensor rms = image.to(torch::kFloat64).pow(2).mean({1, 2, 3}).sqrt();
+  EXPECT_LE(worst(rms, golden.Get("selftest/smooth_image_rms")), 1e-6);
+}
+
+TEST(Golden, FindsTheInputKey) {
+  WRZ_NEED_GOLDEN();
+  for (const fs::path& path : GoldenFiles("rayzer_static")) {
+    const GoldenFile golden(path);
+    const int64_t views = golden.Shape("check/image_corner")[0];
+    const std::string key = InputKey(golden, "image", views, 256, 256);
+    EXPECT_TRUE(CornerMatches(SmoothImage(key, views, 256, 256), golden.Get("check/image_corner")));
+    EXPECT_THROW(InputKey(golden, "nothing", views, 256, 256, "check/image_corner"), FileError);
+  }
+}
+
+TEST(Golden, RelativeErrorIsTheDocumentedOne) {
+  const torch::Tensor a = torch::tensor({3.0f, 4.0f});
+  const torch::Tensor b = torch::tensor({3.0f, 5.0f});
+  EXPECT_NEAR(RelativeError(a, b), 1.0 / std::sqrt(34.0), 1e-12);
+  EXPECT_EQ(RelativeError(a, a), 0.0);
+  EXPECT_EQ(RelativeError(a, torch::ones({3})), std::numeric_limits<double>::infinity());
+  EXPECT_EQ(RelativeError(a * NAN, a), std::numeric_limits<double>::infinity());
+}
+
+TEST(Manifest, FillsByNameAndRefusesDifferences) {
+  torch::nn::Linear layer(torch::nn::LinearOptions(3, 2));
+  const std::vector<ManifestEntry> manifest{{"weight", "k/w", {2, 3}, 0.5, 0.0},
+                                            {"bias", "k/b", {2}, 0.1, 1.0}};
+  FillFromManifest(*layer, manifest);
+  EXPECT_EQ(layer->weight[1][0].item<float>(), static_cast<float>(GeneratorValue("k/w", 3) * 0.5));
+  EXPECT_EQ(layer->bias[1].item<float>(), static_cast<float>(GeneratorValue("k/b", 1) * 0.1 + 1.0));
+  EXPECT_THROW(FillFromManifest(*layer, {manifest[0]}), Error);
+  EXPECT_THROW(FillFromManifest(*layer, {manifest[0], manifest[1], {"extra", "k", {1}, 1, 0}}), Error);
+  EXPECT_THROW(FillFromManifest(*layer, {manifest[0], {"bias", "k/b", {3}, 0.1, 1.0}}), Error);
+}
+
+}  // namespace
+}  // namespace wildrayzer::testing
