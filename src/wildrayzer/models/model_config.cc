@@ -1,0 +1,186 @@
+#include "wildrayzer/models/model_config.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "wildrayzer/util/error.h"
+
+namespace wildrayzer {
+namespace {
+
+// No published or sensible model comes near these; they keep hostile files from asking for absurd memory.
+constexpr int64_t kMaxWidth = 1 << 16;
+constexpr int64_t kMaxLayers = 512;
+constexpr int64_t kMaxPatch = 256;
+constexpr int64_t kMaxSide = 1 << 15;
+constexpr int64_t kMaxSceneTokens = 1 << 20;
+
+// The value at `key`, which must be one of `names`.
+template <typename Enum, size_t N>
+Enum Choice(const Config& config, const std::string& key, Enum fallback,
+            const std::array<std::pair<const char*, Enum>, N>& names) {
+  if (!config.Has(key)) return fallback;
+  const std::string text = config.Get<std::string>(key, "");
+  std::string allowed;
+  for (const auto& [name, value] : names) {
+    if (text == name) return value;
+    allowed += (allowed.empty() ? "" : " or ") + std::string(name);
+  }
+  throw Error(fmt::format("{}: key '{}' is '{}', it must be {}", config.name(), key, text, allowed));
+}
+
+void CheckRange(const std::string& where, const char* what, int64_t value, int64_t low, int64_t high) {
+  if (value < low || value > high) {
+    throw Error(fmt::format("{}: {} is {}, it must lie between {} and {}", where, what, value, low, high));
+  }
+}
+
+// The image and ray tokenizers and the renderer share one patch grid.
+void CheckSamePatch(const Config& config, int64_t patch) {
+  for (const char* key : {"model.target_pose_tokenizer.patch_size", "model.target_image.patch_size"}) {
+    if (config.Get<int64_t>(key, patch) != patch) {
+      throw Error(fmt::format("{}: key '{}' must equal model.image_tokenizer.patch_size ({})", config.name(), key, patch));
+    }
+  }
+  const auto channels = [&](const char* key, int64_t expected) {
+    if (config.Get<int64_t>(key, expected) != expected) {
+      throw Error(fmt::format("{}: key '{}' must be {}", config.name(), key, expected));
+    }
+  };
+  channels("model.image_tokenizer.in_channels", 3);
+  channels("model.target_pose_tokenizer.in_channels", 6);
+  channels("model.target_image.in_channels", 3);
+}
+
+TokenMasking ReadTokenMasking(const Config& config) {
+  const bool drop = config.Get<bool>("model.use_token_dropping", false);
+  const bool noise = config.Get<bool>("model.use_mae_masking", false);
+  if (drop && noise) {
+    throw Error(config.name() + ": set only one of model.use_token_dropping and model.use_mae_masking");
+  }
+  using Pair = std::pair<const char*, TokenMasking>;
+  return Choice(config, "model.token_masking", noise ? TokenMasking::kNoise : TokenMasking::kZero,
+                std::array{Pair{"zero", TokenMasking::kZero}, Pair{"noise", TokenMasking::kNoise}});
+}
+
+MotionConfig ReadMotion(const Config& config, const std::string& dino_model) {
+  MotionConfig motion;
+  motion.cross_view = config.Get<bool>("model.motion.cross_view", !config.Has("model.class_name"));
+  motion.threshold =
+      config.Get<double>("model.motion.threshold", config.Get<double>("model.motion_mask_threshold", 0.1));
+  const int64_t known_width = DinoWidth(dino_model);
+  motion.dino_width = config.Get<int64_t>("model.motion.dino_width", known_width > 0 ? known_width : 4096);
+  motion.layers = config.Get<int64_t>("model.motion.layers", motion.layers);
+  motion.head_bias = config.Get<bool>("model.motion.head_bias", motion.head_bias);
+  return motion;
+}
+
+const char* Bool(bool value) { return value ? "true" : "false"; }
+
+}  // namespace
+
+ModelConfig ModelConfig::FromConfig(const Config& config) {
+  ModelConfig model;
+  model.patch = config.Get<int64_t>("model.image_tokenizer.patch_size", model.patch);
+  CheckSamePatch(config, model.patch);
+  const int64_t side = config.Get<int64_t>("model.image_tokenizer.image_size", model.height);
+  config.Get<int64_t>("model.target_pose_tokenizer.image_size", side);  // read as known; rays follow the image
+  model.height = config.Get<int64_t>("model.target_image.height", side);
+  model.width = config.Get<int64_t>("model.target_image.width", side);
+  model.scene_tokens = config.Get<int64_t>("model.scene_latent.length", model.scene_tokens);
+
+  model.d = config.Get<int64_t>("model.transformer.d", model.d);
+  model.d_head = config.Get<int64_t>("model.transformer.d_head", model.d_head);
+  model.camera_estimator_layers =
+      config.Get<int64_t>("model.transformer.encoder_n_layer", model.camera_estimator_layers);
+  model.scene_encoder_layers =
+      config.Get<int64_t>("model.transformer.encoder_geom_n_layer", model.scene_encoder_layers);
+  model.renderer_layers = config.Get<int64_t>("model.transformer.decoder_n_layer", model.renderer_layers);
+  model.special_init = config.Get<bool>("model.transformer.special_init", model.special_init);
+  model.depth_init = config.Get<bool>("model.transformer.depth_init", model.depth_init);
+  if (!config.Get<bool>("model.transformer.use_qk_norm", true)) {
+    throw Error(config.name() + ": key 'model.transformer.use_qk_norm' must be true, the model has no other attention");
+  }
+
+  using Pose = std::pair<const char*, PoseRepresentation>;
+  model.pose = Choice(config, "model.pose_latent.representation", model.pose,
+                      std::array{Pose{"6d", PoseRepresentation::kRotation6d}, Pose{"quat", PoseRepresentation::kQuaternion}});
+  using Canonical = std::pair<const char*, CanonicalView>;
+  model.canonical = Choice(config, "model.pose_latent.canonical", model.canonical,
+                           std::array{Canonical{"first", CanonicalView::kFirst}, Canonical{"middle", CanonicalView::kMiddle}});
+
+  model.use_motion = config.Get<bool>("model.use_motion_mask", false);
+  model.token_masking = ReadTokenMasking(config);
+  model.dino_model = config.Get<std::string>("model.dinov3_pseudolabel.model_name", model.dino_model);
+  model.motion = ReadMotion(config, model.dino_model);
+  model.Validate(config.name());
+  return model;
+}
+
+void ModelConfig::Validate(const std::string& where) const {
+  CheckRange(where, "the patch size", patch, 1, kMaxPatch);
+  CheckRange(where, "the image height", height, patch, kMaxSide);
+  CheckRange(where, "the image width", width, patch, kMaxSide);
+  if (height % patch != 0 || width % patch != 0) {
+    throw Error(fmt::format("{}: the image size {} x {} (height x width) must be a multiple of the patch size {}", where,
+                            height, width, patch));
+  }
+  CheckRange(where, "the token width d", d, 8, kMaxWidth);
+  CheckRange(where, "the head size d_head", d_head, 1, d);
+  if (d % d_head != 0) {
+    throw Error(fmt::format("{}: the token width d = {} must be a multiple of the head size d_head = {}", where, d, d_head));
+  }
+  if (d % 8 != 0) {
+    throw Error(fmt::format("{}: the token width d = {} must be a multiple of 8 for the 2-D position code", where, d));
+  }
+  CheckRange(where, "the number of scene tokens", scene_tokens, 1, kMaxSceneTokens);
+  CheckRange(where, "the number of camera estimator layers", camera_estimator_layers, 1, kMaxLayers);
+  CheckRange(where, "the number of scene encoder layers", scene_encoder_layers, 1, kMaxLayers);
+  CheckRange(where, "the number of renderer layers", renderer_layers, 1, kMaxLayers);
+  if (!use_motion) return;
+  if (d % 32 != 0) {
+    throw Error(fmt::format("{}: the token width d = {} must be a multiple of 32 for the mask decoder, which halves it five times",
+                            where, d));
+  }
+  CheckRange(where, "the number of motion estimator layers", motion.layers, 1, kMaxLayers);
+  CheckRange(where, "the DINOv3 feature width", motion.dino_width, 1, kMaxWidth);
+  if (!(motion.threshold >= 0.0 && motion.threshold <= 1.0)) {
+    throw Error(fmt::format("{}: the motion threshold {} must lie in [0, 1]", where, motion.threshold));
+  }
+}
+
+std::string ModelConfig::ToYaml() const {
+  return fmt::format(
+      "model:\n"
+      "  image_tokenizer: {{patch_size: {}}}\n"
+      "  target_image: {{height: {}, width: {}}}\n"
+      "  scene_latent: {{length: {}}}\n"
+      "  pose_latent: {{representation: \"{}\", canonical: \"{}\"}}\n"
+      "  transformer: {{d: {}, d_head: {}, encoder_n_layer: {}, encoder_geom_n_layer: {}, decoder_n_layer: {},\n"
+      "                special_init: {}, depth_init: {}}}\n"
+      "  use_motion_mask: {}\n"
+      "  token_masking: {}\n"
+      "  motion: {{cross_view: {}, threshold: {}, dino_width: {}, layers: {}, head_bias: {}}}\n"
+      "  dinov3_pseudolabel: {{model_name: \"{}\"}}\n",
+      patch, height, width, scene_tokens, pose == PoseRepresentation::kRotation6d ? "6d" : "quat",
+      canonical == CanonicalView::kFirst ? "first" : "middle", d, d_head, camera_estimator_layers,
+      scene_encoder_layers, renderer_layers, Bool(special_init), Bool(depth_init), Bool(use_motion),
+      token_masking == TokenMasking::kZero ? "zero" : "noise", Bool(motion.cross_view), motion.threshold,
+      motion.dino_width, motion.layers, Bool(motion.head_bias), dino_model);
+}
+
+int64_t DinoWidth(const std::string& model_name) {
+  // Longer names first: "vits16" is a part of "vits16plus".
+  constexpr std::pair<const char*, int64_t> kWidths[] = {{"vits16plus", 384}, {"vits16", 384},  {"vitb16", 768},
+                                                         {"vitl16plus", 1024}, {"vitl16", 1024}, {"vith16plus", 1280},
+                                                         {"vit7b16", 4096}};
+  for (const auto& [name, width] : kWidths) {
+    if (model_name.find(name) != std::string::npos) return width;
+  }
+  return 0;
+}
+
+}  // namespace wildrayzer

@@ -1,0 +1,91 @@
+// Shape and options of the model, read from the release's YAML keys or guessed from the tensors of a checkpoint.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "wildrayzer/util/config.h"
+
+namespace wildrayzer {
+
+// How the camera head writes a rotation: 6D (Zhou et al. 2019; 9 numbers a pose) or quaternion w, x, y, z (7 numbers).
+enum class PoseRepresentation { kRotation6d, kQuaternion };
+// The view whose camera is the world frame: the first, or number V / 2 (from 0).
+enum class CanonicalView { kFirst, kMiddle };
+// What becomes of the tokens of dynamic patches: zeros (paper) or the learned noise token (released model).
+enum class TokenMasking { kZero, kNoise };
+
+struct MotionConfig {
+  // The estimator's blocks attend over the tokens of all views (paper) or of each view on its own (release).
+  // FromConfig: `model.motion.cross_view`; without that key false for the release's files (those name a
+  // `model.class_name`), because the released weights were trained so, and true for our own.
+  bool cross_view = true;
+  // A patch is dynamic when its mean motion probability exceeds this, in [0, 1].
+  double threshold = 0.1;
+  // Width of the DINOv3 patch features: 384 (S, S+), 768 (B), 1024 (L), 1280 (H+), 4096 (7B).
+  int64_t dino_width = 4096;
+  int64_t layers = 4;
+  // Stage 2 files have no bias in the last convolution.
+  bool head_bias = true;
+
+  bool operator==(const MotionConfig&) const = default;
+};
+
+struct ModelConfig {
+  // Default resolution in pixels; the model itself takes any multiple of the patch size.
+  int64_t height = 256;
+  int64_t width = 256;
+  int64_t patch = 16;
+  // Token width and attention head size.
+  int64_t d = 768;
+  int64_t d_head = 64;
+  // Number of scene tokens.
+  int64_t scene_tokens = 768;
+  int64_t camera_estimator_layers = 12;
+  int64_t scene_encoder_layers = 8;
+  int64_t renderer_layers = 12;
+  PoseRepresentation pose = PoseRepresentation::kRotation6d;
+  CanonicalView canonical = CanonicalView::kFirst;
+  // Standard deviations of RandomInit: 0.02, times 1 / sqrt(2 (i + 1)) in block i with special_init and depth_init, times
+  // 1 / sqrt(2 layers) with special_init alone.
+  bool special_init = true;
+  bool depth_init = true;
+
+  bool use_motion = false;
+  TokenMasking token_masking = TokenMasking::kZero;
+  MotionConfig motion;
+  // Names the DINOv3 variant that feeds the motion estimator (a Hugging Face repository).
+  std::string dino_model = "facebook/dinov3-vit7b16-pretrain-lvd1689m";
+
+  // Numbers of one pose: 9 or 7.
+  int64_t PoseSize() const { return pose == PoseRepresentation::kRotation6d ? 9 : 7; }
+
+  // Reads `model.*`; README of configs/ lists the keys. Absent keys keep the full-size defaults above. Raises Error
+  // naming the file, the key and what it must be.
+  static ModelConfig FromConfig(const Config& config);
+
+  // The same settings as YAML that FromConfig reads back unchanged; written into the checkpoints that we save.
+  std::string ToYaml() const;
+
+  // Raises Error("`where`: ...") unless the settings fit together.
+  void Validate(const std::string& where) const;
+
+  bool operator==(const ModelConfig&) const = default;
+};
+
+// Names and shapes of a checkpoint's tensors under the release's names.
+using TensorShapes = std::map<std::string, std::vector<int64_t>>;
+
+// Infers every size, the pose representation, the DINOv3 width and the presence of the motion estimator and of the noise
+// token. What shapes cannot tell is the release's: canonical view first, cross_view false, threshold 0.1; the default
+// resolution is 256 x 256 (or the next multiple of the patch). Raises FileError(where, ...) naming the tensor that is
+// missing or has an impossible shape.
+ModelConfig GuessFromCheckpoint(const TensorShapes& shapes, const std::string& where);
+
+// The patch feature width of a published DINOv3 model named as on Hugging Face (vits16, vits16plus, vitb16, vitl16,
+// vith16plus, vit7b16 anywhere in the name), or 0 for an unknown name.
+int64_t DinoWidth(const std::string& model_name);
+
+}  // namespace wildrayzer
