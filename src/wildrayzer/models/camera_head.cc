@@ -1,0 +1,38 @@
+#include "wildrayzer/models/camera_head.h"
+
+namespace wildrayzer {
+namespace {
+
+// Added to the focal head's output: a horizontal field of view of 44 degrees.
+constexpr double kFocalOffset = 1.25;
+
+}  // namespace
+
+CameraHeadImpl::CameraHeadImpl(int64_t d, PoseRepresentation pose, CanonicalView canonical)
+    : rotation_size_(pose == PoseRepresentation::kRotation6d ? 6 : 4), canonical_(canonical) {
+  relative_pose_ = register_module("rel_head", SiluMlp(2 * d, d, rotation_size_ + 3));
+  focal_ = register_module("canonical_k_head", SiluMlp(d, d, 1));
+}
+
+torch::Tensor CameraHeadImpl::forward(const torch::Tensor& camera_tokens) {
+  const torch::Tensor tokens = camera_tokens.to(torch::kFloat32);
+  const int64_t batch = tokens.size(0);
+  const int64_t views = tokens.size(1);
+  const int64_t canonical = CanonicalIndex(views);
+  const torch::Tensor canonical_token = tokens.narrow(1, canonical, 1);  // [B, 1, d]
+
+  // The canonical view's own offset is multiplied by zero.
+  torch::Tensor is_other = torch::ones({views, 1}, tokens.options().requires_grad(false));
+  is_other[canonical].zero_();
+  const torch::Tensor pairs = torch::cat({canonical_token.expand_as(tokens), tokens}, -1);  // [B, V, 2d]
+  torch::Tensor identity = torch::zeros({rotation_size_ + 3}, is_other.options());
+  identity[0] = 1.0;
+  if (rotation_size_ == 6) identity[4] = 1.0;
+  const torch::Tensor pose = identity + relative_pose_->forward(pairs) * is_other;
+
+  const torch::Tensor focal = (focal_->forward(canonical_token) + kFocalOffset).expand({batch, views, 1});
+  const torch::Tensor centre = torch::full({batch, views, 2}, 0.5, is_other.options());
+  return torch::cat({pose, focal, focal, centre}, -1);
+}
+
+}  // namespace wildrayzer

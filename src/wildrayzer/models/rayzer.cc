@@ -1,0 +1,180 @@
+#include "wildrayzer/models/rayzer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "wildrayzer/geometry/plucker.h"
+#include "wildrayzer/geometry/rotation.h"
+#include "wildrayzer/nn/positional_encoding.h"
+#include "wildrayzer/util/error.h"
+
+namespace wildrayzer {
+namespace {
+
+// Targets are rendered together up to this many tokens: enough for full speed, little enough for the memory.
+constexpr int64_t kRenderTokensAtOnce = 1024;
+
+int64_t PatchesOf(int64_t pixels, int64_t patch) {
+  if (pixels < patch || pixels % patch != 0) {
+    throw UsageError(fmt::format("an image side of {} pixels is not a multiple of the patch size {}", pixels, patch));
+  }
+  return pixels / patch;
+}
+
+void CheckCameras(const Cameras& cameras, int64_t batch) {
+  const bool good = cameras.c2w.dim() == 4 && cameras.fxfycxcy.dim() == 3 && cameras.c2w.size(0) == batch &&
+                    cameras.fxfycxcy.size(0) == batch && cameras.c2w.size(1) == cameras.fxfycxcy.size(1) &&
+                    cameras.c2w.size(2) == 4 && cameras.c2w.size(3) == 4 && cameras.fxfycxcy.size(2) == 4;
+  if (!good) {
+    throw UsageError(fmt::format("cameras must be c2w [{0}, V, 4, 4] and fxfycxcy [{0}, V, 4]", batch));
+  }
+}
+
+}  // namespace
+
+ViewTokens ViewTokens::Views(int64_t first, int64_t count) const {
+  ViewTokens part = *this;
+  part.tokens = tokens.narrow(1, first, count);
+  return part;
+}
+
+Cameras Cameras::Views(int64_t first, int64_t count) const {
+  const auto part = [&](const torch::Tensor& all) { return all.defined() ? all.narrow(1, first, count) : all; };
+  return {part(c2w), part(fxfycxcy), part(camera_info), part(camera_tokens)};
+}
+
+RayZerImpl::RayZerImpl(const ModelConfig& config) : config_(config) {
+  config_.Validate("model configuration");
+  const int64_t d = config_.d;
+  scene_code_ = register_parameter("scene_code", torch::empty({config_.scene_tokens, d}));
+  camera_code_ = register_parameter("cam_code", torch::empty({1, d}));
+  // The order is that of the release's state dict, so that optimiser states can be matched by position.
+  image_tokenizer_ = register_module("image_tokenizer", PatchTokenizer(3, config_.patch, d));
+  position_embedder_ = register_module("pe_embedder", SiluMlp(d, d, d));
+  view_embedder_ = register_module("temporal_pe_embedder", SiluMlp(d, d, d));
+  const auto stack = [&](const char* name, int64_t layers) {
+    return register_module(name, BlockStack(layers, d, config_.d_head));
+  };
+  camera_estimator_ = stack("transformer_encoder", config_.camera_estimator_layers);
+  scene_encoder_ = stack("transformer_encoder_geom", config_.scene_encoder_layers);
+  render_norm_ = register_module("decoder_ln", LayerNorm(d));
+  renderer_ = stack("transformer_decoder", config_.renderer_layers);
+  camera_head_ = register_module("pose_predictor", CameraHead(d, config_.pose, config_.canonical));
+  conditioning_ray_tokenizer_ = register_module("target_pose_tokenizer", PatchTokenizer(6, config_.patch, d));
+  render_ray_tokenizer_ = register_module("target_pose_tokenizer2", PatchTokenizer(6, config_.patch, d));
+  fusion_ = register_module("mlp_fuse", FusionMlp(2 * d, d, Activation::kSilu));
+  pixel_head_ = register_module("image_token_decoder", NormLinear(d, 3 * config_.patch * config_.patch, /*bias=*/false));
+}
+
+torch::Tensor RayZerImpl::PositionCode(int64_t views, int64_t rows, int64_t columns, const Trace& trace) {
+  const int64_t half = config_.d / 2;
+  const int64_t n = rows * columns;
+  const torch::Tensor place = SinCos2d(half, rows, columns).unsqueeze(0).expand({views, n, half});
+  const torch::Tensor view = SinCos1d(half, views).unsqueeze(1).expand({views, n, half});
+  const torch::Tensor code = position_embedder_->forward(torch::cat({place, view}, -1).to(scene_code_.device()));
+  trace.Record("pe_embedder", code);
+  return code;  // [V, n, d], the same for every scene
+}
+
+ViewTokens RayZerImpl::Tokenize(const torch::Tensor& images, const Trace& trace) {
+  if (images.dim() != 5 || images.size(1) < 1 || images.size(2) != 3) {
+    throw UsageError(fmt::format("images must be [B, V, 3, H, W], not [{}]", fmt::join(images.sizes(), ", ")));
+  }
+  ViewTokens views;
+  views.height = images.size(3);
+  views.width = images.size(4);
+  views.rows = PatchesOf(views.height, config_.patch);
+  views.columns = PatchesOf(views.width, config_.patch);
+  const torch::Tensor centred = images.to(torch::kFloat32).flatten(0, 1) * 2.0 - 1.0;
+  const torch::Tensor patches = image_tokenizer_->forward(centred);  // [B V, n, d]
+  trace.Record("image_tokenizer", patches);
+  const torch::Tensor code = PositionCode(images.size(1), views.rows, views.columns, trace);
+  views.tokens = patches.view({images.size(0), images.size(1), views.rows * views.columns, config_.d}) + code;
+  return views;
+}
+
+Cameras RayZerImpl::EstimateCameras(const ViewTokens& views, const Trace& trace) {
+  const int64_t batch = views.tokens.size(0);
+  const int64_t count = views.tokens.size(1);
+  const torch::Tensor view_code =
+      view_embedder_->forward(SinCos1d(config_.d, count).to(scene_code_.device()));  // [V, d]
+  trace.Record("temporal_pe_embedder", view_code);
+  const torch::Tensor camera_tokens = (camera_code_ + view_code).unsqueeze(0).expand({batch, count, config_.d});
+  const torch::Tensor sequence = torch::cat({camera_tokens, views.tokens.flatten(1, 2)}, 1);  // [B, V + V n, d]
+  trace.Record("camera_estimator_input", sequence);
+
+  Cameras cameras;
+  cameras.camera_tokens = camera_estimator_->forward(sequence, count, "transformer_encoder", trace);
+  cameras.camera_info = camera_head_->forward(cameras.camera_tokens);
+  const CameraTensors decoded = DecodeCameraInfo(cameras.camera_info);
+  cameras.c2w = decoded.c2w;
+  cameras.fxfycxcy = decoded.fxfycxcy;
+  return cameras;
+}
+
+torch::Tensor RayZerImpl::RayTokens(PatchTokenizer& tokenizer, const Cameras& cameras, int64_t height, int64_t width) {
+  CheckCameras(cameras, cameras.c2w.size(0));
+  const int64_t n = PatchesOf(height, config_.patch) * PatchesOf(width, config_.patch);
+  const torch::Tensor rays = PluckerRays(cameras.c2w, cameras.fxfycxcy, height, width);  // [B, V, 6, H, W]
+  return tokenizer->forward(rays.flatten(0, 1)).view({rays.size(0), rays.size(1), n, config_.d});
+}
+
+torch::Tensor RayZerImpl::ConditioningRayTokens(const Cameras& cameras, int64_t height, int64_t width) {
+  return RayTokens(conditioning_ray_tokenizer_, cameras, height, width);
+}
+
+torch::Tensor RayZerImpl::RenderRayTokens(const Cameras& cameras, int64_t height, int64_t width) {
+  return RayTokens(render_ray_tokenizer_, cameras, height, width);
+}
+
+torch::Tensor RayZerImpl::FuseTokens(const torch::Tensor& image_tokens, const torch::Tensor& ray_tokens) {
+  return fusion_->forward(torch::cat({image_tokens, ray_tokens}, -1));
+}
+
+torch::Tensor RayZerImpl::EncodeTokens(const torch::Tensor& fused, const Trace& trace) {
+  const torch::Tensor code = scene_code_.to(torch::kFloat32).unsqueeze(0).expand({fused.size(0), -1, -1});
+  const torch::Tensor sequence = torch::cat({code, fused.flatten(1, 2)}, 1);  // [B, S + K n, d]
+  trace.Record("scene_encoder_input", sequence);
+  return scene_encoder_->forward(sequence, config_.scene_tokens, "transformer_encoder_geom", trace);
+}
+
+torch::Tensor RayZerImpl::Render(const torch::Tensor& scene, const Cameras& cameras, int64_t height, int64_t width,
+                                 const Trace& trace) {
+  const int64_t batch = scene.size(0);
+  CheckCameras(cameras, batch);
+  const int64_t targets = cameras.c2w.size(1);
+  const int64_t n = PatchesOf(height, config_.patch) * PatchesOf(width, config_.patch);
+  // The norm in front of the renderer acts on each token alone, so that of the scene is shared by all targets.
+  const torch::Tensor normalised = render_norm_->forward(scene);
+  const int64_t at_once = std::max<int64_t>(1, kRenderTokensAtOnce / (batch * (n + config_.scene_tokens)));
+  std::vector<torch::Tensor> images;
+  for (int64_t first = 0; first < targets; first += at_once) {
+    const int64_t count = std::min(at_once, targets - first);
+    images.push_back(RenderChunk(normalised, cameras.Views(first, count), height, width, trace));
+    for (int64_t i = 0; i < count; ++i) trace.Step();
+  }
+  if (images.empty()) return torch::empty({batch, 0, 3, height, width}, scene.options());
+  return torch::cat(images, 1);
+}
+
+torch::Tensor RayZerImpl::RenderChunk(const torch::Tensor& normalised_scene, const Cameras& cameras, int64_t height,
+                                      int64_t width, const Trace& trace) {
+  const torch::Tensor rays = RenderRayTokens(cameras, height, width);  // [B, t, n, d]
+  const int64_t batch = rays.size(0);
+  const int64_t targets = rays.size(1);
+  const int64_t n = rays.size(2);
+  const torch::Tensor scene =
+      normalised_scene.unsqueeze(1).expand({batch, targets, normalised_scene.size(1), config_.d});
+  const torch::Tensor sequence = torch::cat({render_norm_->forward(rays), scene}, 2).flatten(0, 1);  // [B t, n + S, d]
+  if (trace.record) trace.Record("decoder_ln", sequence);
+  Trace without_steps;
+  without_steps.record = trace.record;
+  const torch::Tensor tokens = renderer_->forward(sequence, n, "transformer_decoder", without_steps);
+  const torch::Tensor pixels = pixel_head_->forward(tokens);
+  trace.Record("image_token_decoder.1", pixels);
+  return Unpatchify(torch::sigmoid(pixels), config_.patch, height, width).view({batch, targets, 3, height, width});
+}
+
+}  // namespace wildrayzer
