@@ -13,9 +13,10 @@ class CameraHeadImpl : public torch::nn::Module {
  public:
   CameraHeadImpl(int64_t d, PoseRepresentation pose, CanonicalView canonical);
 
-  // camera_tokens [B, V, d] -> [B, V, 13] or [B, V, 11] float32: rotation (6D or quaternion w, x, y, z, neither
-  // normalised), translation 3, fx, fy, cx, cy. Poses are camera-to-world with the canonical view as the world; its own
-  // is exactly the identity. fx and fy are in units of image width and height, one focal for all views; cx = cy = 0.5.
+  // camera_tokens [B, V, d] -> [B, V, 13] or [B, V, 11] float32: rotation (6D or quaternion w, x, y, z,
+  // neither normalised), translation 3, fx, fy, cx, cy. Poses are camera-to-world with the canonical view as
+  // the world; its own is exactly the identity. fx and fy are in units of image width and height, one focal
+  // for all views; cx = cy = 0.5.
   torch::Tensor forward(const torch::Tensor& camera_tokens);
 
   // Index of the canonical one of `views` views.

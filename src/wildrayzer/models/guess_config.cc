@@ -1,5 +1,6 @@
-#include <cmath>
 #include <fmt/format.h>
+
+#include <cmath>
 
 #include "wildrayzer/models/model_config.h"
 #include "wildrayzer/util/error.h"
@@ -18,10 +19,12 @@ class Shapes {
   int64_t Size(const std::string& name, size_t rank, size_t axis) const {
     const auto found = shapes_.find(name);
     if (found == shapes_.end()) {
-      throw FileError(where_, fmt::format("has no tensor '{}', so it is not a RayZer or WildRayZer checkpoint", name));
+      throw FileError(
+          where_, fmt::format("has no tensor '{}', so it is not a RayZer or WildRayZer checkpoint", name));
     }
     if (found->second.size() != rank || found->second[axis] < 1) {
-      throw FileError(where_, fmt::format("tensor '{}' must have {} dimensions, none of them empty", name, rank));
+      throw FileError(where_,
+                      fmt::format("tensor '{}' must have {} dimensions, none of them empty", name, rank));
     }
     return found->second[axis];
   }
@@ -42,7 +45,9 @@ class Shapes {
 int64_t PatchSide(int64_t values, int64_t channels, const std::string& where) {
   const auto side = static_cast<int64_t>(std::llround(std::sqrt(static_cast<double>(values) / channels)));
   if (side < 1 || side * side * channels != values) {
-    throw FileError(where, fmt::format("tensor 'image_tokenizer.1.weight' has {} columns, which is no square RGB patch", values));
+    throw FileError(
+        where, fmt::format("tensor 'image_tokenizer.1.weight' has {} columns, which is no square RGB patch",
+                           values));
   }
   return side;
 }
@@ -63,8 +68,10 @@ ModelConfig GuessFromCheckpoint(const TensorShapes& tensor_shapes, const std::st
 
   const int64_t pose_size = shapes.Size("pose_predictor.rel_head.2.weight", 2, 0);
   if (pose_size != 9 && pose_size != 7) {
-    throw FileError(where, fmt::format("tensor 'pose_predictor.rel_head.2.weight' has {} rows, it must have 9 (6D "
-                                       "rotations) or 7 (quaternions)", pose_size));
+    throw FileError(where,
+                    fmt::format("tensor 'pose_predictor.rel_head.2.weight' has {} rows, it must have 9 (6D "
+                                "rotations) or 7 (quaternions)",
+                                pose_size));
   }
   model.pose = pose_size == 9 ? PoseRepresentation::kRotation6d : PoseRepresentation::kQuaternion;
 

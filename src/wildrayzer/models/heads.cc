@@ -12,9 +12,10 @@ torch::Tensor Patchify(const torch::Tensor& images, int64_t patch) {
   const int64_t rows = images.size(2) / patch;
   const int64_t columns = images.size(3) / patch;
   if (rows < 1 || columns < 1 || rows * patch != images.size(2) || columns * patch != images.size(3)) {
-    throw UsageError(fmt::format("an image of {} x {} pixels cannot be cut into patches of {}: choose a size that is a "
-                                 "multiple of the patch size",
-                                 images.size(3), images.size(2), patch));
+    throw UsageError(
+        fmt::format("an image of {} x {} pixels cannot be cut into patches of {}: choose a size that is a "
+                    "multiple of the patch size",
+                    images.size(3), images.size(2), patch));
   }
   return images.reshape({count, channels, rows, patch, columns, patch})
       .permute({0, 2, 4, 3, 5, 1})
@@ -69,7 +70,8 @@ torch::Tensor NormLinearImpl::forward(const torch::Tensor& x) {
 
 BlockStackImpl::BlockStackImpl(int64_t layers, int64_t d, int64_t d_head) {
   blocks_.reserve(static_cast<size_t>(layers));
-  for (int64_t i = 0; i < layers; ++i) blocks_.push_back(register_module(std::to_string(i), Block(d, d_head)));
+  for (int64_t i = 0; i < layers; ++i)
+    blocks_.push_back(register_module(std::to_string(i), Block(d, d_head)));
 }
 
 torch::Tensor BlockStackImpl::forward(const torch::Tensor& x, int64_t wanted, const std::string& name,

@@ -1,5 +1,5 @@
-// Small pieces between the transformers: patches, tokenizers and two-layer perceptrons. Whatever the precision of the
-// weights, their outputs are float32, because they join the residual stream or the geometry.
+// Small pieces between the transformers: patches, tokenizers and two-layer perceptrons. Whatever the
+// precision of the weights, their outputs are float32, because they join the residual stream or the geometry.
 #pragma once
 
 #include <torch/torch.h>
@@ -13,8 +13,8 @@
 
 namespace wildrayzer {
 
-// [N, C, H, W] -> [N, n, p * p * C], n = (H / p)(W / p) patches in row-major order; the values of a patch are ordered by
-// (row, column, channel), channel fastest. H and W must be multiples of p.
+// [N, C, H, W] -> [N, n, p * p * C], n = (H / p)(W / p) patches in row-major order; the values of a patch are
+// ordered by (row, column, channel), channel fastest. H and W must be multiples of p.
 torch::Tensor Patchify(const torch::Tensor& images, int64_t patch);
 
 // The exact inverse: [N, n, p * p * C] -> [N, C, height, width].
@@ -80,10 +80,11 @@ TORCH_MODULE(NormLinear);
 class BlockStackImpl : public torch::nn::Module {
  public:
   BlockStackImpl(int64_t layers, int64_t d, int64_t d_head);
-  // x [B, N, d] -> [B, `wanted`, d]: the outputs of the first `wanted` tokens (1 <= wanted <= N). The last block asks
-  // for those only, which changes nothing in their values. With trace.record the whole [B, N, d] is computed and
-  // recorded as "`name`.i", and the first `wanted` tokens are returned.
-  torch::Tensor forward(const torch::Tensor& x, int64_t wanted, const std::string& name, const Trace& trace = {});
+  // x [B, N, d] -> [B, `wanted`, d]: the outputs of the first `wanted` tokens (1 <= wanted <= N). The last
+  // block asks for those only, which changes nothing in their values. With trace.record the whole [B, N, d]
+  // is computed and recorded as "`name`.i", and the first `wanted` tokens are returned.
+  torch::Tensor forward(const torch::Tensor& x, int64_t wanted, const std::string& name,
+                        const Trace& trace = {});
 
   const std::vector<Block>& blocks() const { return blocks_; }
 

@@ -42,7 +42,8 @@ MapUpsamplerImpl::MapUpsamplerImpl(int64_t in, int64_t out) {
 }
 
 torch::Tensor MapUpsamplerImpl::forward(const torch::Tensor& map) {
-  // A pointwise convolution commutes with interpolation (whose weights sum to 1): before it, it costs a quarter.
+  // A pointwise convolution commutes with interpolation (whose weights sum to 1): before it, it costs a
+  // quarter.
   const torch::Tensor halved = halve_channels_->forward(map);
   const torch::Tensor raised = torch::upsample_bilinear2d(halved, {2 * map.size(2), 2 * map.size(3)},
                                                           /*align_corners=*/false);

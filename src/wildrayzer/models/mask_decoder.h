@@ -1,5 +1,5 @@
-// The convolutional layers that turn a d-channel patch map into motion logits (method.md section 4). GELU is the exact
-// one; group normalisation has gcd(channels, 32) groups.
+// The convolutional layers that turn a d-channel patch map into motion logits (method.md section 4). GELU is
+// the exact one; group normalisation has gcd(channels, 32) groups.
 #pragma once
 
 #include <torch/torch.h>
@@ -22,7 +22,8 @@ class MapEntryImpl : public torch::nn::Module {
 };
 TORCH_MODULE(MapEntry);
 
-// Bilinear 2x, conv1 (in -> out), GroupNorm, GELU, conv3, GroupNorm, GELU. Children: conv_up; refine with "0", "2", "3".
+// Bilinear 2x, conv1 (in -> out), GroupNorm, GELU, conv3, GroupNorm, GELU. Children: conv_up; refine with
+// "0", "2", "3".
 class MapUpsamplerImpl : public torch::nn::Module {
  public:
   MapUpsamplerImpl(int64_t in, int64_t out);

@@ -42,7 +42,8 @@ void CheckRange(const std::string& where, const char* what, int64_t value, int64
 void CheckSamePatch(const Config& config, int64_t patch) {
   for (const char* key : {"model.target_pose_tokenizer.patch_size", "model.target_image.patch_size"}) {
     if (config.Get<int64_t>(key, patch) != patch) {
-      throw Error(fmt::format("{}: key '{}' must equal model.image_tokenizer.patch_size ({})", config.name(), key, patch));
+      throw Error(fmt::format("{}: key '{}' must equal model.image_tokenizer.patch_size ({})", config.name(),
+                              key, patch));
     }
   }
   const auto channels = [&](const char* key, int64_t expected) {
@@ -87,7 +88,8 @@ ModelConfig ModelConfig::FromConfig(const Config& config) {
   model.patch = config.Get<int64_t>("model.image_tokenizer.patch_size", model.patch);
   CheckSamePatch(config, model.patch);
   const int64_t side = config.Get<int64_t>("model.image_tokenizer.image_size", model.height);
-  config.Get<int64_t>("model.target_pose_tokenizer.image_size", side);  // read as known; rays follow the image
+  config.Get<int64_t>("model.target_pose_tokenizer.image_size",
+                      side);  // read as known; rays follow the image
   model.height = config.Get<int64_t>("model.target_image.height", side);
   model.width = config.Get<int64_t>("model.target_image.width", side);
   model.scene_tokens = config.Get<int64_t>("model.scene_latent.length", model.scene_tokens);
@@ -102,15 +104,18 @@ ModelConfig ModelConfig::FromConfig(const Config& config) {
   model.special_init = config.Get<bool>("model.transformer.special_init", model.special_init);
   model.depth_init = config.Get<bool>("model.transformer.depth_init", model.depth_init);
   if (!config.Get<bool>("model.transformer.use_qk_norm", true)) {
-    throw Error(config.name() + ": key 'model.transformer.use_qk_norm' must be true, the model has no other attention");
+    throw Error(config.name() +
+                ": key 'model.transformer.use_qk_norm' must be true, the model has no other attention");
   }
 
   using Pose = std::pair<const char*, PoseRepresentation>;
-  model.pose = Choice(config, "model.pose_latent.representation", model.pose,
-                      std::array{Pose{"6d", PoseRepresentation::kRotation6d}, Pose{"quat", PoseRepresentation::kQuaternion}});
+  model.pose = Choice(
+      config, "model.pose_latent.representation", model.pose,
+      std::array{Pose{"6d", PoseRepresentation::kRotation6d}, Pose{"quat", PoseRepresentation::kQuaternion}});
   using Canonical = std::pair<const char*, CanonicalView>;
-  model.canonical = Choice(config, "model.pose_latent.canonical", model.canonical,
-                           std::array{Canonical{"first", CanonicalView::kFirst}, Canonical{"middle", CanonicalView::kMiddle}});
+  model.canonical = Choice(
+      config, "model.pose_latent.canonical", model.canonical,
+      std::array{Canonical{"first", CanonicalView::kFirst}, Canonical{"middle", CanonicalView::kMiddle}});
 
   model.use_motion = config.Get<bool>("model.use_motion_mask", false);
   model.token_masking = ReadTokenMasking(config);
@@ -125,16 +130,19 @@ void ModelConfig::Validate(const std::string& where) const {
   CheckRange(where, "the image height", height, patch, kMaxSide);
   CheckRange(where, "the image width", width, patch, kMaxSide);
   if (height % patch != 0 || width % patch != 0) {
-    throw Error(fmt::format("{}: the image size {} x {} (height x width) must be a multiple of the patch size {}", where,
-                            height, width, patch));
+    throw Error(
+        fmt::format("{}: the image size {} x {} (height x width) must be a multiple of the patch size {}",
+                    where, height, width, patch));
   }
   CheckRange(where, "the token width d", d, 8, kMaxWidth);
   CheckRange(where, "the head size d_head", d_head, 1, d);
   if (d % d_head != 0) {
-    throw Error(fmt::format("{}: the token width d = {} must be a multiple of the head size d_head = {}", where, d, d_head));
+    throw Error(fmt::format("{}: the token width d = {} must be a multiple of the head size d_head = {}",
+                            where, d, d_head));
   }
   if (d % 8 != 0) {
-    throw Error(fmt::format("{}: the token width d = {} must be a multiple of 8 for the 2-D position code", where, d));
+    throw Error(fmt::format("{}: the token width d = {} must be a multiple of 8 for the 2-D position code",
+                            where, d));
   }
   CheckRange(where, "the number of scene tokens", scene_tokens, 1, kMaxSceneTokens);
   CheckRange(where, "the number of camera estimator layers", camera_estimator_layers, 1, kMaxLayers);
@@ -142,8 +150,10 @@ void ModelConfig::Validate(const std::string& where) const {
   CheckRange(where, "the number of renderer layers", renderer_layers, 1, kMaxLayers);
   if (!use_motion) return;
   if (d % 32 != 0) {
-    throw Error(fmt::format("{}: the token width d = {} must be a multiple of 32 for the mask decoder, which halves it five times",
-                            where, d));
+    throw Error(
+        fmt::format("{}: the token width d = {} must be a multiple of 32 for the mask decoder, which halves "
+                    "it five times",
+                    where, d));
   }
   CheckRange(where, "the number of motion estimator layers", motion.layers, 1, kMaxLayers);
   CheckRange(where, "the DINOv3 feature width", motion.dino_width, 1, kMaxWidth);
@@ -159,7 +169,8 @@ std::string ModelConfig::ToYaml() const {
       "  target_image: {{height: {}, width: {}}}\n"
       "  scene_latent: {{length: {}}}\n"
       "  pose_latent: {{representation: \"{}\", canonical: \"{}\"}}\n"
-      "  transformer: {{d: {}, d_head: {}, encoder_n_layer: {}, encoder_geom_n_layer: {}, decoder_n_layer: {},\n"
+      "  transformer: {{d: {}, d_head: {}, encoder_n_layer: {}, encoder_geom_n_layer: {}, decoder_n_layer: "
+      "{},\n"
       "                special_init: {}, depth_init: {}}}\n"
       "  use_motion_mask: {}\n"
       "  token_masking: {}\n"
@@ -174,9 +185,9 @@ std::string ModelConfig::ToYaml() const {
 
 int64_t DinoWidth(const std::string& model_name) {
   // Longer names first: "vits16" is a part of "vits16plus".
-  constexpr std::pair<const char*, int64_t> kWidths[] = {{"vits16plus", 384}, {"vits16", 384},  {"vitb16", 768},
-                                                         {"vitl16plus", 1024}, {"vitl16", 1024}, {"vith16plus", 1280},
-                                                         {"vit7b16", 4096}};
+  constexpr std::pair<const char*, int64_t> kWidths[] = {
+      {"vits16plus", 384}, {"vits16", 384},      {"vitb16", 768},  {"vitl16plus", 1024},
+      {"vitl16", 1024},    {"vith16plus", 1280}, {"vit7b16", 4096}};
   for (const auto& [name, width] : kWidths) {
     if (model_name.find(name) != std::string::npos) return width;
   }

@@ -1,4 +1,5 @@
-// Shape and options of the model, read from the release's YAML keys or guessed from the tensors of a checkpoint.
+// Shape and options of the model, read from the release's YAML keys or guessed from the tensors of a
+// checkpoint.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +11,8 @@
 
 namespace wildrayzer {
 
-// How the camera head writes a rotation: 6D (Zhou et al. 2019; 9 numbers a pose) or quaternion w, x, y, z (7 numbers).
+// How the camera head writes a rotation: 6D (Zhou et al. 2019; 9 numbers a pose) or quaternion w, x, y, z (7
+// numbers).
 enum class PoseRepresentation { kRotation6d, kQuaternion };
 // The view whose camera is the world frame: the first, or number V / 2 (from 0).
 enum class CanonicalView { kFirst, kMiddle };
@@ -48,8 +50,8 @@ struct ModelConfig {
   int64_t renderer_layers = 12;
   PoseRepresentation pose = PoseRepresentation::kRotation6d;
   CanonicalView canonical = CanonicalView::kFirst;
-  // Standard deviations of RandomInit: 0.02, times 1 / sqrt(2 (i + 1)) in block i with special_init and depth_init, times
-  // 1 / sqrt(2 layers) with special_init alone.
+  // Standard deviations of RandomInit: 0.02, times 1 / sqrt(2 (i + 1)) in block i with special_init and
+  // depth_init, times 1 / sqrt(2 layers) with special_init alone.
   bool special_init = true;
   bool depth_init = true;
 
@@ -62,11 +64,12 @@ struct ModelConfig {
   // Numbers of one pose: 9 or 7.
   int64_t PoseSize() const { return pose == PoseRepresentation::kRotation6d ? 9 : 7; }
 
-  // Reads `model.*`; README of configs/ lists the keys. Absent keys keep the full-size defaults above. Raises Error
-  // naming the file, the key and what it must be.
+  // Reads `model.*`; README of configs/ lists the keys. Absent keys keep the full-size defaults above. Raises
+  // Error naming the file, the key and what it must be.
   static ModelConfig FromConfig(const Config& config);
 
-  // The same settings as YAML that FromConfig reads back unchanged; written into the checkpoints that we save.
+  // The same settings as YAML that FromConfig reads back unchanged; written into the checkpoints that we
+  // save.
   std::string ToYaml() const;
 
   // Raises Error("`where`: ...") unless the settings fit together.
@@ -78,14 +81,14 @@ struct ModelConfig {
 // Names and shapes of a checkpoint's tensors under the release's names.
 using TensorShapes = std::map<std::string, std::vector<int64_t>>;
 
-// Infers every size, the pose representation, the DINOv3 width and the presence of the motion estimator and of the noise
-// token. What shapes cannot tell is the release's: canonical view first, cross_view false, threshold 0.1; the default
-// resolution is 256 x 256 (or the next multiple of the patch). Raises FileError(where, ...) naming the tensor that is
-// missing or has an impossible shape.
+// Infers every size, the pose representation, the DINOv3 width and the presence of the motion estimator and
+// of the noise token. What shapes cannot tell is the release's: canonical view first, cross_view false,
+// threshold 0.1; the default resolution is 256 x 256 (or the next multiple of the patch). Raises
+// FileError(where, ...) naming the tensor that is missing or has an impossible shape.
 ModelConfig GuessFromCheckpoint(const TensorShapes& shapes, const std::string& where);
 
-// The patch feature width of a published DINOv3 model named as on Hugging Face (vits16, vits16plus, vitb16, vitl16,
-// vith16plus, vit7b16 anywhere in the name), or 0 for an unknown name.
+// The patch feature width of a published DINOv3 model named as on Hugging Face (vits16, vits16plus, vitb16,
+// vitl16, vith16plus, vit7b16 anywhere in the name), or 0 for an unknown name.
 int64_t DinoWidth(const std::string& model_name);
 
 }  // namespace wildrayzer

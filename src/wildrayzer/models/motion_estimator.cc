@@ -10,7 +10,8 @@ namespace wildrayzer {
 namespace {
 
 constexpr int kUpsamplings = 4;
-// Views are decoded together only up to this many logits (four 256 x 256 views with d = 768: about 100 MB of maps).
+// Views are decoded together only up to this many logits (four 256 x 256 views with d = 768: about 100 MB of
+// maps).
 constexpr int64_t kLogitsAtOnce = 4 * 256 * 256;
 
 torch::Tensor Flatten(const torch::Tensor& tokens) { return tokens.flatten(0, 1); }
@@ -39,7 +40,8 @@ MotionEstimatorImpl::MotionEstimatorImpl(const ModelConfig& config)
   head_ = register_module("head", MaskHead(d >> (kUpsamplings + 1), config.motion.head_bias));
 }
 
-torch::Tensor MotionEstimatorImpl::DinoTokens(const torch::Tensor& features, int64_t rows, int64_t columns) const {
+torch::Tensor MotionEstimatorImpl::DinoTokens(const torch::Tensor& features, int64_t rows,
+                                              int64_t columns) const {
   torch::Tensor maps = features.to(torch::kFloat32);
   if (maps.size(2) != rows || maps.size(3) != columns) {
     maps = torch::upsample_bilinear2d(maps, {rows, columns}, /*align_corners=*/false);
@@ -61,17 +63,19 @@ torch::Tensor MotionEstimatorImpl::Decode(const torch::Tensor& input, const Trac
   return logits;
 }
 
-torch::Tensor MotionEstimatorImpl::forward(const torch::Tensor& dino_features, const torch::Tensor& image_tokens,
-                                           const torch::Tensor& ray_tokens, int64_t rows, int64_t columns,
-                                           int64_t height, int64_t width, const Trace& trace) {
+torch::Tensor MotionEstimatorImpl::forward(const torch::Tensor& dino_features,
+                                           const torch::Tensor& image_tokens, const torch::Tensor& ray_tokens,
+                                           int64_t rows, int64_t columns, int64_t height, int64_t width,
+                                           const Trace& trace) {
   const int64_t batch = image_tokens.size(0);
   const int64_t views = image_tokens.size(1);
   const int64_t d = image_tokens.size(3);
   if (dino_features.dim() != 5 || dino_features.size(0) != batch || dino_features.size(1) != views ||
       dino_features.size(2) != dino_width_) {
-    throw UsageError(fmt::format("the motion estimator needs DINOv3 features [{}, {}, {}, h, w], it was given {}: use the "
-                                 "DINOv3 model that the weights were trained with",
-                                 batch, views, dino_width_, fmt::join(dino_features.sizes(), " x ")));
+    throw UsageError(
+        fmt::format("the motion estimator needs DINOv3 features [{}, {}, {}, h, w], it was given {}: use the "
+                    "DINOv3 model that the weights were trained with",
+                    batch, views, dino_width_, fmt::join(dino_features.sizes(), " x ")));
   }
   const torch::Tensor dino = dino_projection_->forward(DinoTokens(Flatten(dino_features), rows, columns));
   const torch::Tensor image = image_projection_->forward(Flatten(image_tokens));

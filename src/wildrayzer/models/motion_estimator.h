@@ -17,16 +17,18 @@ class MotionEstimatorImpl : public torch::nn::Module {
   explicit MotionEstimatorImpl(const ModelConfig& config);
 
   // All views' tokens lie on a grid of rows x columns patches, n = rows * columns.
-  //   dino_features  [B, V, dino_width, h, w]: patch features of the frozen DINOv3 (after its last norm); resized
+  //   dino_features  [B, V, dino_width, h, w]: patch features of the frozen DINOv3 (after its last norm);
+  //   resized
   //                  bilinearly when h x w differs from the grid.
   //   image_tokens   [B, V, n, d]: with position code, before the camera estimator.
-  //   ray_tokens     [B, V, n, d]: of the conditioning tokenizer for input views, of the render tokenizer for targets.
+  //   ray_tokens     [B, V, n, d]: of the conditioning tokenizer for input views, of the render tokenizer for
+  //   targets.
   // -> logits [B, V, 1, height, width]; sigmoid gives the probability of motion.
-  // With motion.cross_view the views of one call attend to each other, otherwise each view is on its own; samples of
-  // the batch are always independent.
+  // With motion.cross_view the views of one call attend to each other, otherwise each view is on its own;
+  // samples of the batch are always independent.
   torch::Tensor forward(const torch::Tensor& dino_features, const torch::Tensor& image_tokens,
-                        const torch::Tensor& ray_tokens, int64_t rows, int64_t columns, int64_t height, int64_t width,
-                        const Trace& trace = {});
+                        const torch::Tensor& ray_tokens, int64_t rows, int64_t columns, int64_t height,
+                        int64_t width, const Trace& trace = {});
 
  private:
   // [V', dino_width, h, w] -> [V', n, dino_width].

@@ -18,7 +18,8 @@ constexpr int64_t kRenderTokensAtOnce = 1024;
 
 int64_t PatchesOf(int64_t pixels, int64_t patch) {
   if (pixels < patch || pixels % patch != 0) {
-    throw UsageError(fmt::format("an image side of {} pixels is not a multiple of the patch size {}", pixels, patch));
+    throw UsageError(
+        fmt::format("an image side of {} pixels is not a multiple of the patch size {}", pixels, patch));
   }
   return pixels / patch;
 }
@@ -41,7 +42,9 @@ ViewTokens ViewTokens::Views(int64_t first, int64_t count) const {
 }
 
 Cameras Cameras::Views(int64_t first, int64_t count) const {
-  const auto part = [&](const torch::Tensor& all) { return all.defined() ? all.narrow(1, first, count) : all; };
+  const auto part = [&](const torch::Tensor& all) {
+    return all.defined() ? all.narrow(1, first, count) : all;
+  };
   return {part(c2w), part(fxfycxcy), part(camera_info), part(camera_tokens)};
 }
 
@@ -65,7 +68,8 @@ RayZerImpl::RayZerImpl(const ModelConfig& config) : config_(config) {
   conditioning_ray_tokenizer_ = register_module("target_pose_tokenizer", PatchTokenizer(6, config_.patch, d));
   render_ray_tokenizer_ = register_module("target_pose_tokenizer2", PatchTokenizer(6, config_.patch, d));
   fusion_ = register_module("mlp_fuse", FusionMlp(2 * d, d, Activation::kSilu));
-  pixel_head_ = register_module("image_token_decoder", NormLinear(d, 3 * config_.patch * config_.patch, /*bias=*/false));
+  pixel_head_ = register_module("image_token_decoder",
+                                NormLinear(d, 3 * config_.patch * config_.patch, /*bias=*/false));
 }
 
 torch::Tensor RayZerImpl::PositionCode(int64_t views, int64_t rows, int64_t columns, const Trace& trace) {
@@ -73,14 +77,16 @@ torch::Tensor RayZerImpl::PositionCode(int64_t views, int64_t rows, int64_t colu
   const int64_t n = rows * columns;
   const torch::Tensor place = SinCos2d(half, rows, columns).unsqueeze(0).expand({views, n, half});
   const torch::Tensor view = SinCos1d(half, views).unsqueeze(1).expand({views, n, half});
-  const torch::Tensor code = position_embedder_->forward(torch::cat({place, view}, -1).to(scene_code_.device()));
+  const torch::Tensor code =
+      position_embedder_->forward(torch::cat({place, view}, -1).to(scene_code_.device()));
   trace.Record("pe_embedder", code);
   return code;  // [V, n, d], the same for every scene
 }
 
 ViewTokens RayZerImpl::Tokenize(const torch::Tensor& images, const Trace& trace) {
   if (images.dim() != 5 || images.size(1) < 1 || images.size(2) != 3) {
-    throw UsageError(fmt::format("images must be [B, V, 3, H, W], not [{}]", fmt::join(images.sizes(), ", ")));
+    throw UsageError(
+        fmt::format("images must be [B, V, 3, H, W], not [{}]", fmt::join(images.sizes(), ", ")));
   }
   ViewTokens views;
   views.height = images.size(3);
@@ -101,8 +107,10 @@ Cameras RayZerImpl::EstimateCameras(const ViewTokens& views, const Trace& trace)
   const torch::Tensor view_code =
       view_embedder_->forward(SinCos1d(config_.d, count).to(scene_code_.device()));  // [V, d]
   trace.Record("temporal_pe_embedder", view_code);
-  const torch::Tensor camera_tokens = (camera_code_ + view_code).unsqueeze(0).expand({batch, count, config_.d});
-  const torch::Tensor sequence = torch::cat({camera_tokens, views.tokens.flatten(1, 2)}, 1);  // [B, V + V n, d]
+  const torch::Tensor camera_tokens =
+      (camera_code_ + view_code).unsqueeze(0).expand({batch, count, config_.d});
+  const torch::Tensor sequence =
+      torch::cat({camera_tokens, views.tokens.flatten(1, 2)}, 1);  // [B, V + V n, d]
   trace.Record("camera_estimator_input", sequence);
 
   Cameras cameras;
@@ -114,7 +122,8 @@ Cameras RayZerImpl::EstimateCameras(const ViewTokens& views, const Trace& trace)
   return cameras;
 }
 
-torch::Tensor RayZerImpl::RayTokens(PatchTokenizer& tokenizer, const Cameras& cameras, int64_t height, int64_t width) {
+torch::Tensor RayZerImpl::RayTokens(PatchTokenizer& tokenizer, const Cameras& cameras, int64_t height,
+                                    int64_t width) {
   CheckCameras(cameras, cameras.c2w.size(0));
   const int64_t n = PatchesOf(height, config_.patch) * PatchesOf(width, config_.patch);
   const torch::Tensor rays = PluckerRays(cameras.c2w, cameras.fxfycxcy, height, width);  // [B, V, 6, H, W]
@@ -140,13 +149,14 @@ torch::Tensor RayZerImpl::EncodeTokens(const torch::Tensor& fused, const Trace& 
   return scene_encoder_->forward(sequence, config_.scene_tokens, "transformer_encoder_geom", trace);
 }
 
-torch::Tensor RayZerImpl::Render(const torch::Tensor& scene, const Cameras& cameras, int64_t height, int64_t width,
-                                 const Trace& trace) {
+torch::Tensor RayZerImpl::Render(const torch::Tensor& scene, const Cameras& cameras, int64_t height,
+                                 int64_t width, const Trace& trace) {
   const int64_t batch = scene.size(0);
   CheckCameras(cameras, batch);
   const int64_t targets = cameras.c2w.size(1);
   const int64_t n = PatchesOf(height, config_.patch) * PatchesOf(width, config_.patch);
-  // The norm in front of the renderer acts on each token alone, so that of the scene is shared by all targets.
+  // The norm in front of the renderer acts on each token alone, so that of the scene is shared by all
+  // targets.
   const torch::Tensor normalised = render_norm_->forward(scene);
   const int64_t at_once = std::max<int64_t>(1, kRenderTokensAtOnce / (batch * (n + config_.scene_tokens)));
   std::vector<torch::Tensor> images;
@@ -159,22 +169,24 @@ torch::Tensor RayZerImpl::Render(const torch::Tensor& scene, const Cameras& came
   return torch::cat(images, 1);
 }
 
-torch::Tensor RayZerImpl::RenderChunk(const torch::Tensor& normalised_scene, const Cameras& cameras, int64_t height,
-                                      int64_t width, const Trace& trace) {
+torch::Tensor RayZerImpl::RenderChunk(const torch::Tensor& normalised_scene, const Cameras& cameras,
+                                      int64_t height, int64_t width, const Trace& trace) {
   const torch::Tensor rays = RenderRayTokens(cameras, height, width);  // [B, t, n, d]
   const int64_t batch = rays.size(0);
   const int64_t targets = rays.size(1);
   const int64_t n = rays.size(2);
   const torch::Tensor scene =
       normalised_scene.unsqueeze(1).expand({batch, targets, normalised_scene.size(1), config_.d});
-  const torch::Tensor sequence = torch::cat({render_norm_->forward(rays), scene}, 2).flatten(0, 1);  // [B t, n + S, d]
+  const torch::Tensor sequence =
+      torch::cat({render_norm_->forward(rays), scene}, 2).flatten(0, 1);  // [B t, n + S, d]
   if (trace.record) trace.Record("decoder_ln", sequence);
   Trace without_steps;
   without_steps.record = trace.record;
   const torch::Tensor tokens = renderer_->forward(sequence, n, "transformer_decoder", without_steps);
   const torch::Tensor pixels = pixel_head_->forward(tokens);
   trace.Record("image_token_decoder.1", pixels);
-  return Unpatchify(torch::sigmoid(pixels), config_.patch, height, width).view({batch, targets, 3, height, width});
+  return Unpatchify(torch::sigmoid(pixels), config_.patch, height, width)
+      .view({batch, targets, 3, height, width});
 }
 
 }  // namespace wildrayzer

@@ -1,9 +1,9 @@
-// RayZer, the static backbone (method.md section 3): photos to cameras, cameras and photos to a latent scene, scene and
-// any camera to an image.
+// RayZer, the static backbone (method.md section 3): photos to cameras, cameras and photos to a latent scene,
+// scene and any camera to an image.
 //
-// B scenes, V views of each, K of them inputs, T targets; n = (H / p)(W / p) tokens a view, width d, S scene tokens. Samples of
-// a batch are independent of each other. Cameras are camera-to-world, OpenCV axes, intrinsics in units of image width and
-// height. Geometry (cameras, rays) is float32 in every precision.
+// B scenes, V views of each, K of them inputs, T targets; n = (H / p)(W / p) tokens a view, width d, S scene
+// tokens. Samples of a batch are independent of each other. Cameras are camera-to-world, OpenCV axes,
+// intrinsics in units of image width and height. Geometry (cameras, rays) is float32 in every precision.
 #pragma once
 
 #include <torch/torch.h>
@@ -31,9 +31,10 @@ struct ViewTokens {
 
 // Cameras of views.
 struct Cameras {
-  torch::Tensor c2w;            // [B, V, 4, 4] float32, camera-to-world; the canonical view's is the identity
-  torch::Tensor fxfycxcy;       // [B, V, 4] float32, fx and cx in image widths, fy and cy in heights
-  torch::Tensor camera_info;    // [B, V, 13 or 11], the camera head's output (camera_head.h); undefined for given cameras
+  torch::Tensor c2w;       // [B, V, 4, 4] float32, camera-to-world; the canonical view's is the identity
+  torch::Tensor fxfycxcy;  // [B, V, 4] float32, fx and cx in image widths, fy and cy in heights
+  torch::Tensor
+      camera_info;  // [B, V, 13 or 11], the camera head's output (camera_head.h); undefined for given cameras
   torch::Tensor camera_tokens;  // [B, V, d], the camera estimator's output; undefined for given cameras
 
   // Views first .. first + count - 1 (no copy).
@@ -53,7 +54,8 @@ class RayZerImpl : public torch::nn::Module {
   // Cameras of all V views, estimated jointly. One trace step a block.
   Cameras EstimateCameras(const ViewTokens& views, const Trace& trace = {});
 
-  // Tokens of the Plücker rays of cameras for input views: [B, V, n, d]. c2w and fxfycxcy of `cameras` are used.
+  // Tokens of the Plücker rays of cameras for input views: [B, V, n, d]. c2w and fxfycxcy of `cameras` are
+  // used.
   torch::Tensor ConditioningRayTokens(const Cameras& cameras, int64_t height, int64_t width);
   // The same for views to be rendered (another tokenizer).
   torch::Tensor RenderRayTokens(const Cameras& cameras, int64_t height, int64_t width);
@@ -64,9 +66,10 @@ class RayZerImpl : public torch::nn::Module {
   // Fused (and masked) tokens of the inputs [B, K, n, d] -> the scene [B, S, d]. One trace step a block.
   torch::Tensor EncodeTokens(const torch::Tensor& fused, const Trace& trace = {});
 
-  // Scene [B, S, d] and T cameras a scene -> images [B, T, 3, height, width] in [0, 1]. Each target is one pass of the
-  // renderer on its own; nothing of the scene is recomputed, and memory is bounded by a few targets when no gradient is
-  // recorded. height and width are multiples of the patch size (UsageError). One trace step a target (of all scenes).
+  // Scene [B, S, d] and T cameras a scene -> images [B, T, 3, height, width] in [0, 1]. Each target is one
+  // pass of the renderer on its own; nothing of the scene is recomputed, and memory is bounded by a few
+  // targets when no gradient is recorded. height and width are multiples of the patch size (UsageError). One
+  // trace step a target (of all scenes).
   torch::Tensor Render(const torch::Tensor& scene, const Cameras& cameras, int64_t height, int64_t width,
                        const Trace& trace = {});
 
@@ -74,24 +77,24 @@ class RayZerImpl : public torch::nn::Module {
   torch::Tensor PositionCode(int64_t views, int64_t rows, int64_t columns, const Trace& trace);
   torch::Tensor RayTokens(PatchTokenizer& tokenizer, const Cameras& cameras, int64_t height, int64_t width);
   // Targets of one chunk: ray tokens [B, t, n, d], normalised scene [B, S, d] -> [B, t, 3, height, width].
-  torch::Tensor RenderChunk(const torch::Tensor& normalised_scene, const Cameras& cameras, int64_t height, int64_t width,
-                            const Trace& trace);
+  torch::Tensor RenderChunk(const torch::Tensor& normalised_scene, const Cameras& cameras, int64_t height,
+                            int64_t width, const Trace& trace);
 
   ModelConfig config_;
-  torch::Tensor scene_code_;                         // scene_code [S, d]
-  torch::Tensor camera_code_;                        // cam_code [1, d]
-  PatchTokenizer image_tokenizer_{nullptr};          // image_tokenizer
-  SiluMlp position_embedder_{nullptr};               // pe_embedder
-  SiluMlp view_embedder_{nullptr};                   // temporal_pe_embedder
-  BlockStack camera_estimator_{nullptr};             // transformer_encoder
-  BlockStack scene_encoder_{nullptr};                // transformer_encoder_geom
-  LayerNorm render_norm_{nullptr};                   // decoder_ln
-  BlockStack renderer_{nullptr};                     // transformer_decoder
-  CameraHead camera_head_{nullptr};                  // pose_predictor
+  torch::Tensor scene_code_;                            // scene_code [S, d]
+  torch::Tensor camera_code_;                           // cam_code [1, d]
+  PatchTokenizer image_tokenizer_{nullptr};             // image_tokenizer
+  SiluMlp position_embedder_{nullptr};                  // pe_embedder
+  SiluMlp view_embedder_{nullptr};                      // temporal_pe_embedder
+  BlockStack camera_estimator_{nullptr};                // transformer_encoder
+  BlockStack scene_encoder_{nullptr};                   // transformer_encoder_geom
+  LayerNorm render_norm_{nullptr};                      // decoder_ln
+  BlockStack renderer_{nullptr};                        // transformer_decoder
+  CameraHead camera_head_{nullptr};                     // pose_predictor
   PatchTokenizer conditioning_ray_tokenizer_{nullptr};  // target_pose_tokenizer
-  PatchTokenizer render_ray_tokenizer_{nullptr};     // target_pose_tokenizer2
-  FusionMlp fusion_{nullptr};                        // mlp_fuse
-  NormLinear pixel_head_{nullptr};                   // image_token_decoder
+  PatchTokenizer render_ray_tokenizer_{nullptr};        // target_pose_tokenizer2
+  FusionMlp fusion_{nullptr};                           // mlp_fuse
+  NormLinear pixel_head_{nullptr};                      // image_token_decoder
 };
 TORCH_MODULE(RayZer);
 

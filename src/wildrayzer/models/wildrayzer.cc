@@ -15,15 +15,22 @@ WildRayZerImpl::WildRayZerImpl(const ModelConfig& config) : RayZerImpl(config) {
   }
 }
 
-torch::Tensor WildRayZerImpl::PredictMotion(const ViewTokens& views, const Cameras& cameras,
-                                            const torch::Tensor& dino_features, ViewRole role, const Trace& trace) {
+torch::Tensor WildRayZerImpl::MotionLogits(const ViewTokens& views, const torch::Tensor& ray_tokens,
+                                           const torch::Tensor& dino_features, const Trace& trace) {
   if (!has_motion_estimator()) {
     throw UsageError("these weights have no motion estimator, so they cannot predict motion masks");
   }
-  const torch::Tensor rays = role == ViewRole::kInput ? ConditioningRayTokens(cameras, views.height, views.width)
-                                                      : RenderRayTokens(cameras, views.height, views.width);
-  return motion_estimator_->forward(dino_features, views.tokens, rays, views.rows, views.columns, views.height,
-                                    views.width, trace);
+  return motion_estimator_->forward(dino_features, views.tokens, ray_tokens, views.rows, views.columns,
+                                    views.height, views.width, trace);
+}
+
+torch::Tensor WildRayZerImpl::PredictMotion(const ViewTokens& views, const Cameras& cameras,
+                                            const torch::Tensor& dino_features, ViewRole role,
+                                            const Trace& trace) {
+  const torch::Tensor rays = role == ViewRole::kInput
+                                 ? ConditioningRayTokens(cameras, views.height, views.width)
+                                 : RenderRayTokens(cameras, views.height, views.width);
+  return MotionLogits(views, rays, dino_features, trace);
 }
 
 torch::Tensor WildRayZerImpl::PoolToPatches(const torch::Tensor& maps) const {
@@ -38,15 +45,15 @@ torch::Tensor WildRayZerImpl::MaskTokens(const torch::Tensor& fused, const torch
   return torch::where(mask, noise_token_.to(fused.scalar_type()), fused);
 }
 
-EncodedScene WildRayZerImpl::EncodeScene(const ViewTokens& inputs, const Cameras& cameras, const MotionSource& motion,
-                                         const Trace& trace) {
+EncodedScene WildRayZerImpl::EncodeScene(const ViewTokens& inputs, const Cameras& cameras,
+                                         const MotionSource& motion, const Trace& trace) {
   const torch::Tensor rays = ConditioningRayTokens(cameras, inputs.height, inputs.width);
   torch::Tensor fused = FuseTokens(inputs.tokens, rays);
   trace.Record("fused_tokens", fused);
 
   EncodedScene scene;
   if (motion.dino_features.defined()) {
-    scene.motion_logits = PredictMotion(inputs, cameras, motion.dino_features, ViewRole::kInput, trace);
+    scene.motion_logits = MotionLogits(inputs, rays, motion.dino_features, trace);
   }
   if (motion.masks.defined()) {
     scene.patch_probability = PoolToPatches(motion.masks);
@@ -62,8 +69,8 @@ EncodedScene WildRayZerImpl::EncodeScene(const ViewTokens& inputs, const Cameras
   return scene;
 }
 
-Prediction WildRayZerImpl::forward(const torch::Tensor& images, int64_t num_inputs, const ForwardOptions& options,
-                                   const Trace& trace) {
+Prediction WildRayZerImpl::forward(const torch::Tensor& images, int64_t num_inputs,
+                                   const ForwardOptions& options, const Trace& trace) {
   const ViewTokens views = Tokenize(images, trace);
   const int64_t targets = images.size(1) - num_inputs;
   if (num_inputs < 1 || targets < 0) {
@@ -79,8 +86,9 @@ Prediction WildRayZerImpl::forward(const torch::Tensor& images, int64_t num_inpu
   if (options.dino_features.defined()) motion.dino_features = options.dino_features.narrow(1, 0, num_inputs);
   result.scene = EncodeScene(views.Views(0, num_inputs), input_cameras, motion, trace);
   if (options.dino_features.defined() && targets > 0) {
-    result.target_logits = PredictMotion(views.Views(num_inputs, targets), target_cameras,
-                                         options.dino_features.narrow(1, num_inputs, targets), ViewRole::kTarget);
+    result.target_logits =
+        PredictMotion(views.Views(num_inputs, targets), target_cameras,
+                      options.dino_features.narrow(1, num_inputs, targets), ViewRole::kTarget);
   }
   result.images = Render(result.scene.tokens, target_cameras, views.height, views.width, trace);
   if (options.render_inputs) {

@@ -1,0 +1,185 @@
+#include "wildrayzer/models/weights.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <string_view>
+
+#include "wildrayzer/nn/init.h"
+#include "wildrayzer/util/error.h"
+#include "wildrayzer/util/log.h"
+
+namespace wildrayzer {
+namespace {
+
+constexpr char kNoiseToken[] = "noise_token";
+constexpr char kMaskBias[] = "motion_mask_predictor.head.2.bias";
+constexpr std::string_view kMotionPrefix = "motion_mask_predictor.";
+constexpr size_t kNamesInMessages = 5;
+
+bool StartsWith(std::string_view text, std::string_view prefix) {
+  return text.substr(0, prefix.size()) == prefix;
+}
+
+bool EndsWith(std::string_view text, std::string_view suffix) {
+  return text.size() >= suffix.size() && text.substr(text.size() - suffix.size()) == suffix;
+}
+
+// The model's name of a checkpoint tensor, or nothing for a tensor that belongs to no model.
+std::optional<std::string> ModelName(std::string_view name) {
+  while (StartsWith(name, "module.")) name.remove_prefix(7);
+  if (StartsWith(name, "loss_computer.") || StartsWith(name, "dinov3_pseudolabel_maker."))
+    return std::nullopt;
+  return std::string(name);
+}
+
+// Model name -> checkpoint name.
+std::map<std::string, std::string> ModelNames(const Checkpoint& checkpoint) {
+  std::map<std::string, std::string> names;
+  for (const std::string& stored : checkpoint.names()) {
+    const auto name = ModelName(stored);
+    if (!name) continue;
+    if (!names.emplace(*name, stored).second) {
+      throw FileError(checkpoint.path(),
+                      fmt::format("holds the tensor '{}' twice, with and without 'module.'", *name));
+    }
+  }
+  return names;
+}
+
+// "a, b, c and 7 more".
+std::string Summary(const std::vector<std::string>& names) {
+  const size_t shown = std::min(names.size(), kNamesInMessages);
+  std::string text =
+      fmt::format("{}", fmt::join(names.begin(), names.begin() + static_cast<long>(shown), ", "));
+  if (names.size() > shown) text += fmt::format(" and {} more", names.size() - shown);
+  return text;
+}
+
+// All parameters and buffers by name.
+std::map<std::string, torch::Tensor> ModelTensors(const torch::nn::Module& model) {
+  std::map<std::string, torch::Tensor> tensors;
+  for (const auto& item : model.named_parameters()) tensors.emplace(item.key(), item.value());
+  for (const auto& item : model.named_buffers()) tensors.emplace(item.key(), item.value());
+  return tensors;
+}
+
+LoadReport Compare(const std::map<std::string, torch::Tensor>& tensors,
+                   const std::map<std::string, std::string>& stored) {
+  LoadReport report;
+  bool has_motion = false;
+  for (const auto& [name, tensor] : tensors) {
+    has_motion = has_motion || StartsWith(name, kMotionPrefix);
+    if (!stored.count(name)) report.missing.push_back(name);
+  }
+  for (const auto& [name, stored_name] : stored) {
+    const bool unwanted = !has_motion && (StartsWith(name, kMotionPrefix) || name == kNoiseToken);
+    if (!tensors.count(name) && !unwanted) report.unexpected.push_back(name);
+  }
+  return report;
+}
+
+bool IsFloat(DType dtype) {
+  return dtype == DType::kF32 || dtype == DType::kBF16 || dtype == DType::kF16 || dtype == DType::kF64;
+}
+
+// The type in which the model keeps a tensor.
+torch::ScalarType WantedType(const std::string& name, const torch::Tensor& tensor, Precision precision) {
+  const bool matrix = tensor.dim() == 2 && EndsWith(name, ".weight") && !StartsWith(name, "pose_predictor.");
+  return precision == Precision::kBf16 && matrix ? torch::kBFloat16 : torch::kFloat32;
+}
+
+void CheckEntry(const Checkpoint& checkpoint, const std::string& stored_name, const torch::Tensor& tensor) {
+  const TensorEntry& entry = checkpoint.Entry(stored_name);
+  if (tensor.sizes().vec() != entry.shape) {
+    throw FileError(checkpoint.path(),
+                    fmt::format("tensor '{}' has shape [{}], the model needs [{}]", stored_name,
+                                fmt::join(entry.shape, ", "), fmt::join(tensor.sizes(), ", ")));
+  }
+  if (!IsFloat(entry.dtype)) {
+    throw FileError(checkpoint.path(),
+                    fmt::format("tensor '{}' has type {}, the model needs floating-point numbers",
+                                stored_name, DTypeName(entry.dtype)));
+  }
+}
+
+// Values for tensors that known files lack; true when `name` is one of them.
+bool FillKnownGap(const std::string& name, torch::Tensor& tensor, const std::string& path) {
+  if (name == kNoiseToken) {
+    LogWarning("{}: has no noise_token; masked tokens are replaced by the same random token in every run",
+               path);
+    FillTruncatedNormal(tensor, 0.02, /*seed=*/0, kNoiseToken);
+    return true;
+  }
+  if (name == kMaskBias) {
+    LogDebug(path + ": has no " + kMaskBias + ", taken as zero");
+    tensor.zero_();
+    return true;
+  }
+  return EndsWith(name, "dino_norm_mean") || EndsWith(name, "dino_norm_std");
+}
+
+}  // namespace
+
+LoadReport CompareNames(const torch::nn::Module& model, const Checkpoint& checkpoint) {
+  return Compare(ModelTensors(model), ModelNames(checkpoint));
+}
+
+LoadReport LoadWeights(torch::nn::Module& model, const Checkpoint& checkpoint, const LoadOptions& options) {
+  torch::NoGradGuard no_grad;
+  std::map<std::string, torch::Tensor> tensors = ModelTensors(model);
+  const std::map<std::string, std::string> stored = ModelNames(checkpoint);
+  const LoadReport report = Compare(tensors, stored);
+
+  std::vector<std::string> lacking;
+  for (const std::string& name : report.missing) {
+    if (!FillKnownGap(name, tensors.at(name), checkpoint.path())) lacking.push_back(name);
+  }
+  if (!lacking.empty() && options.require_all) {
+    throw FileError(checkpoint.path(), "lacks tensors of the model: " + Summary(lacking) +
+                                           "; check that the configuration belongs to these weights");
+  }
+  if (!lacking.empty()) {
+    LogWarning("{}: lacks {}; they keep their initial values", checkpoint.path(), Summary(lacking));
+  }
+  if (!report.unexpected.empty()) {
+    LogWarning("{}: ignored tensors that the model does not have: {}", checkpoint.path(),
+               Summary(report.unexpected));
+  }
+
+  std::vector<std::string> used;
+  for (auto& [name, tensor] : tensors) {
+    const auto found = stored.find(name);
+    if (found == stored.end()) continue;
+    CheckEntry(checkpoint, found->second, tensor);
+    used.push_back(found->second);
+  }
+  checkpoint.CheckFinite(used);
+  for (auto& [name, tensor] : tensors) {
+    const auto found = stored.find(name);
+    if (found == stored.end()) continue;
+    const torch::Tensor value = checkpoint.Get(found->second);
+    tensor.set_data(value.to(WantedType(name, tensor, options.precision), /*non_blocking=*/false,
+                             /*copy=*/options.writable));
+  }
+  return report;
+}
+
+TensorShapes ModelTensorShapes(const Checkpoint& checkpoint) {
+  TensorShapes shapes;
+  for (const auto& [name, stored] : ModelNames(checkpoint))
+    shapes.emplace(name, checkpoint.Entry(stored).shape);
+  return shapes;
+}
+
+ModelConfig ConfigOfCheckpoint(const Checkpoint& checkpoint) {
+  const auto written = checkpoint.metadata().find(kConfigMetadataKey);
+  if (written != checkpoint.metadata().end()) {
+    return ModelConfig::FromConfig(Config::Parse(written->second, checkpoint.path()));
+  }
+  return GuessFromCheckpoint(ModelTensorShapes(checkpoint), checkpoint.path());
+}
+
+}  // namespace wildrayzer
