@@ -1,28 +1,69 @@
 #include "wildrayzer/kernels/attention.h"
 
-#include <algorithm>
-#include <vector>
+#include "wildrayzer/kernels/attention_kernels.h"
+#include "wildrayzer/kernels/attention_paths.h"
 
 namespace wildrayzer {
 namespace {
 
-// Scores held at once, in elements of one batch of heads.
-constexpr int64_t kMaxScores = int64_t{1} << 24;
+bool HasKernels(const torch::Tensor& q) {
+  return q.device().is_cpu() && (q.scalar_type() == torch::kFloat32 || q.scalar_type() == torch::kBFloat16);
+}
+
+AttentionResult Forward(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v, double scale,
+                        bool want_lse) {
+  if (!HasKernels(q)) return AttentionForwardAten(q, k, v, scale);
+  return AttentionForwardCpu(q, k, v, scale, want_lse,
+                             SelectAttentionForward(q.scalar_type() == torch::kBFloat16));
+}
+
+class AttentionFunction : public torch::autograd::Function<AttentionFunction> {
+ public:
+  static torch::Tensor forward(torch::autograd::AutogradContext* context, const torch::Tensor& q,
+                               const torch::Tensor& k, const torch::Tensor& v, double scale) {
+    const AttentionResult result = Forward(q, k, v, scale, /*want_lse=*/true);
+    context->save_for_backward({q, k, v, result.out, result.lse});
+    context->saved_data["scale"] = scale;
+    return result.out;
+  }
+
+  static torch::autograd::tensor_list backward(torch::autograd::AutogradContext* context,
+                                               torch::autograd::tensor_list grads) {
+    const auto saved = context->get_saved_variables();
+    const double scale = context->saved_data["scale"].toDouble();
+    const torch::Tensor& q = saved[0];
+    const AttentionResult result{saved[3], saved[4]};
+    const torch::Tensor grad = grads[0].to(q.scalar_type());
+    const auto [grad_q, grad_k, grad_v] =
+        HasKernels(q)
+            ? AttentionBackwardCpu(q, saved[1], saved[2], result, grad, scale, SelectAttentionBackward())
+            : AttentionBackwardAten(q, saved[1], saved[2], result, grad, scale);
+    return {grad_q, grad_k, grad_v, torch::Tensor()};
+  }
+};
+
+torch::Tensor WithContiguousRows(const torch::Tensor& x) {
+  return x.stride(3) == 1 || x.size(3) == 1 ? x : x.contiguous();
+}
 
 }  // namespace
 
 torch::Tensor Attention(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v,
                         double scale) {
-  const int64_t row_scores = q.size(0) * q.size(1) * k.size(2);
-  const int64_t rows = std::clamp<int64_t>(kMaxScores / std::max<int64_t>(row_scores, 1), 1, q.size(2));
-  const torch::Tensor keys = k.transpose(2, 3).to(torch::kFloat32);
-  const torch::Tensor values = v.to(torch::kFloat32);
-  std::vector<torch::Tensor> parts;
-  for (int64_t row = 0; row < q.size(2); row += rows) {
-    const torch::Tensor queries = q.slice(2, row, row + rows).to(torch::kFloat32);
-    parts.push_back(torch::matmul(torch::softmax(torch::matmul(queries * scale, keys), -1), values));
-  }
-  return torch::cat(parts, 2).to(q.scalar_type()).transpose(1, 2).contiguous().transpose(1, 2);
+  TORCH_CHECK(q.dim() == 4 && k.dim() == 4 && v.sizes() == k.sizes() && q.size(0) == k.size(0) &&
+                  q.size(1) == k.size(1) && q.size(3) == k.size(3),
+              "Attention: shapes do not match: q ", q.sizes(), ", k ", k.sizes(), ", v ", v.sizes());
+  TORCH_CHECK(q.scalar_type() == k.scalar_type() && q.scalar_type() == v.scalar_type(),
+              "Attention: dtypes differ: ", q.scalar_type(), ", ", k.scalar_type(), ", ", v.scalar_type());
+  TORCH_CHECK(k.size(2) >= 1 && q.size(3) >= 1 && scale > 0,
+              "Attention: needs a key, a channel and a positive scale");
+  const torch::Tensor queries = WithContiguousRows(q);
+  const torch::Tensor keys = WithContiguousRows(k);
+  const torch::Tensor values = WithContiguousRows(v);
+  const bool differentiate =
+      torch::GradMode::is_enabled() && (q.requires_grad() || k.requires_grad() || v.requires_grad());
+  if (differentiate) return AttentionFunction::apply(queries, keys, values, scale);
+  return Forward(queries, keys, values, scale, /*want_lse=*/false).out;
 }
 
 }  // namespace wildrayzer
