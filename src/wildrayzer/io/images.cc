@@ -10,8 +10,6 @@
 #include <cstdio>
 #include <cstring>
 #include <memory>
-#include <mutex>
-#include <opencv2/core/utils/logger.hpp>
 #include <opencv2/imgcodecs.hpp>
 
 #include "wildrayzer/io/image_header.h"
@@ -20,11 +18,6 @@
 #include "wildrayzer/util/error.h"
 
 namespace wildrayzer {
-
-void SilenceOpenCv() {
-  static std::once_flag once;
-  std::call_once(once, [] { cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT); });
-}
 
 namespace {
 
@@ -166,20 +159,6 @@ std::vector<std::byte> Encode(const std::string& extension, const cv::Mat& mat,
 
 const std::vector<int> kPngParameters = {cv::IMWRITE_PNG_COMPRESSION, 6};
 
-cv::Mat Bgr(const Image& image) {
-  cv::Mat bgr(image.height, image.width, CV_8UC3);
-  for (int y = 0; y < image.height; ++y) {
-    const uint8_t* in = image.Pixel(0, y);
-    uint8_t* out = bgr.ptr(y);
-    for (int x = 0; x < image.width; ++x, in += 3, out += 3) {
-      out[0] = in[2];
-      out[1] = in[1];
-      out[2] = in[0];
-    }
-  }
-  return bgr;
-}
-
 void WriteBytes(const fs::path& path, const std::vector<std::byte>& bytes) {
   AtomicFile file(path);
   file.Write(bytes);
@@ -224,7 +203,7 @@ bool HasImageExtension(const fs::path& path) {
   return std::find(kKnown.begin(), kKnown.end(), extension) != kKnown.end();
 }
 
-std::vector<std::byte> EncodePng(const Image& image) { return Encode(".png", Bgr(image), kPngParameters); }
+std::vector<std::byte> EncodePng(const Image& image) { return Encode(".png", ToBgr(image), kPngParameters); }
 
 std::vector<std::byte> EncodePng(const GrayImage& image) {
   return Encode(".png", AsMat(image), kPngParameters);
@@ -237,7 +216,7 @@ std::vector<std::byte> EncodePng(const DepthImage& image) {
 }
 
 std::vector<std::byte> EncodeJpeg(const Image& image, int quality) {
-  return Encode(".jpg", Bgr(image), {cv::IMWRITE_JPEG_QUALITY, std::clamp(quality, 1, 100)});
+  return Encode(".jpg", ToBgr(image), {cv::IMWRITE_JPEG_QUALITY, std::clamp(quality, 1, 100)});
 }
 
 void WritePng(const fs::path& path, const Image& image) { WriteBytes(path, EncodePng(image)); }

@@ -54,8 +54,9 @@ inline constexpr uint64_t kMaxImageFileBytes = 512ull << 20;
 // - The EXIF orientation (1 to 8) is applied, so the result is upright.
 // - Grey is repeated to three channels; 16-bit samples v become round(v / 257).
 // - Transparent PNG and WebP pixels are composited over white, the colour of the paper that such pictures are
-// cut out for. Errors: FileError with one line for a missing, empty, truncated or damaged file, an unknown or
-// unsupported format (HEIC and AVIF name the remedy), and sizes outside the limits above.
+//   cut out for.
+// Errors: FileError with one line for a missing, empty, truncated or damaged file, an unknown or unsupported
+// format (HEIC and AVIF name the remedy), and sizes outside the limits above.
 Image ReadImage(const std::filesystem::path& path);
 
 // The same for bytes in memory (an upload); `name` stands for the path in error messages.

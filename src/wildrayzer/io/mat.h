@@ -15,7 +15,12 @@ inline cv::Mat AsMat(GrayImage& image) { return {image.height, image.width, CV_8
 inline const cv::Mat AsMat(const Image& image) { return AsMat(const_cast<Image&>(image)); }
 inline const cv::Mat AsMat(const GrayImage& image) { return AsMat(const_cast<GrayImage&>(image)); }
 
-// Stops OpenCV from writing its own lines to stderr: what is wrong with a file is said once, by FileError.
+// Copies with the channels swapped; `bgr` is 8-bit with three channels.
+cv::Mat ToBgr(const Image& image);
+Image FromBgr(const cv::Mat& bgr);
+
+// Stops OpenCV and FFmpeg from writing its own lines to stderr: what is wrong with a file is said once, by
+// FileError.
 void SilenceOpenCv();
 
 }  // namespace wildrayzer
