@@ -66,12 +66,19 @@ struct Bf16Operands {
   // Panels of 64 channels, each [pairs of keys][64].
   static void PackValues(const HeadRows& v, int64_t keys, int64_t head_size, void* packed) {
     const int64_t pairs = Pairs(keys);
-    uint16_t* panels = static_cast<uint16_t*>(packed);
-    memset(packed, 0, PackedValuesBytes(keys, head_size));
-    for (int64_t t = 0; t < keys; ++t) {
-      const uint16_t* row = Row(v, t);
-      for (int64_t d = 0; d < head_size; ++d) {
-        panels[2 * ((d / kWidth * pairs + t / 2) * kWidth + d % kWidth) + t % 2] = row[d];
+    for (int64_t first = 0; first < head_size; first += kWidth) {
+      Word* panel = static_cast<Word*>(packed) + first / kWidth * pairs * kWidth;
+      const int64_t columns = head_size - first < kWidth ? head_size - first : kWidth;
+      for (int64_t t = 0; t < keys; t += 2) {
+        Word* out = panel + t / 2 * kWidth;
+        const uint16_t* low = Row(v, t) + first;
+        const uint16_t* high = low + v.token_stride;
+        if (t + 1 < keys) {
+          for (int64_t d = 0; d < columns; ++d) out[d] = low[d] | static_cast<Word>(high[d]) << 16;
+        } else {
+          for (int64_t d = 0; d < columns; ++d) out[d] = low[d];
+        }
+        for (int64_t d = columns; d < kWidth; ++d) out[d] = 0;
       }
     }
   }
