@@ -168,6 +168,9 @@ torch::Tensor Dinov3Impl::PatchFeatures(const torch::Tensor& images, const Pixel
   const torch::Tensor normalised =
       (images.to(torch::kFloat32) - channels(pixels.mean)) / channels(pixels.deviation);
   const torch::Tensor tokens = forward(normalised);
+  if (!torch::isfinite(tokens).all().item<bool>()) {
+    throw Error("DINOv3 gives features that are not finite: its weights are damaged, or the images are");
+  }
   return tokens.narrow(1, config_.prefix_tokens(), tokens.size(1) - config_.prefix_tokens())
       .transpose(1, 2)
       .reshape(
