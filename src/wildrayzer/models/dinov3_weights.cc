@@ -53,7 +53,7 @@ class ShapeReader {
     return shape[dimension];
   }
 
-  // One more than the largest block index; gaps show up later as missing tensors.
+  // One more than the largest block index.
   int64_t Layers() const {
     int64_t layers = 0;
     for (const auto& [name, source] : names_.sources) {
@@ -91,12 +91,6 @@ void ReleasePages(const torch::Tensor& tensor) {
   const uintptr_t end = (reinterpret_cast<uintptr_t>(tensor.data_ptr()) + tensor.nbytes()) / page * page;
   if (end > begin) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_PAGEOUT);
 #endif
-}
-
-std::string ShapeText(torch::IntArrayRef shape) {
-  std::string text = "[";
-  for (size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
-  return text + "]";
 }
 
 // The parameter's values, in `dtype`, without a copy where the file has them in that form.
@@ -169,6 +163,8 @@ Dinov3Config GuessDinov3Config(const Checkpoint& checkpoint, const Dinov3Names& 
   config.patch = shapes.Size("embeddings.patch_embeddings.weight", 4, 2);
   config.registers = shapes.Size("embeddings.register_tokens", 3, 1);
   config.layers = shapes.Layers();
+  for (int64_t i = 0; i < config.layers; ++i)
+    shapes.Size("layer." + std::to_string(i) + ".norm1.weight", 1, 0);
   config.hidden = shapes.Size("layer.0.mlp.up_proj.weight", 2, 0);
   config.gated = config.silu = shapes.Has("layer.0.mlp.gate_proj.weight");
   config.query_bias = shapes.Has("layer.0.attention.q_proj.bias");
