@@ -77,6 +77,10 @@ void Append(std::vector<std::byte>* out, Bytes bytes) {
   std::memcpy(out->data() + size, bytes.data(), bytes.size());
 }
 
+// Real progressive files have about ten; each costs a pass over the whole picture, so thousands would be a
+// bomb.
+constexpr int kMaxJpegScans = 100;
+
 bool IsStartOfFrame(uint32_t marker) {
   return marker >= 0xC0 && marker <= 0xCF && marker != 0xC4 && marker != 0xC8 && marker != 0xCC;
 }
@@ -101,7 +105,7 @@ ImageHeader ParseJpeg(const Reader& in) {
   ImageHeader header;
   header.format = ImageFormat::kJpeg;
   Append(&header.essential, in.Slice(0, 2));
-  bool has_scan = false;
+  int scans = 0;
   uint64_t at = 2;
   while (true) {
     while (in.U8(at) != 0xFF) ++at;  // stray bytes between segments are legal in practice
@@ -127,11 +131,12 @@ ImageHeader ParseJpeg(const Reader& in) {
     const uint64_t start = at;
     at += segment.size();
     if (marker != 0xDA) continue;
-    has_scan = true;
+    if (++scans > kMaxJpegScans)
+      in.Fail("has far too many progressive passes: save it again as a plain JPEG");
     at = SkipScan(in, at);
     Append(&header.essential, in.Slice(start + segment.size(), at - start - segment.size()));
   }
-  if (!has_scan) in.Fail(kDamaged);
+  if (scans == 0) in.Fail(kDamaged);
   Append(&header.essential, in.Slice(at, 2));
   return header;
 }

@@ -294,6 +294,17 @@ TEST(BadImages, SizesAreJudgedBeforeDecoding) {
   EXPECT_THAT(Problem(bmp), HasSubstr("no pixels"));
 }
 
+// Thousands of empty passes over a large picture would keep the decoder busy for hours.
+TEST(BadImages, ProgressiveBomb) {
+  Bytes jpeg = EncodeJpeg(Gradient(8, 8));
+  jpeg.resize(jpeg.size() - 2);
+  const Bytes scan = FromText(std::string("\xFF\xDA\0\x08\x01\x01\0\0\x3F\0\0", 11));
+  for (int i = 0; i < 200; ++i) jpeg.insert(jpeg.end(), scan.begin(), scan.end());
+  const Bytes end = FromText("\xFF\xD9");
+  jpeg.insert(jpeg.end(), end.begin(), end.end());
+  EXPECT_THAT(Problem(jpeg), HasSubstr("too many"));
+}
+
 TEST(BadImages, DamagedBytes) {
   Bytes png = EncodePng(Gradient(33, 17));
   png[60] ^= std::byte{0x10};  // inside the pixel data: the checksum notices

@@ -199,7 +199,8 @@ bool HasImageExtension(const fs::path& path) {
   std::string extension = path.extension().string();
   std::transform(extension.begin(), extension.end(), extension.begin(),
                  [](unsigned char c) { return std::tolower(c); });
-  static const std::vector<std::string> kKnown = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"};
+  static const std::vector<std::string> kKnown = {".jpg", ".jpeg", ".png",  ".webp", ".bmp",
+                                                  ".tif", ".tiff", ".heic", ".heif", ".avif"};
   return std::find(kKnown.begin(), kKnown.end(), extension) != kKnown.end();
 }
 

@@ -69,8 +69,8 @@ GrayImage ReadGray(const std::filesystem::path& path);
 // Reads a 16-bit single-channel PNG or TIFF, values as stored; 8-bit pictures raise FileError.
 DepthImage ReadDepth(const std::filesystem::path& path);
 
-// True if the extension is that of a picture that ReadImage can read (.jpg .jpeg .png .webp .bmp .tif .tiff,
-// any case).
+// True for the extensions of pictures: .jpg .jpeg .png .webp .bmp .tif .tiff, and .heic .heif .avif, so that
+// a folder of phone photos leads to ReadImage's remedy instead of being passed over. Any case.
 bool HasImageExtension(const std::filesystem::path& path);
 
 // In-memory encoders. `quality` in [1, 100]. Empty images raise Error.

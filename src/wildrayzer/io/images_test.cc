@@ -176,6 +176,7 @@ TEST(Planes, RoundTripAndRounding) {
 
 TEST(HasImageExtension, AnyCase) {
   EXPECT_TRUE(HasImageExtension("a/b.JPeG"));
+  EXPECT_TRUE(HasImageExtension("IMG_0001.HEIC"));
   EXPECT_FALSE(HasImageExtension("a/b.mp4"));
   EXPECT_FALSE(HasImageExtension("jpg"));
 }
