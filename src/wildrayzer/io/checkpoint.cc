@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "wildrayzer/io/safetensors.h"
 #include "wildrayzer/io/tensor_checks.h"
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/sha256.h"
@@ -59,8 +58,8 @@ torch::ScalarType TorchType(const std::string& path, const std::string& tensor, 
                             ", which LibTorch does not support");
 }
 
-Checkpoint::Checkpoint(std::string path, std::vector<TensorFile> files)
-    : path_(std::move(path)), files_(std::move(files)) {
+Checkpoint::Checkpoint(std::string path, OpenedFiles opened)
+    : path_(std::move(path)), files_(std::move(opened.files)), archive_(std::move(opened.archive)) {
   for (size_t i = 0; i < files_.size(); ++i) {
     const std::vector<TensorEntry>& tensors = files_[i].tensors();
     for (size_t k = 0; k < tensors.size(); ++k) {
@@ -73,7 +72,7 @@ Checkpoint::Checkpoint(std::string path, std::vector<TensorFile> files)
 }
 
 Checkpoint Checkpoint::Open(const std::filesystem::path& path) {
-  return Checkpoint(path.string(), {OpenSafetensors(path)});
+  return Checkpoint(path.string(), OpenTensorFiles(path));
 }
 
 const TensorEntry& Checkpoint::Entry(const std::string& name) const {

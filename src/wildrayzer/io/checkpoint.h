@@ -5,11 +5,12 @@
 
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
-#include "wildrayzer/io/tensor_file.h"
+#include "wildrayzer/io/tensor_files.h"
 
 namespace wildrayzer {
 
@@ -20,8 +21,8 @@ torch::ScalarType TorchType(const std::string& path, const std::string& tensor, 
 // A read-only set of named tensors. Cheap to copy. Opening reads names, types and shapes only.
 class Checkpoint {
  public:
-  // A .safetensors file, recognised by its content, not by its extension.
-  // FileError says what is missing, damaged or unsupported.
+  // A .safetensors file, a PyTorch checkpoint (.pt, .pth; zip or legacy) or a folder as published on Hugging Face (single file
+  // or sharded); see OpenTensorFiles. FileError says what is missing, damaged or unsupported.
   static Checkpoint Open(const std::filesystem::path& path);
 
   const std::string& path() const { return path_; }
@@ -36,6 +37,8 @@ class Checkpoint {
   // Free-form strings of the file (of the first shard).
   const std::map<std::string, std::string>& metadata() const { return files_.front().metadata(); }
   const std::vector<TensorFile>& files() const { return files_; }
+  // For PyTorch checkpoints the whole saved object (optimizer, counters, ...), else nothing.
+  const std::optional<TorchArchive>& archive() const { return archive_; }
 
   // The tensor in its own type and shape, row-major. Aligned, contiguous data is not copied: the result looks
   // into the read-only mapping (kept alive by the tensor), so writing to it crashes - clone() or copy it into
@@ -57,10 +60,11 @@ class Checkpoint {
     size_t tensor;
   };
 
-  Checkpoint(std::string path, std::vector<TensorFile> files);
+  Checkpoint(std::string path, OpenedFiles opened);
 
   std::string path_;
   std::vector<TensorFile> files_;
+  std::optional<TorchArchive> archive_;
   std::vector<std::string> names_;
   std::unordered_map<std::string, Position> index_;
 };

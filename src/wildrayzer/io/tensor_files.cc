@@ -1,0 +1,142 @@
+#include "wildrayzer/io/tensor_files.h"
+
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "wildrayzer/io/safetensors.h"
+#include "wildrayzer/io/utf8.h"
+#include "wildrayzer/util/error.h"
+#include "wildrayzer/util/log.h"
+
+namespace wildrayzer {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+constexpr const char* kSingleName = "model.safetensors";
+constexpr const char* kIndexName = "model.safetensors.index.json";
+constexpr size_t kMaxIndexBytes = 100'000'000;
+constexpr int kMaxIndexDepth = 8;
+
+struct Index {
+  std::map<std::string, std::string> shard_of;  // tensor -> file name
+  std::optional<int64_t> total_size;
+};
+
+// Parses JSON, refusing equal keys (of which the library would keep one) and deep nesting.
+Json ParseStrictly(const std::string& path, std::string_view text) {
+  if (text.find('\0') != std::string_view::npos) throw FileError(path, "contains a zero byte");
+  std::vector<std::set<std::string>> keys;
+  const auto check = [&](int depth, Json::parse_event_t event, Json& parsed) {
+    if (depth > kMaxIndexDepth) throw FileError(path, "nests too deeply");
+    if (event == Json::parse_event_t::object_start) keys.emplace_back();
+    if (event == Json::parse_event_t::object_end) keys.pop_back();
+    if (event == Json::parse_event_t::key && !keys.back().insert(parsed.get<std::string>()).second) {
+      throw FileError(path, "key '" + Printable(parsed.get<std::string>()) + "' appears twice");
+    }
+    return true;
+  };
+  try {
+    return Json::parse(text.begin(), text.end(), check);
+  } catch (const Json::exception&) {
+    throw FileError(path, "is no valid JSON; is the download incomplete?");
+  }
+}
+
+bool IsPlainShardName(const std::string& name) {
+  constexpr std::string_view kEnding = ".safetensors";
+  return name.size() > kEnding.size() && name.ends_with(kEnding) && name.find_first_of("/\\") == std::string::npos &&
+         name.find("..") == std::string::npos && name.find('\0') == std::string::npos;
+}
+
+Index ReadIndex(const fs::path& path) {
+  const std::string name = path.string();
+  const auto file = MappedFile::Open(path);
+  if (file->bytes().size() > kMaxIndexBytes) throw FileError(name, "is too large for an index");
+  const Json root = ParseStrictly(name, {reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size()});
+  if (!root.is_object() || !root.contains("weight_map") || !root["weight_map"].is_object()) {
+    throw FileError(name, "has no 'weight_map' object");
+  }
+  Index index;
+  for (const auto& [tensor, shard] : root["weight_map"].items()) {
+    if (!shard.is_string() || !IsPlainShardName(shard.get<std::string>())) {
+      throw FileError(name, "names an unsafe or improper shard file for tensor '" + Printable(tensor) + "'");
+    }
+    index.shard_of[tensor] = shard.get<std::string>();
+  }
+  if (index.shard_of.empty()) throw FileError(name, "lists no tensors");
+  if (root.contains("metadata") && root["metadata"].is_object() && root["metadata"].contains("total_size")) {
+    const Json& total = root["metadata"]["total_size"];
+    // Some writers store it as a float with an integral value.
+    if (!total.is_number()) throw FileError(name, "metadata.total_size is no number");
+    index.total_size = total.is_number_float() ? static_cast<int64_t>(std::clamp(total.get<double>(), -1.0, 0x1p62))
+                                               : total.get<int64_t>();
+  }
+  return index;
+}
+
+std::vector<TensorFile> OpenShards(const fs::path& index_path) {
+  const Index index = ReadIndex(index_path);
+  std::set<std::string> names;
+  for (const auto& [tensor, shard] : index.shard_of) names.insert(shard);
+
+  std::vector<TensorFile> shards;
+  std::map<std::string, std::string> found;  // tensor -> shard
+  int64_t total = 0;
+  for (const std::string& name : names) {
+    shards.push_back(OpenSafetensors(index_path.parent_path() / name));
+    for (const TensorEntry& entry : shards.back().tensors()) {
+      total += entry.byte_size();  // at most the sum of the file sizes
+      const auto [other, fresh] = found.emplace(entry.name, name);
+      if (!fresh) throw FileError(shards.back().path(), "tensor '" + entry.name + "' is also in " + other->second);
+      if (!index.shard_of.contains(entry.name)) {
+        LogWarning("{}: tensor '{}' is not listed in {}", shards.back().path(), entry.name, kIndexName);
+      }
+    }
+  }
+  for (const auto& [tensor, shard] : index.shard_of) {
+    const auto at = found.find(tensor);
+    if (at == found.end() || at->second != shard) {
+      throw FileError((index_path.parent_path() / shard).string(),
+                      "lacks tensor '" + Printable(tensor) + "', which " + kIndexName + " places there");
+    }
+  }
+  if (index.total_size && *index.total_size != total) {
+    throw FileError(index_path.string(), "announces " + std::to_string(*index.total_size) + " bytes of tensors but the shards hold " +
+                                             std::to_string(total));
+  }
+  return shards;
+}
+
+OpenedFiles OpenFolder(const fs::path& folder) {
+  std::error_code error;
+  if (fs::exists(folder / kSingleName, error)) return {{OpenSafetensors(folder / kSingleName)}, {}};
+  if (fs::exists(folder / kIndexName, error)) return {OpenShards(folder / kIndexName), {}};
+  std::vector<fs::path> candidates;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
+    if (entry.path().extension() == ".safetensors") candidates.push_back(entry.path());
+  }
+  if (candidates.size() == 1) return {{OpenSafetensors(candidates[0])}, {}};
+  throw FileError(folder.string(), candidates.empty()
+                                       ? "holds no model.safetensors and no model.safetensors.index.json"
+                                       : "holds several .safetensors files without an index; name one of them");
+}
+
+}  // namespace
+
+OpenedFiles OpenTensorFiles(const fs::path& path) {
+  std::error_code error;
+  if (fs::is_directory(path, error)) return OpenFolder(path);
+  const auto file = MappedFile::Open(path);
+  const std::string extension = path.extension().string();
+  const bool torch_name = extension == ".pt" || extension == ".pth" || extension == ".ckpt" || extension == ".bin";
+  if (!torch_name && !TorchArchive::Recognises(*file)) return {{ParseSafetensors(file)}, {}};
+  TorchArchive archive = TorchArchive::Parse(file);
+  std::vector<TensorFile> files{archive.StateDict()};
+  return {std::move(files), std::move(archive)};
+}
+
+}  // namespace wildrayzer

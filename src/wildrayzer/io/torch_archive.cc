@@ -1,0 +1,193 @@
+#include "wildrayzer/io/torch_archive.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstring>
+
+#include "wildrayzer/io/torch_legacy.h"
+#include "wildrayzer/io/utf8.h"
+#include "wildrayzer/io/zip.h"
+#include "wildrayzer/util/error.h"
+
+namespace wildrayzer {
+namespace {
+
+constexpr std::string_view kZipMagic{"PK\x03\x04", 4};
+constexpr std::string_view kModulePrefix = "module.";
+
+std::string_view Head(const MappedFile& file, size_t count) {
+  const std::span<const std::byte> bytes = file.bytes();
+  return {reinterpret_cast<const char*>(bytes.data()), std::min(count, bytes.size())};
+}
+
+std::string_view TextOf(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+// Says what a file is when it is no checkpoint that we read.
+[[noreturn]] void FailUnknown(const MappedFile& file) {
+  const std::string_view head = Head(file, 512);
+  if (head.size() > 262 && head.substr(257, 5) == "ustar") {
+    throw FileError(file.path(), "is a tar checkpoint of PyTorch before 0.1.10; load and save it again in Python");
+  }
+  if (head.starts_with("PYTORCH1")) {
+    throw FileError(file.path(), "is a preview-format PyTorch file; load and save it again in Python");
+  }
+  if (head.size() > 1 && head[0] == '\x80' && head[1] <= 5) {
+    throw FileError(file.path(), "is a Python pickle but no PyTorch checkpoint; only checkpoints of torch.save are read");
+  }
+  throw FileError(file.path(), "is no PyTorch checkpoint (neither a zip archive nor a legacy stream)");
+}
+
+// The one folder in which all records live, with its slash.
+std::string TopFolder(const MappedFile& file, const ZipArchive& zip) {
+  const std::string& first = zip.entries().front().name;
+  const std::string top = first.substr(0, first.find('/') + 1);
+  if (top.empty()) throw FileError(file.path(), "is a zip archive, but no PyTorch checkpoint");
+  for (const ZipEntry& entry : zip.entries()) {
+    if (!entry.name.starts_with(top)) {
+      throw FileError(file.path(), "zip entry '" + Printable(entry.name) + "' lies outside the folder '" + Printable(top) + "'");
+    }
+  }
+  return top;
+}
+
+// Small text records; empty when absent.
+std::string SmallRecord(const ZipArchive& zip, const std::string& name) {
+  const ZipEntry* entry = zip.Find(name);
+  if (entry == nullptr) return "";
+  return std::string(TextOf(zip.Payload(*entry)).substr(0, 64));
+}
+
+void CheckZipHeaderRecords(const MappedFile& file, const ZipArchive& zip, const std::string& top) {
+  if (zip.Find(top + "constants.pkl") != nullptr) {
+    throw FileError(file.path(), "is a TorchScript archive, which is refused; save the state dict instead");
+  }
+  if (zip.Find(top + "data.pkl") == nullptr) {
+    throw FileError(file.path(), "is a zip archive without 'data.pkl', so no PyTorch checkpoint");
+  }
+  const std::string order = SmallRecord(zip, top + "byteorder");
+  if (!order.empty() && order != "little") {
+    throw FileError(file.path(), "was written with byte order '" + Printable(order) + "'; only little-endian files are read");
+  }
+  std::string version = SmallRecord(zip, top + "version");
+  if (version.empty()) version = SmallRecord(zip, top + ".data/version");
+  if (version.empty()) return;
+  int number = 0;
+  const auto [end, error] = std::from_chars(version.data(), version.data() + version.size(), number);
+  if (error != std::errc{} || number < 1 || number > 10) {
+    throw FileError(file.path(), "has the unknown archive version '" + Printable(version.substr(0, 16)) + "'");
+  }
+}
+
+}  // namespace
+
+bool TorchArchive::Recognises(const MappedFile& file) {
+  const std::string_view head = Head(file, kLegacyMagic.size());
+  return head.starts_with(kZipMagic) || head == kLegacyMagic;
+}
+
+TorchArchive TorchArchive::Open(const std::filesystem::path& path, const PickleLimits& limits) {
+  return Parse(MappedFile::Open(path), limits);
+}
+
+TorchArchive TorchArchive::Parse(std::shared_ptr<const MappedFile> file, const PickleLimits& limits) {
+  if (!Recognises(*file)) FailUnknown(*file);
+  return Head(*file, 4) == kZipMagic ? ParseZip(std::move(file), limits) : ParseLegacy(std::move(file), limits);
+}
+
+TorchArchive TorchArchive::ParseZip(std::shared_ptr<const MappedFile> file, const PickleLimits& limits) {
+  const auto zip = std::make_shared<ZipArchive>(file);
+  const std::string top = TopFolder(*file, *zip);
+  CheckZipHeaderRecords(*file, *zip, top);
+
+  const ZipEntry& pickle = *zip->Find(top + "data.pkl");
+  if (pickle.size > limits.bytes) throw FileError(file->path(), "the pickle is too large (" + std::to_string(pickle.size) + " bytes)");
+  auto tree = std::make_shared<PickleTree>();
+  tree->file = file;
+  const std::span<const std::byte> bytes = zip->Payload(pickle);
+  if (RunPickle(PickleDialect::kZip, limits, bytes, tree.get()) != bytes.size()) {
+    throw FileError(file->path(), "bytes follow the end of the pickle");
+  }
+  const auto locate = [file, zip, top](const PickleStorage& storage) {
+    const ZipEntry* entry = zip->Find(top + "data/" + std::string(storage.key));
+    const std::string name = "storage '" + Printable(storage.key) + "'";
+    if (entry == nullptr) throw FileError(file->path(), name + " is missing from the archive");
+    if (entry->size != static_cast<uint64_t>(storage.bytes)) {
+      throw FileError(file->path(), name + " has " + std::to_string(entry->size) + " bytes instead of " +
+                                        std::to_string(storage.bytes));
+    }
+    return zip->Payload(*entry);
+  };
+  return TorchArchive("torch-zip", std::move(tree), locate);
+}
+
+TorchArchive TorchArchive::ParseLegacy(std::shared_ptr<const MappedFile> file, const PickleLimits& limits) {
+  auto tree = std::make_shared<PickleTree>();
+  tree->file = file;
+  auto storages = std::make_shared<LegacyStorages>(ReadLegacyStream(limits, tree.get()));
+  const auto locate = [storages](const PickleStorage& storage) { return storages->at(storage.key); };
+  return TorchArchive("torch-legacy", std::move(tree), locate);
+}
+
+TorchArchive::TorchArchive(std::string format, std::shared_ptr<const PickleTree> tree, Locator locate)
+    : format_(std::move(format)), tree_(std::move(tree)), locate_(std::move(locate)) {
+  SelectStateDict();
+}
+
+TensorEntry TorchArchive::Locate(const std::string& name, const PickleTensor& tensor) const {
+  const std::span<const std::byte> storage = locate_(tree_->storages[tensor.storage]);
+  // The interpreter has checked that the view ends inside the storage; an empty tensor may start anywhere.
+  const bool empty = CheckedNumel(tensor.shape).value_or(0) == 0;
+  const int64_t offset = empty ? 0 : tensor.offset * DTypeSize(tensor.dtype);
+  return {name, tensor.dtype, tensor.shape, tensor.strides, storage.data() + offset};
+}
+
+void TorchArchive::SelectStateDict() {
+  const auto holds_tensors = [](const TorchObject& object) {
+    for (size_t i = 0; i < object.size(); ++i) {
+      if (object.Item(i).kind() == PickleKind::kTensor) return true;
+    }
+    return false;
+  };
+  const TorchObject top = root();
+  state_dict_ = tree_->root;
+  if (!top.is_dict()) return;
+  for (const char* wrapper : {"model_ema", "model", "module", "state_dict"}) {
+    const std::optional<TorchObject> inner = top.Find(wrapper);
+    if (wrapper_.empty() && inner && inner->is_dict() && holds_tensors(*inner)) {
+      wrapper_ = wrapper;
+      for (size_t i = 0; i < top.size(); ++i) {
+        const std::string key = top.KeyAt(i).AsText();
+        if (key == wrapper) state_dict_ = tree_->items(tree_->root)[2 * i + 1];
+        if (!key.empty() && key != wrapper) siblings_.push_back(key);
+      }
+    }
+  }
+  const TorchObject dict(tree_, state_dict_);
+  bool all = holds_tensors(dict);
+  for (size_t i = 0; i < dict.size() && all; ++i) {
+    if (dict.Item(i).kind() == PickleKind::kTensor) all = dict.KeyAt(i).AsText().starts_with(kModulePrefix);
+  }
+  stripped_ = all;
+}
+
+TensorFile TorchArchive::StateDict() const {
+  const TorchObject dict(tree_, state_dict_);
+  std::vector<TensorEntry> entries;
+  for (size_t i = 0; dict.is_dict() && i < dict.size(); ++i) {
+    const PickleTensor* tensor = dict.Item(i).tensor();
+    if (tensor == nullptr) continue;
+    const TorchObject key = dict.KeyAt(i);
+    if (key.kind() != PickleKind::kString) throw FileError(path(), "the state dict has a tensor whose name is no text");
+    entries.push_back(Locate(key.AsText().substr(stripped_ ? kModulePrefix.size() : 0), *tensor));
+  }
+  if (entries.empty()) {
+    throw FileError(path(), "holds no state dict (a dict of tensors, or one under 'model' or 'state_dict'); it holds " +
+                                root().Describe());
+  }
+  return TensorFile(tree_->file, format_, std::move(entries), {});
+}
+
+}  // namespace wildrayzer
