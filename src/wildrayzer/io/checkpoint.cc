@@ -58,6 +58,16 @@ torch::ScalarType TorchType(const std::string& path, const std::string& tensor, 
                             ", which LibTorch does not support");
 }
 
+torch::Tensor LoadTensor(const std::shared_ptr<const MappedFile>& mapping, const TensorEntry& entry) {
+  const torch::ScalarType type = TorchType(mapping->path(), entry.name, entry.dtype);
+  if (entry.numel() == 0) return torch::empty(entry.shape, type);
+  const bool aligned =
+      reinterpret_cast<uintptr_t>(entry.data) % static_cast<size_t>(DTypeSize(entry.dtype)) == 0;
+  if (!entry.contiguous() || !aligned || type == torch::kBool) return CopyTensor(entry, type);
+  auto keep = [mapping](void*) {};
+  return torch::from_blob(const_cast<std::byte*>(entry.data), entry.shape, keep, type);
+}
+
 Checkpoint::Checkpoint(std::string path, OpenedFiles opened)
     : path_(std::move(path)), files_(std::move(opened.files)), archive_(std::move(opened.archive)) {
   for (size_t i = 0; i < files_.size(); ++i) {
@@ -83,14 +93,7 @@ const TensorEntry& Checkpoint::Entry(const std::string& name) const {
 
 torch::Tensor Checkpoint::Get(const std::string& name) const {
   const TensorEntry& entry = Entry(name);
-  const TensorFile& file = files_[index_.at(name).file];
-  const torch::ScalarType type = TorchType(file.path(), name, entry.dtype);
-  if (entry.numel() == 0) return torch::empty(entry.shape, type);
-  const bool aligned =
-      reinterpret_cast<uintptr_t>(entry.data) % static_cast<size_t>(DTypeSize(entry.dtype)) == 0;
-  if (!entry.contiguous() || !aligned || type == torch::kBool) return CopyTensor(entry, type);
-  auto keep = [mapping = file.mapping()](void*) {};
-  return torch::from_blob(const_cast<std::byte*>(entry.data), entry.shape, keep, type);
+  return LoadTensor(files_[index_.at(name).file].mapping(), entry);
 }
 
 void Checkpoint::CheckFinite(const std::vector<std::string>& names) const {

@@ -18,11 +18,17 @@ namespace wildrayzer {
 // hold.
 torch::ScalarType TorchType(const std::string& path, const std::string& tensor, DType dtype);
 
+// The tensor that an entry of the mapped file describes, in its own type and shape, row-major. Aligned,
+// contiguous data is not copied: the result looks into the read-only mapping (kept alive by the tensor), so
+// writing to it crashes - clone() it or copy it into a parameter first.
+torch::Tensor LoadTensor(const std::shared_ptr<const MappedFile>& mapping, const TensorEntry& entry);
+
 // A read-only set of named tensors. Cheap to copy. Opening reads names, types and shapes only.
 class Checkpoint {
  public:
-  // A .safetensors file, a PyTorch checkpoint (.pt, .pth; zip or legacy) or a folder as published on Hugging Face (single file
-  // or sharded); see OpenTensorFiles. FileError says what is missing, damaged or unsupported.
+  // A .safetensors file, a PyTorch checkpoint (.pt, .pth; zip or legacy) or a folder as published on Hugging
+  // Face (single file or sharded); see OpenTensorFiles. FileError says what is missing, damaged or
+  // unsupported.
   static Checkpoint Open(const std::filesystem::path& path);
 
   const std::string& path() const { return path_; }
@@ -40,9 +46,7 @@ class Checkpoint {
   // For PyTorch checkpoints the whole saved object (optimizer, counters, ...), else nothing.
   const std::optional<TorchArchive>& archive() const { return archive_; }
 
-  // The tensor in its own type and shape, row-major. Aligned, contiguous data is not copied: the result looks
-  // into the read-only mapping (kept alive by the tensor), so writing to it crashes - clone() or copy it into
-  // a parameter first.
+  // See LoadTensor. FileError when there is no such tensor.
   torch::Tensor Get(const std::string& name) const;
 
   // FileError naming the first of these tensors that has a NaN or an infinity; other types than floats always

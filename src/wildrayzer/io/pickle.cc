@@ -28,7 +28,8 @@ std::string Hex(uint8_t byte) {
 
 class Interpreter {
  public:
-  Interpreter(PickleDialect dialect, const PickleLimits& limits, std::span<const std::byte> bytes, PickleTree* tree)
+  Interpreter(PickleDialect dialect, const PickleLimits& limits, std::span<const std::byte> bytes,
+              PickleTree* tree)
       : limits_(limits), bytes_(bytes), builder_(dialect, limits, tree) {}
 
   PickleValue Run();
@@ -118,7 +119,8 @@ PickleValue Interpreter::TakeLong() {
     value.characters = reinterpret_cast<const char*>(digits.data());
     return value;
   }
-  int64_t number = length > 0 && (digits.back() & std::byte{0x80}) != std::byte{0} ? -1 : 0;  // sign extension
+  int64_t number =
+      length > 0 && (digits.back() & std::byte{0x80}) != std::byte{0} ? -1 : 0;  // sign extension
   std::memcpy(&number, digits.data(), length);
   return Integer(number);
 }
@@ -176,7 +178,8 @@ void Interpreter::AppendTo(const PickleValue& target, std::span<const PickleValu
 
 void Interpreter::Store(uint32_t slot) {
   memo_[slot] = Top();
-  if (memo_.size() > limits_.memo) Fail("the pickle remembers more than " + std::to_string(limits_.memo) + " values");
+  if (memo_.size() > limits_.memo)
+    Fail("the pickle remembers more than " + std::to_string(limits_.memo) + " values");
 }
 
 void Interpreter::Load(uint32_t slot) {
@@ -187,35 +190,82 @@ void Interpreter::Load(uint32_t slot) {
 
 bool Interpreter::ExecuteValue(uint8_t opcode) {
   switch (opcode) {
-    case 'N': Push(PickleValue{}); return true;
-    case 0x88: Push(Integer(1, PickleKind::kBool)); return true;
-    case 0x89: Push(Integer(0, PickleKind::kBool)); return true;
-    case 'J': Push(Integer(TakeInteger<int32_t>())); return true;
-    case 'K': Push(Integer(TakeInteger<uint8_t>())); return true;
-    case 'M': Push(Integer(TakeInteger<uint16_t>())); return true;
-    case 0x8A: Push(TakeLong()); return true;
-    case 'G': Push(TakeFloat()); return true;
-    case 'X': Push(TakeString(TakeInteger<uint32_t>())); return true;
-    case 'U': Push(TakeString(TakeInteger<uint8_t>())); return true;
-    case 'q': Store(TakeInteger<uint8_t>()); return true;
-    case 'r': Store(TakeInteger<uint32_t>()); return true;
-    case 'h': Load(TakeInteger<uint8_t>()); return true;
-    case 'j': Load(TakeInteger<uint32_t>()); return true;
-    default: return false;
+    case 'N':
+      Push(PickleValue{});
+      return true;
+    case 0x88:
+      Push(Integer(1, PickleKind::kBool));
+      return true;
+    case 0x89:
+      Push(Integer(0, PickleKind::kBool));
+      return true;
+    case 'J':
+      Push(Integer(TakeInteger<int32_t>()));
+      return true;
+    case 'K':
+      Push(Integer(TakeInteger<uint8_t>()));
+      return true;
+    case 'M':
+      Push(Integer(TakeInteger<uint16_t>()));
+      return true;
+    case 0x8A:
+      Push(TakeLong());
+      return true;
+    case 'G':
+      Push(TakeFloat());
+      return true;
+    case 'X':
+      Push(TakeString(TakeInteger<uint32_t>()));
+      return true;
+    case 'U':
+      Push(TakeString(TakeInteger<uint8_t>()));
+      return true;
+    case 'q':
+      Store(TakeInteger<uint8_t>());
+      return true;
+    case 'r':
+      Store(TakeInteger<uint32_t>());
+      return true;
+    case 'h':
+      Load(TakeInteger<uint8_t>());
+      return true;
+    case 'j':
+      Load(TakeInteger<uint32_t>());
+      return true;
+    default:
+      return false;
   }
 }
 
 bool Interpreter::ExecuteContainer(uint8_t opcode) {
   switch (opcode) {
-    case '(': marks_.push_back(stack_.size()); return true;
-    case '}': Push(builder_.NewContainer(PickleKind::kDict)); return true;
-    case ']': Push(builder_.NewContainer(PickleKind::kList)); return true;
-    case ')': Push(builder_.NewContainer(PickleKind::kTuple)); return true;
-    case 0x8F: Push(builder_.NewContainer(PickleKind::kSet)); return true;
-    case 't': Tuple(PopMark()); return true;
-    case 0x85: TupleOf(1); return true;
-    case 0x86: TupleOf(2); return true;
-    case 0x87: TupleOf(3); return true;
+    case '(':
+      marks_.push_back(stack_.size());
+      return true;
+    case '}':
+      Push(builder_.NewContainer(PickleKind::kDict));
+      return true;
+    case ']':
+      Push(builder_.NewContainer(PickleKind::kList));
+      return true;
+    case ')':
+      Push(builder_.NewContainer(PickleKind::kTuple));
+      return true;
+    case 0x8F:
+      Push(builder_.NewContainer(PickleKind::kSet));
+      return true;
+    case 't':
+      Tuple(PopMark());
+      return true;
+    case 0x85:
+      TupleOf(1);
+      return true;
+    case 0x86:
+      TupleOf(2);
+      return true;
+    case 0x87:
+      TupleOf(3);
+      return true;
     case 'a': {
       const PickleValue item = Pop();
       AppendTo(Top(), {&item, 1}, false);
@@ -233,13 +283,16 @@ bool Interpreter::ExecuteContainer(uint8_t opcode) {
       AppendTo(Top(), items, opcode == 'u');
       return true;
     }
-    default: return false;
+    default:
+      return false;
   }
 }
 
 bool Interpreter::ExecuteCall(uint8_t opcode) {
   switch (opcode) {
-    case 'c': Push(TakeGlobal()); return true;
+    case 'c':
+      Push(TakeGlobal());
+      return true;
     case 'R': {
       const PickleValue arguments = Pop();
       const PickleValue function = Pop();
@@ -251,8 +304,11 @@ bool Interpreter::ExecuteCall(uint8_t opcode) {
       builder_.Build(Top(), state);
       return true;
     }
-    case 'Q': Push(builder_.Persistent(Pop())); return true;
-    default: return false;
+    case 'Q':
+      Push(builder_.Persistent(Pop()));
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -268,7 +324,8 @@ void Interpreter::Execute(uint8_t opcode) {
 PickleValue Interpreter::Run() {
   if (TakeInteger<uint8_t>() != 0x80 || TakeInteger<uint8_t>() != 2) Fail("the pickle is not of protocol 2");
   for (uint64_t count = 0;; ++count) {
-    if (count == limits_.opcodes) Fail("the pickle has more than " + std::to_string(limits_.opcodes) + " opcodes");
+    if (count == limits_.opcodes)
+      Fail("the pickle has more than " + std::to_string(limits_.opcodes) + " opcodes");
     const auto opcode = TakeInteger<uint8_t>();
     if (opcode == '.') break;
     Execute(opcode);
@@ -279,7 +336,8 @@ PickleValue Interpreter::Run() {
 
 }  // namespace
 
-uint64_t RunPickle(PickleDialect dialect, const PickleLimits& limits, std::span<const std::byte> bytes, PickleTree* tree) {
+uint64_t RunPickle(PickleDialect dialect, const PickleLimits& limits, std::span<const std::byte> bytes,
+                   PickleTree* tree) {
   Interpreter interpreter(dialect, limits, bytes.first(std::min<uint64_t>(bytes.size(), limits.bytes)), tree);
   tree->root = interpreter.Run();
   return interpreter.position();

@@ -1,5 +1,6 @@
-// The data that PyTorch pickles, without pickle: a small interpreter of exactly the opcodes and globals that plain state
-// dicts need. It builds an inert tree; no object is ever constructed from a name, no code can run.
+// The data that PyTorch pickles, without pickle: a small interpreter of exactly the opcodes and globals that
+// plain state dicts need. It builds an inert tree; no object is ever constructed from a name, no code can
+// run.
 #pragma once
 
 #include <cstdint>
@@ -66,7 +67,7 @@ struct PickleValue {
 
 struct PickleContainer {
   std::vector<PickleValue> items;  // dicts: key, value, key, value, ...
-  bool shared = false;             // part of another value: may not change any more, so that no cycle can arise
+  bool shared = false;  // part of another value: may not change any more, so that no cycle can arise
   uint32_t depth = 1;
   uint64_t values = 1;
 };
@@ -74,7 +75,8 @@ struct PickleContainer {
 // A raw block of elements of the archive, named by a persistent id.
 struct PickleStorage {
   std::string_view key;
-  const PickleGlobal* type = nullptr;  // class; its dtype is void for UntypedStorage, whose numel counts bytes
+  const PickleGlobal* type =
+      nullptr;  // class; its dtype is void for UntypedStorage, whose numel counts bytes
   int64_t numel = 0;
   int64_t bytes = 0;
 };
@@ -104,8 +106,9 @@ struct PickleTree {
 // Whether persistent ids have five items (zip) or six (legacy stream).
 enum class PickleDialect { kZip, kLegacy };
 
-// Runs the pickle that starts at bytes[0] and puts its result into tree->root; returns the number of bytes that it takes.
-// `bytes` must lie in tree->file. FileError says what is damaged or, by name, what is refused.
-uint64_t RunPickle(PickleDialect dialect, const PickleLimits& limits, std::span<const std::byte> bytes, PickleTree* tree);
+// Runs the pickle that starts at bytes[0] and puts its result into tree->root; returns the number of bytes
+// that it takes. `bytes` must lie in tree->file. FileError says what is damaged or, by name, what is refused.
+uint64_t RunPickle(PickleDialect dialect, const PickleLimits& limits, std::span<const std::byte> bytes,
+                   PickleTree* tree);
 
 }  // namespace wildrayzer

@@ -30,13 +30,15 @@ void PickleBuilder::Append(const PickleValue& container, std::span<const PickleV
   for (const PickleValue& value : values) {
     target.values += 1;
     if (value.is_container()) {
-      if (value.kind == container.kind && value.index == container.index) Fail("the pickle puts a container into itself");
+      if (value.kind == container.kind && value.index == container.index)
+        Fail("the pickle puts a container into itself");
       PickleContainer& child = tree_->containers[value.index];
       child.shared = true;
       target.values += child.values;
       target.depth = std::max(target.depth, child.depth + 1);
     }
-    if (target.depth > limits_.nesting) Fail("the pickle nests more than " + std::to_string(limits_.nesting) + " levels");
+    if (target.depth > limits_.nesting)
+      Fail("the pickle nests more than " + std::to_string(limits_.nesting) + " levels");
     if (target.values > limits_.values) Fail("the pickle describes too many values");
   }
   target.items.insert(target.items.end(), values.begin(), values.end());
@@ -56,7 +58,8 @@ int64_t PickleBuilder::NonNegative(const PickleValue& value, const char* what) c
 
 std::vector<int64_t> PickleBuilder::Sizes(const PickleValue& value, const char* what) const {
   const Items& items = TupleItems(value, what);
-  if (items.size() > limits_.rank) Fail("a tensor has more than " + std::to_string(limits_.rank) + " dimensions");
+  if (items.size() > limits_.rank)
+    Fail("a tensor has more than " + std::to_string(limits_.rank) + " dimensions");
   std::vector<int64_t> sizes;
   sizes.reserve(items.size());
   for (const PickleValue& item : items) sizes.push_back(NonNegative(item, what));
@@ -71,9 +74,11 @@ void PickleBuilder::RequireEmpty(const PickleValue& value, const char* what) con
 PickleValue PickleBuilder::OrderedDict(const Items& arguments) {
   const PickleValue map = NewContainer(PickleKind::kOrderedDict);
   if (arguments.empty()) return map;
-  if (arguments.size() != 1 || arguments[0].kind != PickleKind::kList) Fail("an OrderedDict is built in an unknown way");
+  if (arguments.size() != 1 || arguments[0].kind != PickleKind::kList)
+    Fail("an OrderedDict is built in an unknown way");
   for (const PickleValue& pair : tree_->items(arguments[0])) {
-    if (!pair.is_sequence() || tree_->items(pair).size() != 2) Fail("an OrderedDict is built from something else than pairs");
+    if (!pair.is_sequence() || tree_->items(pair).size() != 2)
+      Fail("an OrderedDict is built from something else than pairs");
     Append(map, tree_->items(pair));
   }
   return map;
@@ -92,16 +97,18 @@ void PickleBuilder::CheckExtent(const PickleTensor& tensor) const {
   bool fits = true;
   for (size_t i = 0; i < tensor.shape.size(); ++i) {
     int64_t reach = 0;
-    fits = fits && CheckedMultiply(tensor.shape[i] - 1, tensor.strides[i], &reach) && CheckedAdd(last, reach, &last);
+    fits = fits && CheckedMultiply(tensor.shape[i] - 1, tensor.strides[i], &reach) &&
+           CheckedAdd(last, reach, &last);
   }
   int64_t end = 0;
   fits = fits && CheckedAdd(last, 1, &end) && CheckedMultiply(end, size, &end) && end <= storage.bytes;
   if (!fits) {
-    Fail("a tensor of shape " + ShapeText(tensor.shape) + " leaves its storage '" + std::string(storage.key) + "'");
+    Fail("a tensor of shape " + ShapeText(tensor.shape) + " leaves its storage '" + std::string(storage.key) +
+         "'");
   }
   if (output_bytes > storage.bytes && output_bytes > limits_.expanded_bytes) {
-    Fail("a tensor of shape " + ShapeText(tensor.shape) + " expands a small storage to " + std::to_string(output_bytes) +
-         " bytes, which is refused");
+    Fail("a tensor of shape " + ShapeText(tensor.shape) + " expands a small storage to " +
+         std::to_string(output_bytes) + " bytes, which is refused");
   }
 }
 
@@ -110,9 +117,11 @@ PickleValue PickleBuilder::Tensor(PickleGlobalKind kind, const Items& arguments)
   const bool v3 = kind == PickleGlobalKind::kRebuildTensorV3;
   const size_t required = v1 ? 4 : v3 ? 7 : 6;
   const size_t most = v1 ? 4 : required + 1;
-  if (arguments.size() < required || arguments.size() > most) Fail("a tensor is built with a wrong number of arguments");
+  if (arguments.size() < required || arguments.size() > most)
+    Fail("a tensor is built with a wrong number of arguments");
   if (arguments[0].kind != PickleKind::kStorage) Fail("a tensor is built from something else than a storage");
-  if (tree_->tensors.size() >= limits_.tensors) Fail("the pickle has more than " + std::to_string(limits_.tensors) + " tensors");
+  if (tree_->tensors.size() >= limits_.tensors)
+    Fail("the pickle has more than " + std::to_string(limits_.tensors) + " tensors");
 
   PickleTensor tensor;
   tensor.storage = arguments[0].index;
@@ -141,7 +150,8 @@ PickleValue PickleBuilder::Tensor(PickleGlobalKind kind, const Items& arguments)
 }
 
 PickleValue PickleBuilder::Parameter(const Items& arguments) const {
-  if (arguments.size() != 3 || arguments[0].kind != PickleKind::kTensor) Fail("a parameter is built from no tensor");
+  if (arguments.size() != 3 || arguments[0].kind != PickleKind::kTensor)
+    Fail("a parameter is built from no tensor");
   RequireEmpty(arguments[2], "backward hooks");
   return arguments[0];
 }
@@ -150,17 +160,22 @@ PickleValue PickleBuilder::Reduce(const PickleValue& function, const PickleValue
   if (function.kind != PickleKind::kGlobal) Fail("the pickle calls something that is no function");
   const Items& items = TupleItems(arguments, "the arguments of a call");
   switch (function.global->kind) {
-    case PickleGlobalKind::kOrderedDict: return OrderedDict(items);
+    case PickleGlobalKind::kOrderedDict:
+      return OrderedDict(items);
     case PickleGlobalKind::kRebuildTensor:
     case PickleGlobalKind::kRebuildTensorV2:
-    case PickleGlobalKind::kRebuildTensorV3: return Tensor(function.global->kind, items);
-    case PickleGlobalKind::kRebuildParameter: return Parameter(items);
+    case PickleGlobalKind::kRebuildTensorV3:
+      return Tensor(function.global->kind, items);
+    case PickleGlobalKind::kRebuildParameter:
+      return Parameter(items);
     case PickleGlobalKind::kSize:
-      if (items.size() != 1 || items[0].kind != PickleKind::kTuple) Fail("a torch.Size is built from no tuple");
+      if (items.size() != 1 || items[0].kind != PickleKind::kTuple)
+        Fail("a torch.Size is built from no tuple");
       return items[0];
     case PickleGlobalKind::kStorage:
     case PickleGlobalKind::kUntypedStorage:
-    case PickleGlobalKind::kDType: break;
+    case PickleGlobalKind::kDType:
+      break;
   }
   Fail("the pickle calls " + Quoted(*function.global) + ", which is refused");
 }
@@ -183,7 +198,8 @@ PickleValue PickleBuilder::Persistent(const PickleValue& id) {
     Fail("a storage has no storage class");
   }
   if (items[2].kind != PickleKind::kString) Fail("a storage has no key");
-  if (expected == 6 && items[5].kind != PickleKind::kNone) Fail("views of storages (very old files) are refused");
+  if (expected == 6 && items[5].kind != PickleKind::kNone)
+    Fail("views of storages (very old files) are refused");
 
   PickleStorage storage{items[2].text(), items[1].global, NonNegative(items[4], "the size of a storage"), 0};
   const int64_t size = storage.type->dtype ? DTypeSize(*storage.type->dtype) : 1;

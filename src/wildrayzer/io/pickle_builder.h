@@ -1,4 +1,5 @@
-// What the pickle interpreter may build: containers without cycles, storages and tensor views (internal to io/).
+// What the pickle interpreter may build: containers without cycles, storages and tensor views (internal to
+// io/).
 #pragma once
 
 #include <string>

@@ -11,10 +11,10 @@ namespace wildrayzer {
 namespace {
 
 // Opcodes of pickle protocol 2.
-constexpr int kProto = 0x80, kStop = '.', kMark = '(', kNone = 'N', kTrue = 0x88, kFalse = 0x89, kBinInt = 'J',
-              kLong1 = 0x8A, kBinFloat = 'G', kBinUnicode = 'X', kGlobal = 'c', kReduce = 'R', kBinPersId = 'Q',
-              kEmptyDict = '}', kEmptyList = ']', kEmptyTuple = ')', kTuple = 't', kSetItems = 'u', kAppends = 'e',
-              kLongBinPut = 'r', kLongBinGet = 'j';
+constexpr int kProto = 0x80, kStop = '.', kMark = '(', kNone = 'N', kTrue = 0x88, kFalse = 0x89,
+              kBinInt = 'J', kLong1 = 0x8A, kBinFloat = 'G', kBinUnicode = 'X', kGlobal = 'c', kReduce = 'R',
+              kBinPersId = 'Q', kEmptyDict = '}', kEmptyList = ']', kEmptyTuple = ')', kTuple = 't',
+              kSetItems = 'u', kAppends = 'e', kLongBinPut = 'r', kLongBinGet = 'j';
 
 }  // namespace
 
@@ -36,19 +36,33 @@ std::string PickleWriter::Write(const TorchValue& root) {
 // NOLINTNEXTLINE(misc-no-recursion): as deep as the caller's own object.
 void PickleWriter::Value(const TorchValue& value) {
   switch (value.kind()) {
-    case TorchValue::Kind::kNone: Opcode(kNone); break;
-    case TorchValue::Kind::kBool: Opcode(value.integer() != 0 ? kTrue : kFalse); break;
-    case TorchValue::Kind::kInt: Int(value.integer()); break;
+    case TorchValue::Kind::kNone:
+      Opcode(kNone);
+      break;
+    case TorchValue::Kind::kBool:
+      Opcode(value.integer() != 0 ? kTrue : kFalse);
+      break;
+    case TorchValue::Kind::kInt:
+      Int(value.integer());
+      break;
     case TorchValue::Kind::kFloat:
       Opcode(kBinFloat);
       Operand(__builtin_bswap64(std::bit_cast<uint64_t>(value.number())));
       break;
-    case TorchValue::Kind::kText: Text(value.text()); break;
-    case TorchValue::Kind::kTensor: Tensor(value.tensor()); break;
+    case TorchValue::Kind::kText:
+      Text(value.text());
+      break;
+    case TorchValue::Kind::kTensor:
+      Tensor(value.tensor());
+      break;
     case TorchValue::Kind::kList:
-    case TorchValue::Kind::kTuple: Sequence(value); break;
+    case TorchValue::Kind::kTuple:
+      Sequence(value);
+      break;
     case TorchValue::Kind::kDict:
-    case TorchValue::Kind::kOrderedDict: Dict(value); break;
+    case TorchValue::Kind::kOrderedDict:
+      Dict(value);
+      break;
   }
 }
 

@@ -48,15 +48,17 @@ Json ParseStrictly(const std::string& path, std::string_view text) {
 
 bool IsPlainShardName(const std::string& name) {
   constexpr std::string_view kEnding = ".safetensors";
-  return name.size() > kEnding.size() && name.ends_with(kEnding) && name.find_first_of("/\\") == std::string::npos &&
-         name.find("..") == std::string::npos && name.find('\0') == std::string::npos;
+  return name.size() > kEnding.size() && name.ends_with(kEnding) &&
+         name.find_first_of("/\\") == std::string::npos && name.find("..") == std::string::npos &&
+         name.find('\0') == std::string::npos;
 }
 
 Index ReadIndex(const fs::path& path) {
   const std::string name = path.string();
   const auto file = MappedFile::Open(path);
   if (file->bytes().size() > kMaxIndexBytes) throw FileError(name, "is too large for an index");
-  const Json root = ParseStrictly(name, {reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size()});
+  const Json root =
+      ParseStrictly(name, {reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size()});
   if (!root.is_object() || !root.contains("weight_map") || !root["weight_map"].is_object()) {
     throw FileError(name, "has no 'weight_map' object");
   }
@@ -72,8 +74,9 @@ Index ReadIndex(const fs::path& path) {
     const Json& total = root["metadata"]["total_size"];
     // Some writers store it as a float with an integral value.
     if (!total.is_number()) throw FileError(name, "metadata.total_size is no number");
-    index.total_size = total.is_number_float() ? static_cast<int64_t>(std::clamp(total.get<double>(), -1.0, 0x1p62))
-                                               : total.get<int64_t>();
+    index.total_size = total.is_number_float()
+                           ? static_cast<int64_t>(std::clamp(total.get<double>(), -1.0, 0x1p62))
+                           : total.get<int64_t>();
   }
   return index;
 }
@@ -91,7 +94,8 @@ std::vector<TensorFile> OpenShards(const fs::path& index_path) {
     for (const TensorEntry& entry : shards.back().tensors()) {
       total += entry.byte_size();  // at most the sum of the file sizes
       const auto [other, fresh] = found.emplace(entry.name, name);
-      if (!fresh) throw FileError(shards.back().path(), "tensor '" + entry.name + "' is also in " + other->second);
+      if (!fresh)
+        throw FileError(shards.back().path(), "tensor '" + entry.name + "' is also in " + other->second);
       if (!index.shard_of.contains(entry.name)) {
         LogWarning("{}: tensor '{}' is not listed in {}", shards.back().path(), entry.name, kIndexName);
       }
@@ -105,7 +109,8 @@ std::vector<TensorFile> OpenShards(const fs::path& index_path) {
     }
   }
   if (index.total_size && *index.total_size != total) {
-    throw FileError(index_path.string(), "announces " + std::to_string(*index.total_size) + " bytes of tensors but the shards hold " +
+    throw FileError(index_path.string(), "announces " + std::to_string(*index.total_size) +
+                                             " bytes of tensors but the shards hold " +
                                              std::to_string(total));
   }
   return shards;
@@ -120,9 +125,9 @@ OpenedFiles OpenFolder(const fs::path& folder) {
     if (entry.path().extension() == ".safetensors") candidates.push_back(entry.path());
   }
   if (candidates.size() == 1) return {{OpenSafetensors(candidates[0])}, {}};
-  throw FileError(folder.string(), candidates.empty()
-                                       ? "holds no model.safetensors and no model.safetensors.index.json"
-                                       : "holds several .safetensors files without an index; name one of them");
+  throw FileError(folder.string(),
+                  candidates.empty() ? "holds no model.safetensors and no model.safetensors.index.json"
+                                     : "holds several .safetensors files without an index; name one of them");
 }
 
 }  // namespace
@@ -132,7 +137,8 @@ OpenedFiles OpenTensorFiles(const fs::path& path) {
   if (fs::is_directory(path, error)) return OpenFolder(path);
   const auto file = MappedFile::Open(path);
   const std::string extension = path.extension().string();
-  const bool torch_name = extension == ".pt" || extension == ".pth" || extension == ".ckpt" || extension == ".bin";
+  const bool torch_name =
+      extension == ".pt" || extension == ".pth" || extension == ".ckpt" || extension == ".bin";
   if (!torch_name && !TorchArchive::Recognises(*file)) return {{ParseSafetensors(file)}, {}};
   TorchArchive archive = TorchArchive::Parse(file);
   std::vector<TensorFile> files{archive.StateDict()};

@@ -11,17 +11,18 @@
 namespace wildrayzer {
 
 struct OpenedFiles {
-  std::vector<TensorFile> files;        // one, or the shards in alphabetical order
-  std::optional<TorchArchive> archive;  // for PyTorch files: the whole object, for what is not in the state dict
+  std::vector<TensorFile> files;  // one, or the shards in alphabetical order
+  std::optional<TorchArchive>
+      archive;  // for PyTorch files: the whole object, for what is not in the state dict
 };
 
 // Opens
 //   a file: .safetensors, or a PyTorch checkpoint (zip or legacy), told apart by content;
-//   a folder as published on Hugging Face: model.safetensors, else the shards of model.safetensors.index.json, else the
-//   only .safetensors file in it.
-// Rules for an index: plain shard names ending in ".safetensors"; every listed tensor in the shard that the index names; no
-// tensor in two shards; metadata.total_size, when given, equal to the sum of all tensor bytes. Unlisted tensors are warned of.
-// FileError for everything that is missing, damaged or ambiguous.
+//   a folder as published on Hugging Face: model.safetensors, else the shards of
+//   model.safetensors.index.json, else the only .safetensors file in it.
+// Rules for an index: plain shard names ending in ".safetensors"; every listed tensor in the shard that the
+// index names; no tensor in two shards; metadata.total_size, when given, equal to the sum of all tensor
+// bytes. Unlisted tensors are warned of. FileError for everything that is missing, damaged or ambiguous.
 OpenedFiles OpenTensorFiles(const std::filesystem::path& path);
 
 }  // namespace wildrayzer

@@ -29,13 +29,15 @@ std::string_view TextOf(std::span<const std::byte> bytes) {
 [[noreturn]] void FailUnknown(const MappedFile& file) {
   const std::string_view head = Head(file, 512);
   if (head.size() > 262 && head.substr(257, 5) == "ustar") {
-    throw FileError(file.path(), "is a tar checkpoint of PyTorch before 0.1.10; load and save it again in Python");
+    throw FileError(file.path(),
+                    "is a tar checkpoint of PyTorch before 0.1.10; load and save it again in Python");
   }
   if (head.starts_with("PYTORCH1")) {
     throw FileError(file.path(), "is a preview-format PyTorch file; load and save it again in Python");
   }
   if (head.size() > 1 && head[0] == '\x80' && head[1] <= 5) {
-    throw FileError(file.path(), "is a Python pickle but no PyTorch checkpoint; only checkpoints of torch.save are read");
+    throw FileError(file.path(),
+                    "is a Python pickle but no PyTorch checkpoint; only checkpoints of torch.save are read");
   }
   throw FileError(file.path(), "is no PyTorch checkpoint (neither a zip archive nor a legacy stream)");
 }
@@ -47,7 +49,8 @@ std::string TopFolder(const MappedFile& file, const ZipArchive& zip) {
   if (top.empty()) throw FileError(file.path(), "is a zip archive, but no PyTorch checkpoint");
   for (const ZipEntry& entry : zip.entries()) {
     if (!entry.name.starts_with(top)) {
-      throw FileError(file.path(), "zip entry '" + Printable(entry.name) + "' lies outside the folder '" + Printable(top) + "'");
+      throw FileError(file.path(), "zip entry '" + Printable(entry.name) + "' lies outside the folder '" +
+                                       Printable(top) + "'");
     }
   }
   return top;
@@ -69,7 +72,8 @@ void CheckZipHeaderRecords(const MappedFile& file, const ZipArchive& zip, const 
   }
   const std::string order = SmallRecord(zip, top + "byteorder");
   if (!order.empty() && order != "little") {
-    throw FileError(file.path(), "was written with byte order '" + Printable(order) + "'; only little-endian files are read");
+    throw FileError(file.path(), "was written with byte order '" + Printable(order) +
+                                     "'; only little-endian files are read");
   }
   std::string version = SmallRecord(zip, top + "version");
   if (version.empty()) version = SmallRecord(zip, top + ".data/version");
@@ -77,7 +81,8 @@ void CheckZipHeaderRecords(const MappedFile& file, const ZipArchive& zip, const 
   int number = 0;
   const auto [end, error] = std::from_chars(version.data(), version.data() + version.size(), number);
   if (error != std::errc{} || number < 1 || number > 10) {
-    throw FileError(file.path(), "has the unknown archive version '" + Printable(version.substr(0, 16)) + "'");
+    throw FileError(file.path(),
+                    "has the unknown archive version '" + Printable(version.substr(0, 16)) + "'");
   }
 }
 
@@ -94,7 +99,8 @@ TorchArchive TorchArchive::Open(const std::filesystem::path& path, const PickleL
 
 TorchArchive TorchArchive::Parse(std::shared_ptr<const MappedFile> file, const PickleLimits& limits) {
   if (!Recognises(*file)) FailUnknown(*file);
-  return Head(*file, 4) == kZipMagic ? ParseZip(std::move(file), limits) : ParseLegacy(std::move(file), limits);
+  return Head(*file, 4) == kZipMagic ? ParseZip(std::move(file), limits)
+                                     : ParseLegacy(std::move(file), limits);
 }
 
 TorchArchive TorchArchive::ParseZip(std::shared_ptr<const MappedFile> file, const PickleLimits& limits) {
@@ -103,7 +109,8 @@ TorchArchive TorchArchive::ParseZip(std::shared_ptr<const MappedFile> file, cons
   CheckZipHeaderRecords(*file, *zip, top);
 
   const ZipEntry& pickle = *zip->Find(top + "data.pkl");
-  if (pickle.size > limits.bytes) throw FileError(file->path(), "the pickle is too large (" + std::to_string(pickle.size) + " bytes)");
+  if (pickle.size > limits.bytes)
+    throw FileError(file->path(), "the pickle is too large (" + std::to_string(pickle.size) + " bytes)");
   auto tree = std::make_shared<PickleTree>();
   tree->file = file;
   const std::span<const std::byte> bytes = zip->Payload(pickle);
@@ -180,12 +187,14 @@ TensorFile TorchArchive::StateDict() const {
     const PickleTensor* tensor = dict.Item(i).tensor();
     if (tensor == nullptr) continue;
     const TorchObject key = dict.KeyAt(i);
-    if (key.kind() != PickleKind::kString) throw FileError(path(), "the state dict has a tensor whose name is no text");
+    if (key.kind() != PickleKind::kString)
+      throw FileError(path(), "the state dict has a tensor whose name is no text");
     entries.push_back(Locate(key.AsText().substr(stripped_ ? kModulePrefix.size() : 0), *tensor));
   }
   if (entries.empty()) {
-    throw FileError(path(), "holds no state dict (a dict of tensors, or one under 'model' or 'state_dict'); it holds " +
-                                root().Describe());
+    throw FileError(
+        path(), "holds no state dict (a dict of tensors, or one under 'model' or 'state_dict'); it holds " +
+                    root().Describe());
   }
   return TensorFile(tree_->file, format_, std::move(entries), {});
 }

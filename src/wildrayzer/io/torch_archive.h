@@ -1,4 +1,5 @@
-// PyTorch checkpoints: the zip archives of torch.save since 1.6 and the legacy stream before, read without pickle.
+// PyTorch checkpoints: the zip archives of torch.save since 1.6 and the legacy stream before, read without
+// pickle.
 #pragma once
 
 #include <filesystem>
@@ -14,11 +15,12 @@
 
 namespace wildrayzer {
 
-// A node of the object that was saved; cheap to copy, keeps the file open. Accessors of another kind than kind() says
-// return nothing or an empty text.
+// A node of the object that was saved; cheap to copy, keeps the file open. Accessors of another kind than
+// kind() says return nothing or an empty text.
 class TorchObject {
  public:
-  TorchObject(std::shared_ptr<const PickleTree> tree, PickleValue value) : tree_(std::move(tree)), value_(value) {}
+  TorchObject(std::shared_ptr<const PickleTree> tree, PickleValue value)
+      : tree_(std::move(tree)), value_(value) {}
 
   PickleKind kind() const { return value_.kind; }
   bool is_dict() const { return value_.is_dict(); }
@@ -32,6 +34,8 @@ class TorchObject {
   TorchObject KeyAt(size_t i) const;  // of a dict. i < size()
   // The value under a text key; of equal keys the last, as in Python.
   std::optional<TorchObject> Find(std::string_view key) const;
+  // The same for integer keys (the optimizer's state).
+  std::optional<TorchObject> Find(int64_t key) const;
   // Follows text keys through nested dicts.
   std::optional<TorchObject> Find(std::initializer_list<std::string_view> keys) const;
 
@@ -42,15 +46,17 @@ class TorchObject {
   std::string Describe(size_t limit = 120) const;
 
  private:
+  std::optional<TorchObject> FindKey(const std::function<bool(const PickleValue&)>& matches) const;
+
   std::shared_ptr<const PickleTree> tree_;
   PickleValue value_;
 };
 
 class TorchArchive {
  public:
-  // FileError for anything but a plain PyTorch checkpoint: TorchScript, tar files, other pickles, foreign globals (by
-  // name), compressed or damaged archives, big-endian files, limits exceeded. Reads the directory and the object graph;
-  // no tensor data.
+  // FileError for anything but a plain PyTorch checkpoint: TorchScript, tar files, other pickles, foreign
+  // globals (by name), compressed or damaged archives, big-endian files, limits exceeded. Reads the directory
+  // and the object graph; no tensor data.
   static TorchArchive Open(const std::filesystem::path& path, const PickleLimits& limits = {});
   static TorchArchive Parse(std::shared_ptr<const MappedFile> file, const PickleLimits& limits = {});
   // True when the first bytes are those of a zip archive or of a legacy PyTorch stream.
@@ -58,22 +64,23 @@ class TorchArchive {
 
   // "torch-zip" or "torch-legacy".
   const std::string& format() const { return format_; }
-  const std::string& path() const { return tree_->file->path(); }
+  const std::string& path() const { return mapping()->path(); }
+  const std::shared_ptr<const MappedFile>& mapping() const { return tree_->file; }
   TorchObject root() const { return {tree_, tree_->root}; }
 
   // A tensor anywhere in the object, located in the file. `name` is for the entry and for messages.
   TensorEntry Locate(const std::string& name, const PickleTensor& tensor) const;
 
-  // Where the state dict was found: "" when the root itself is one, else "model_ema", "model", "module" or "state_dict",
-  // tried in that order.
+  // Where the state dict was found: "" when the root itself is one, else "model_ema", "model", "module" or
+  // "state_dict", tried in that order.
   const std::string& wrapper() const { return wrapper_; }
   // Text keys of the root beside the wrapper ("optimizer", ...), in file order.
   const std::vector<std::string>& siblings() const { return siblings_; }
   // Whether every name carried the prefix "module." (DataParallel), which is stripped.
   bool stripped_module_prefix() const { return stripped_; }
 
-  // The state dict as located tensors, in file order; entries that are no tensors are left out. FileError when there is no
-  // state dict, or a name appears twice. Touches only the archive headers of these tensors.
+  // The state dict as located tensors, in file order; entries that are no tensors are left out. FileError
+  // when there is no state dict, or a name appears twice. Touches only the archive headers of these tensors.
   TensorFile StateDict() const;
 
  private:

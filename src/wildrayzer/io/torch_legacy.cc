@@ -54,7 +54,8 @@ std::span<const std::byte> LegacyReader::NextStorage(const PickleStorage& storag
   if (count != storage.numel) {
     Fail(name + " has " + std::to_string(count) + " elements instead of " + std::to_string(storage.numel));
   }
-  if (static_cast<uint64_t>(storage.bytes) > rest_.size()) Fail(name + " is cut off; is the download incomplete?");
+  if (static_cast<uint64_t>(storage.bytes) > rest_.size())
+    Fail(name + " is cut off; is the download incomplete?");
   const std::span<const std::byte> bytes = rest_.first(static_cast<size_t>(storage.bytes));
   rest_ = rest_.subspan(bytes.size());
   return bytes;
@@ -75,9 +76,11 @@ LegacyStorages LegacyReader::Read() {
   for (const PickleValue& key : tree_->items(keys)) {
     if (key.kind != PickleKind::kString) Fail("the list of storages holds something else than keys");
     const auto known = tree_->storage_index.find(key.text());
-    if (known == tree_->storage_index.end()) Fail("storage '" + Printable(key.text()) + "' is stored but never used");
+    if (known == tree_->storage_index.end())
+      Fail("storage '" + Printable(key.text()) + "' is stored but never used");
     const std::span<const std::byte> bytes = NextStorage(tree_->storages[known->second]);
-    if (!storages.emplace(key.text(), bytes).second) Fail("storage '" + Printable(key.text()) + "' is stored twice");
+    if (!storages.emplace(key.text(), bytes).second)
+      Fail("storage '" + Printable(key.text()) + "' is stored twice");
   }
   if (!rest_.empty()) Fail(std::to_string(rest_.size()) + " bytes follow the last storage");
   for (const PickleStorage& storage : tree_->storages) {
@@ -88,6 +91,8 @@ LegacyStorages LegacyReader::Read() {
 
 }  // namespace
 
-LegacyStorages ReadLegacyStream(const PickleLimits& limits, PickleTree* tree) { return LegacyReader(limits, tree).Read(); }
+LegacyStorages ReadLegacyStream(const PickleLimits& limits, PickleTree* tree) {
+  return LegacyReader(limits, tree).Read();
+}
 
 }  // namespace wildrayzer

@@ -5,7 +5,8 @@
 namespace wildrayzer {
 namespace {
 
-// Appends to a text until a limit; shared sub-trees make the full text exponentially long, so the walk must stop there.
+// Appends to a text until a limit; shared sub-trees make the full text exponentially long, so the walk must
+// stop there.
 class Printer {
  public:
   Printer(const PickleTree& tree, size_t limit) : tree_(tree), limit_(limit) {}
@@ -14,20 +15,46 @@ class Printer {
   void Print(const PickleValue& value) {
     if (text_.size() > limit_) return;
     switch (value.kind) {
-      case PickleKind::kNone: text_ += "None"; break;
-      case PickleKind::kBool: text_ += value.integer != 0 ? "True" : "False"; break;
-      case PickleKind::kInt: text_ += std::to_string(value.integer); break;
-      case PickleKind::kBigInt: text_ += "(integer beyond 64 bits)"; break;
-      case PickleKind::kFloat: PrintNumber(value.number); break;
-      case PickleKind::kString: text_ += "'" + std::string(value.text().substr(0, limit_)) + "'"; break;
-      case PickleKind::kList: PrintItems(value, "[", "]"); break;
-      case PickleKind::kTuple: PrintItems(value, "(", ")"); break;
-      case PickleKind::kSet: text_ += "set()"; break;
+      case PickleKind::kNone:
+        text_ += "None";
+        break;
+      case PickleKind::kBool:
+        text_ += value.integer != 0 ? "True" : "False";
+        break;
+      case PickleKind::kInt:
+        text_ += std::to_string(value.integer);
+        break;
+      case PickleKind::kBigInt:
+        text_ += "(integer beyond 64 bits)";
+        break;
+      case PickleKind::kFloat:
+        PrintNumber(value.number);
+        break;
+      case PickleKind::kString:
+        text_ += "'" + std::string(value.text().substr(0, limit_)) + "'";
+        break;
+      case PickleKind::kList:
+        PrintItems(value, "[", "]");
+        break;
+      case PickleKind::kTuple:
+        PrintItems(value, "(", ")");
+        break;
+      case PickleKind::kSet:
+        text_ += "set()";
+        break;
       case PickleKind::kDict:
-      case PickleKind::kOrderedDict: PrintItems(value, "{", "}"); break;
-      case PickleKind::kTensor: PrintTensor(tree_.tensors[value.index]); break;
-      case PickleKind::kStorage: text_ += "(storage)"; break;
-      case PickleKind::kGlobal: text_ += std::string(value.global->module) + "." + std::string(value.global->name); break;
+      case PickleKind::kOrderedDict:
+        PrintItems(value, "{", "}");
+        break;
+      case PickleKind::kTensor:
+        PrintTensor(tree_.tensors[value.index]);
+        break;
+      case PickleKind::kStorage:
+        text_ += "(storage)";
+        break;
+      case PickleKind::kGlobal:
+        text_ += std::string(value.global->module) + "." + std::string(value.global->name);
+        break;
     }
   }
 
@@ -38,7 +65,8 @@ class Printer {
       text_.resize(end);
       text_ += "...";
     }
-    std::replace_if(text_.begin(), text_.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
+    std::replace_if(
+        text_.begin(), text_.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
     return std::move(text_);
   }
 
@@ -49,7 +77,9 @@ class Printer {
     text_ += buffer;
   }
 
-  void PrintTensor(const PickleTensor& tensor) { text_ += std::string(DTypeName(tensor.dtype)) + ShapeText(tensor.shape); }
+  void PrintTensor(const PickleTensor& tensor) {
+    text_ += std::string(DTypeName(tensor.dtype)) + ShapeText(tensor.shape);
+  }
 
   // NOLINTNEXTLINE(misc-no-recursion)
   void PrintItems(const PickleValue& container, const char* open, const char* close) {
@@ -96,13 +126,24 @@ TorchObject TorchObject::Item(size_t i) const {
 
 TorchObject TorchObject::KeyAt(size_t i) const { return {tree_, tree_->items(value_).at(2 * i)}; }
 
-std::optional<TorchObject> TorchObject::Find(std::string_view key) const {
+std::optional<TorchObject> TorchObject::FindKey(
+    const std::function<bool(const PickleValue&)>& matches) const {
   if (!is_dict()) return std::nullopt;
   const std::vector<PickleValue>& items = tree_->items(value_);
   for (size_t i = items.size(); i >= 2; i -= 2) {
-    if (items[i - 2].kind == PickleKind::kString && items[i - 2].text() == key) return TorchObject(tree_, items[i - 1]);
+    if (matches(items[i - 2])) return TorchObject(tree_, items[i - 1]);
   }
   return std::nullopt;
+}
+
+std::optional<TorchObject> TorchObject::Find(std::string_view key) const {
+  return FindKey(
+      [&](const PickleValue& item) { return item.kind == PickleKind::kString && item.text() == key; });
+}
+
+std::optional<TorchObject> TorchObject::Find(int64_t key) const {
+  return FindKey(
+      [&](const PickleValue& item) { return item.kind == PickleKind::kInt && item.integer == key; });
 }
 
 std::optional<TorchObject> TorchObject::Find(std::initializer_list<std::string_view> keys) const {

@@ -30,7 +30,9 @@ class TorchValue {
   static TorchValue MakeTuple(std::vector<TorchValue> items) { return Make(Kind::kTuple, std::move(items)); }
   static TorchValue MakeDict(std::vector<Pair> pairs) { return MakePairs(Kind::kDict, std::move(pairs)); }
   // collections.OrderedDict, as state_dict() returns it.
-  static TorchValue MakeOrderedDict(std::vector<Pair> pairs) { return MakePairs(Kind::kOrderedDict, std::move(pairs)); }
+  static TorchValue MakeOrderedDict(std::vector<Pair> pairs) {
+    return MakePairs(Kind::kOrderedDict, std::move(pairs));
+  }
   // An ordered dict of the tensors under their names.
   static TorchValue MakeStateDict(std::vector<TensorSource> tensors);
 
@@ -55,9 +57,10 @@ class TorchValue {
   std::vector<TorchValue> items_;
 };
 
-// Writes the object as torch.save does: a zip archive of stored entries, payloads aligned to 64 bytes, Zip64 where needed,
-// pickle protocol 2. Streams one tensor at a time; the file appears only when it is complete.
-// Error when a tensor has an element type that PyTorch lacks or delivers a wrong number of bytes; FileError when the disk is full.
+// Writes the object as torch.save does: a zip archive of stored entries, payloads aligned to 64 bytes, Zip64
+// where needed, pickle protocol 2. Streams one tensor at a time; the file appears only when it is complete.
+// Error when a tensor has an element type that PyTorch lacks or delivers a wrong number of bytes; FileError
+// when the disk is full.
 void WriteTorchArchive(const std::filesystem::path& path, const TorchValue& root);
 
 }  // namespace wildrayzer

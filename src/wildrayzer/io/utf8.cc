@@ -13,7 +13,10 @@ bool IsUtf8(std::string_view text) {
       ++i;
       continue;
     }
-    const size_t more = lead >= 0xC2 && lead <= 0xDF ? 1 : lead >= 0xE0 && lead <= 0xEF ? 2 : lead >= 0xF0 && lead <= 0xF4 ? 3 : 0;
+    const size_t more = lead >= 0xC2 && lead <= 0xDF   ? 1
+                        : lead >= 0xE0 && lead <= 0xEF ? 2
+                        : lead >= 0xF0 && lead <= 0xF4 ? 3
+                                                       : 0;
     if (more == 0 || text.size() - i <= more) return false;
     for (size_t k = 1; k <= more; ++k) {
       if ((byte(i + k) & 0xC0) != 0x80) return false;
@@ -31,7 +34,8 @@ bool IsUtf8(std::string_view text) {
 
 std::string Printable(std::string_view text) {
   std::string result(text.substr(0, 200));
-  std::replace_if(result.begin(), result.end(), [](char c) { return static_cast<uint8_t>(c) < 0x20 || c == 0x7F; }, '?');
+  std::replace_if(
+      result.begin(), result.end(), [](char c) { return static_cast<uint8_t>(c) < 0x20 || c == 0x7F; }, '?');
   return result;
 }
 

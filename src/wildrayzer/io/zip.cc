@@ -37,7 +37,9 @@ class Bytes {
 
   uint64_t size() const { return bytes_.size(); }
   [[noreturn]] void Fail(const std::string& problem) const { throw FileError(file_.path(), problem); }
-  bool Contains(uint64_t offset, uint64_t count) const { return offset <= size() && count <= size() - offset; }
+  bool Contains(uint64_t offset, uint64_t count) const {
+    return offset <= size() && count <= size() - offset;
+  }
 
   template <typename T>
   T Read(uint64_t offset) const {
@@ -87,8 +89,8 @@ Directory ReadEnd64(const Bytes& bytes, uint64_t end, uint64_t locator) {
       bytes.Read<uint64_t>(at + 24) != bytes.Read<uint64_t>(at + 32)) {
     bytes.Fail("zip archives on several disks are not supported");
   }
-  const Directory directory{bytes.Read<uint64_t>(at + 32), bytes.Read<uint64_t>(at + 48), bytes.Read<uint64_t>(at + 40),
-                            at};
+  const Directory directory{bytes.Read<uint64_t>(at + 32), bytes.Read<uint64_t>(at + 48),
+                            bytes.Read<uint64_t>(at + 40), at};
   if (!Agrees(bytes.Read<uint16_t>(end + 10), directory.count) ||
       !Agrees(bytes.Read<uint32_t>(end + 12), directory.size) ||
       !Agrees(bytes.Read<uint32_t>(end + 16), directory.offset)) {
@@ -154,7 +156,8 @@ bool IsSafeName(std::string_view name) {
 // Reads the entry at `at` and moves behind it.
 ZipEntry ReadCentralEntry(const Bytes& bytes, uint64_t* at) {
   const uint64_t begin = *at;
-  if (bytes.Read<uint32_t>(begin) != kCentralSignature) bytes.Fail("the directory of the zip archive is damaged");
+  if (bytes.Read<uint32_t>(begin) != kCentralSignature)
+    bytes.Fail("the directory of the zip archive is damaged");
   const uint64_t name_length = bytes.Read<uint16_t>(begin + 28);
   const uint64_t extra_length = bytes.Read<uint16_t>(begin + 30);
   const uint64_t comment_length = bytes.Read<uint16_t>(begin + 32);
@@ -164,7 +167,8 @@ ZipEntry ReadCentralEntry(const Bytes& bytes, uint64_t* at) {
   constexpr uint16_t kEncryption = 1 | (1 << 6) | (1 << 13);
   const std::string quoted = "zip entry '" + std::string(name.substr(0, 200)) + "' ";
   if ((bytes.Read<uint16_t>(begin + 8) & kEncryption) != 0) bytes.Fail(quoted + "is encrypted");
-  if (bytes.Read<uint16_t>(begin + 10) != 0) bytes.Fail(quoted + "is compressed; PyTorch stores entries uncompressed");
+  if (bytes.Read<uint16_t>(begin + 10) != 0)
+    bytes.Fail(quoted + "is compressed; PyTorch stores entries uncompressed");
   if (bytes.Read<uint16_t>(begin + 34) != 0) bytes.Fail("zip archives on several disks are not supported");
 
   Zip64Extra extra(bytes, begin + kCentralBytes + name_length, extra_length);
@@ -172,7 +176,8 @@ ZipEntry ReadCentralEntry(const Bytes& bytes, uint64_t* at) {
   entry.name = name;
   entry.crc = bytes.Read<uint32_t>(begin + 16);
   entry.size = extra.Resolve(bytes.Read<uint32_t>(begin + 24));
-  if (extra.Resolve(bytes.Read<uint32_t>(begin + 20)) != entry.size) bytes.Fail(quoted + "declares two different sizes");
+  if (extra.Resolve(bytes.Read<uint32_t>(begin + 20)) != entry.size)
+    bytes.Fail(quoted + "declares two different sizes");
   entry.local_offset = extra.Resolve(bytes.Read<uint32_t>(begin + 42));
   *at = begin + kCentralBytes + name_length + extra_length + comment_length;
   return entry;
@@ -188,8 +193,8 @@ void CheckLayout(const Bytes& bytes, uint64_t directory_offset, std::vector<ZipE
     ZipEntry& entry = (*entries)[order[i]];
     entry.limit = i + 1 < order.size() ? (*entries)[order[i + 1]].local_offset : directory_offset;
     const uint64_t head = kLocalBytes + entry.name.size();
-    if (entry.limit > directory_offset || entry.local_offset > entry.limit || entry.limit - entry.local_offset < head ||
-        entry.limit - entry.local_offset - head < entry.size) {
+    if (entry.limit > directory_offset || entry.local_offset > entry.limit ||
+        entry.limit - entry.local_offset < head || entry.limit - entry.local_offset - head < entry.size) {
       bytes.Fail("zip entry '" + entry.name.substr(0, 200) + "' overlaps another one or leaves the file");
     }
   }
@@ -205,7 +210,8 @@ ZipArchive::ZipArchive(std::shared_ptr<const MappedFile> file) : file_(std::move
   }
   if (directory.count == 0) bytes.Fail("the zip archive is empty");
   if (directory.count > kMaxEntries) bytes.Fail("the zip archive has more than 2000000 entries");
-  if (directory.count > directory.size / kCentralBytes) bytes.Fail("the directory of the zip archive is damaged");
+  if (directory.count > directory.size / kCentralBytes)
+    bytes.Fail("the directory of the zip archive is damaged");
 
   uint64_t at = directory.offset;
   entries_.reserve(directory.count);
@@ -230,8 +236,8 @@ std::span<const std::byte> ZipArchive::Payload(const ZipEntry& entry) const {
   const uint64_t begin = entry.local_offset;
   const std::string quoted = "zip entry '" + entry.name.substr(0, 200) + "' ";
   const uint64_t name_length = bytes.Read<uint16_t>(begin + 26);
-  if (bytes.Read<uint32_t>(begin) != kLocalSignature || bytes.Text(begin + kLocalBytes, name_length) != entry.name ||
-      bytes.Read<uint16_t>(begin + 8) != 0) {
+  if (bytes.Read<uint32_t>(begin) != kLocalSignature ||
+      bytes.Text(begin + kLocalBytes, name_length) != entry.name || bytes.Read<uint16_t>(begin + 8) != 0) {
     bytes.Fail(quoted + "contradicts the directory");
   }
   const uint64_t payload = begin + kLocalBytes + name_length + bytes.Read<uint16_t>(begin + 28);

@@ -21,9 +21,9 @@ struct ZipEntry {
   uint32_t crc = 0;           // zero when the writer left it out
 };
 
-// Reads the end record (Zip64 too) and the central directory; payloads and local headers stay untouched until Payload().
-// FileError for: encryption, compression, several disks, duplicate or unsafe names (absolute, "..", backslash), entries that
-// overlap or leave the file, and more than kMaxEntries entries.
+// Reads the end record (Zip64 too) and the central directory; payloads and local headers stay untouched until
+// Payload(). FileError for: encryption, compression, several disks, duplicate or unsafe names (absolute,
+// "..", backslash), entries that overlap or leave the file, and more than kMaxEntries entries.
 class ZipArchive {
  public:
   static constexpr uint64_t kMaxEntries = 2'000'000;

@@ -11,9 +11,9 @@ namespace {
 
 constexpr uint64_t kAlignment = 64;
 constexpr uint64_t kLocalBytes = 30;
-constexpr uint16_t kVersion = 45;       // needed for Zip64
-constexpr uint16_t kFlags = 0x0808;     // data descriptor, UTF-8 names
-constexpr uint16_t kDate = 0x0021;      // 1980-01-01: the same weights give the same file
+constexpr uint16_t kVersion = 45;    // needed for Zip64
+constexpr uint16_t kFlags = 0x0808;  // data descriptor, UTF-8 names
+constexpr uint16_t kDate = 0x0021;   // 1980-01-01: the same weights give the same file
 constexpr uint16_t kZip64Id = 1;
 constexpr uint16_t kPaddingId = 0x4246;  // "FB"
 constexpr uint32_t kMax32 = 0xFFFFFFFF;
@@ -39,8 +39,8 @@ std::string ZipWriter::LocalHeader(const Entry& entry) const {
   // With a data descriptor, checksum and sizes are zero here (all ones announce Zip64).
   const uint32_t size = Needs64(entry.size) ? kMax32 : 0;
   std::string header;
-  Put(&header, uint32_t{0x04034b50}, kVersion, kFlags, uint16_t{0}, uint16_t{0}, kDate, uint32_t{0}, size, size,
-      static_cast<uint16_t>(entry.name.size()), static_cast<uint16_t>(extra.size()));
+  Put(&header, uint32_t{0x04034b50}, kVersion, kFlags, uint16_t{0}, uint16_t{0}, kDate, uint32_t{0}, size,
+      size, static_cast<uint16_t>(entry.name.size()), static_cast<uint16_t>(extra.size()));
   return header + entry.name + extra;
 }
 
@@ -54,22 +54,26 @@ std::string ZipWriter::CentralHeader(const Entry& entry) {
   std::string header;
   Put(&header, uint32_t{0x02014b50}, kVersion, kVersion, kFlags, uint16_t{0}, uint16_t{0}, kDate, entry.crc,
       Clamped(entry.size), Clamped(entry.size), static_cast<uint16_t>(entry.name.size()),
-      static_cast<uint16_t>(extra.size()), uint16_t{0}, uint16_t{0}, uint16_t{0}, uint32_t{0}, Clamped(entry.offset));
+      static_cast<uint16_t>(extra.size()), uint16_t{0}, uint16_t{0}, uint16_t{0}, uint32_t{0},
+      Clamped(entry.offset));
   return header + entry.name + extra;
 }
 
 std::string ZipWriter::EndRecords(uint64_t count, uint64_t offset, uint64_t size) {
   std::string records;
   if (count >= kMax16 || Needs64(offset) || Needs64(size)) {
-    Put(&records, uint32_t{0x06064b50}, uint64_t{44}, kVersion, kVersion, uint32_t{0}, uint32_t{0}, count, count, size, offset);
+    Put(&records, uint32_t{0x06064b50}, uint64_t{44}, kVersion, kVersion, uint32_t{0}, uint32_t{0}, count,
+        count, size, offset);
     Put(&records, uint32_t{0x07064b50}, uint32_t{0}, offset + size, uint32_t{1});
   }
   const auto count16 = static_cast<uint16_t>(std::min<uint64_t>(count, kMax16));
-  Put(&records, uint32_t{0x06054b50}, uint16_t{0}, uint16_t{0}, count16, count16, Clamped(size), Clamped(offset), uint16_t{0});
+  Put(&records, uint32_t{0x06054b50}, uint16_t{0}, uint16_t{0}, count16, count16, Clamped(size),
+      Clamped(offset), uint16_t{0});
   return records;
 }
 
-void ZipWriter::Add(const std::string& name, uint64_t size, const std::function<void(const ByteSink&)>& stream) {
+void ZipWriter::Add(const std::string& name, uint64_t size,
+                    const std::function<void(const ByteSink&)>& stream) {
   Entry entry{name, file_.size(), size, 0};
   file_.Write(LocalHeader(entry));
   const uint64_t begin = file_.size();
@@ -79,7 +83,8 @@ void ZipWriter::Add(const std::string& name, uint64_t size, const std::function<
     file_.Write(bytes);
   });
   if (file_.size() - begin != size) {
-    throw Error("'" + name + "' delivered " + std::to_string(file_.size() - begin) + " bytes instead of " + std::to_string(size));
+    throw Error("'" + name + "' delivered " + std::to_string(file_.size() - begin) + " bytes instead of " +
+                std::to_string(size));
   }
   entry.crc = static_cast<uint32_t>(crc);
   std::string descriptor;

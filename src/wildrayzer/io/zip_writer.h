@@ -12,8 +12,9 @@
 
 namespace wildrayzer {
 
-// Entries are written one after the other, payloads aligned to 64 bytes with an extra field "FB" as PyTorch does. Sizes
-// are known beforehand, checksums follow the data (data descriptors); Zip64 fields appear where a number needs them.
+// Entries are written one after the other, payloads aligned to 64 bytes with an extra field "FB" as PyTorch
+// does. Sizes are known beforehand, checksums follow the data (data descriptors); Zip64 fields appear where a
+// number needs them.
 class ZipWriter {
  public:
   explicit ZipWriter(const std::filesystem::path& path) : file_(path) {}

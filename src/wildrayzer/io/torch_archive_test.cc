@@ -1,0 +1,487 @@
+// PyTorch containers: what is read, and that everything else is refused by name.
+#include "wildrayzer/io/torch_archive.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "wildrayzer/io/torch_test_files.h"
+#include "wildrayzer/util/error.h"
+
+namespace wildrayzer {
+namespace {
+
+using namespace ::wildrayzer::testing;  // NOLINT: the builders of test files
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+// Opens the bytes (copied, so that the address sanitizer sees every overrun) and reads every tensor of the
+// state dict.
+std::string Refusal(const std::string& content, const PickleLimits& limits = {}) {
+  const std::vector<char> exact(content.begin(), content.end());
+  try {
+    const TensorFile file =
+        TorchArchive::Parse(MappedFile::FromMemory("test.pt", std::as_bytes(std::span(exact))), limits)
+            .StateDict();
+    unsigned sum = 0;
+    for (const TensorEntry& entry : file.tensors()) {
+      entry.Stream([&](std::span<const std::byte> bytes) {
+        for (const std::byte byte : bytes) sum += std::to_integer<unsigned>(byte);
+      });
+    }
+    EXPECT_LT(sum, 1u << 31);  // uses the sum
+  } catch (const FileError& error) {
+    EXPECT_EQ(error.path(), "test.pt");
+    EXPECT_EQ(error.problem().find('\n'), std::string::npos) << "one line";
+    return error.problem();
+  }
+  return "accepted";
+}
+
+std::string PickleRefusal(const std::string& body, const PickleLimits& limits = {}) {
+  return Refusal(Archive(Pickle(body)), limits);
+}
+
+TorchArchive Parse(const std::string& content) {
+  return TorchArchive::Parse(MappedFile::FromMemory("test.pt", std::as_bytes(std::span(content))));
+}
+
+// A tensor beside the value under test, so that the file has a state dict.
+std::string WithTensor(const std::string& value) {
+  return Dict({{"w", TensorText().Build()}, {"value", value}});
+}
+
+std::vector<float> Values(const TensorEntry& entry) {
+  std::vector<float> values;
+  entry.Stream([&](std::span<const std::byte> bytes) {
+    const size_t old = values.size();
+    values.resize(old + bytes.size() / sizeof(float));
+    std::memcpy(values.data() + old, bytes.data(), bytes.size());
+  });
+  return values;
+}
+
+TEST(TorchZip, ReadsATensor) {
+  const std::string content = Archive(Pickle(Dict({{"w", TensorText().Build()}})));
+  const TensorFile file = Parse(content).StateDict();
+  EXPECT_EQ(file.format(), "torch-zip");
+  ASSERT_EQ(file.tensors().size(), 1u);
+  EXPECT_THAT(file.Find("w")->shape, ElementsAre(2, 3));
+  EXPECT_THAT(Values(*file.Find("w")), ElementsAre(0, 1, 2, 3, 4, 5));
+}
+
+TEST(TorchZip, ReadsStridedSharedScalarAndEmptyViews) {
+  TensorText transposed;
+  transposed.shape = {3, 2};
+  transposed.strides = {1, 3};
+  TensorText scalar;
+  scalar.offset = 5;
+  scalar.shape = scalar.strides = {};
+  TensorText expanded;
+  expanded.offset = 2;
+  expanded.shape = {3};
+  expanded.strides = {0};
+  TensorText empty;
+  empty.offset = 100;
+  empty.shape = {0, 9};
+  empty.strides = {9, 1};
+  const std::string content = Archive(Pickle(Dict(
+      {{"t", transposed.Build()}, {"s", scalar.Build()}, {"x", expanded.Build()}, {"e", empty.Build()}})));
+  const TensorFile file = Parse(content).StateDict();
+  EXPECT_THAT(Values(*file.Find("t")), ElementsAre(0, 3, 1, 4, 2, 5));
+  EXPECT_THAT(Values(*file.Find("s")), ElementsAre(5));
+  EXPECT_THAT(Values(*file.Find("x")), ElementsAre(2, 2, 2));
+  EXPECT_THAT(Values(*file.Find("e")), ElementsAre());
+}
+
+TEST(TorchZip, ReadsTheOtherWaysToBuildTensors) {
+  TensorText v3;
+  v3.storage = Global("torch.storage", "UntypedStorage");
+  v3.key = "0";
+  v3.numel = 24;
+  v3.function = Global("torch._utils", "_rebuild_tensor_v3");
+  v3.more = Global("torch", "float32");
+  EXPECT_THAT(Values(*Parse(Archive(Pickle(Dict({{"w", v3.Build()}})))).StateDict().Find("w")),
+              ElementsAre(0, 1, 2, 3, 4, 5));
+  v3.shape = {7};
+  v3.strides = {1};
+  EXPECT_THAT(PickleRefusal(Dict({{"w", v3.Build()}})), HasSubstr("leaves its storage"));
+
+  const TensorText base;
+  const std::string v1 = Global("torch._utils", "_rebuild_tensor") + "(" + base.Storage() + Long(0) +
+                         IntTuple({6}) + IntTuple({1}) + "tR";
+  const std::string parameter =
+      Global("torch._utils", "_rebuild_parameter") + base.Build() + "\x88" + EmptyOrderedDict() + "\x87R";
+  const std::string size = Global("torch", "Size") + IntTuple({2, 3}) + "\x85R";
+  const TorchArchive archive = Parse(Archive(Pickle(Dict({{"a", v1}, {"b", parameter}, {"size", size}}))));
+  EXPECT_EQ(archive.StateDict().tensors().size(), 2u);
+  EXPECT_EQ(archive.root().Find("size")->Describe(), "(2, 3)");
+}
+
+TEST(TorchZip, ReadsPython2StylePickles) {
+  const std::string pairs =
+      Global("collections", "OrderedDict") + "(](](U\x01w" + TensorText().Build() + "eetR";
+  EXPECT_EQ(PickleRefusal(pairs), "accepted");
+  EXPECT_THAT(PickleRefusal(Global("collections", "OrderedDict") + "(](](U\x01weetR"),
+              HasSubstr("something else than pairs"));
+}
+
+TEST(TorchZip, DiscardsTheMetadataAttribute) {
+  EXPECT_EQ(PickleRefusal(EmptyOrderedDict() + Text("w") + TensorText().Build() + "s}" + Text("_metadata") +
+                          EmptyOrderedDict() + "sb"),
+            "accepted");
+  EXPECT_THAT(PickleRefusal("}}b"), HasSubstr("sets the state"));
+  EXPECT_THAT(PickleRefusal(EmptyOrderedDict() + "]b"), HasSubstr("sets the state"));
+}
+
+TEST(TorchZip, FindsTheStateDict) {
+  const std::string dict =
+      Dict({{"module.w", TensorText().Build()}, {"module.v", TensorText().Build()}, {"n", Int(1)}});
+  TorchArchive archive = Parse(Archive(Pickle(Dict({{"epoch", Int(3)}, {"state_dict", dict}}))));
+  EXPECT_EQ(archive.wrapper(), "state_dict");
+  EXPECT_THAT(archive.siblings(), ElementsAre("epoch"));
+  EXPECT_TRUE(archive.stripped_module_prefix());
+  EXPECT_NE(archive.StateDict().Find("w"), nullptr);
+  archive = Parse(Archive(Pickle(Dict({{"module.w", TensorText().Build()}, {"v", TensorText().Build()}}))));
+  EXPECT_EQ(archive.wrapper(), "");
+  EXPECT_FALSE(archive.stripped_module_prefix());
+  EXPECT_NE(archive.StateDict().Find("module.w"), nullptr);
+  const std::string one = Dict({{"one", TensorText().Build()}});
+  const std::string two = Dict({{"two", TensorText().Build()}});
+  archive = Parse(Archive(Pickle(Dict({{"model", one}, {"model_ema", two}}))));
+  EXPECT_EQ(archive.wrapper(), "model_ema");
+  EXPECT_NE(archive.StateDict().Find("two"), nullptr);
+}
+
+TEST(TorchZip, RefusesFilesWithoutStateDict) {
+  EXPECT_THAT(PickleRefusal("](" + Int(1) + Text("a") + "e"), HasSubstr("holds no state dict"));
+  EXPECT_THAT(PickleRefusal("](" + Int(1) + Text("a") + "e"), HasSubstr("it holds [1, 'a']"));
+  EXPECT_THAT(PickleRefusal("N"), HasSubstr("holds no state dict"));
+  EXPECT_THAT(PickleRefusal(TensorText().Build()), HasSubstr("it holds F32[2, 3]"));
+  EXPECT_THAT(PickleRefusal(Dict({{"w", TensorText().Build()}, {"w", TensorText().Build()}})),
+              HasSubstr("two tensors are named 'w'"));
+  EXPECT_THAT(PickleRefusal("}(" + Int(1) + TensorText().Build() + "u"), HasSubstr("name is no text"));
+}
+
+TEST(Pickle, RefusesForeignGlobalsByName) {
+  for (const auto& [module, name] :
+       std::vector<std::pair<std::string, std::string>>{{"os", "system"},
+                                                        {"posix", "system"},
+                                                        {"builtins", "eval"},
+                                                        {"__builtin__", "getattr"},
+                                                        {"torch", "load"},
+                                                        {"collections", "Counter"},
+                                                        {"torch.nn.modules.linear", "Linear"},
+                                                        {"torch", "QInt8Storage"},
+                                                        {"", ""}}) {
+    EXPECT_THAT(PickleRefusal(Global(module, name) + "(" + Text("echo") + "tR"),
+                HasSubstr("foreign global '" + module + "." + name + "'"));
+  }
+  EXPECT_THAT(PickleRefusal(Global("os\x1b[2J", "system")), HasSubstr("'os?[2J.system'"));
+  EXPECT_THAT(PickleRefusal(Global("\xff", "system")), HasSubstr("(not UTF-8)"));
+  EXPECT_THAT(PickleRefusal(Global(std::string(5000, 'a'), "b")), HasSubstr("too long"));
+}
+
+TEST(Pickle, RefusesAllOtherOpcodes) {
+  // The complete list of what is accepted; every other byte must be refused, whatever follows.
+  const std::string accepted = ".(})]t\x85\x86\x87\x8FJKM\x8AGXUqrhjcRbQsuaeN\x88\x89";
+  for (int opcode = 0; opcode < 256; ++opcode) {
+    const char byte = static_cast<char>(opcode);
+    if (accepted.find(byte) != std::string::npos) continue;
+    EXPECT_THAT(PickleRefusal(std::string(1, byte) + "os\nsystem\n"),
+                ::testing::AnyOf(HasSubstr("refused"), HasSubstr("protocol 4")))
+        << opcode;
+  }
+  EXPECT_THAT(PickleRefusal(Global("collections", "OrderedDict") + ")\x81"), HasSubstr("NEWOBJ"));
+}
+
+TEST(Pickle, RefusesWrongCalls) {
+  EXPECT_THAT(PickleRefusal(Global("torch", "FloatStorage") + ")R"), HasSubstr("calls 'torch.FloatStorage'"));
+  EXPECT_THAT(PickleRefusal(Global("torch", "float32") + ")R"), HasSubstr("calls 'torch.float32'"));
+  EXPECT_THAT(PickleRefusal("N)R"), HasSubstr("no function"));
+  EXPECT_THAT(PickleRefusal(Global("torch", "Size") + "]R"), HasSubstr("no tuple"));
+  EXPECT_THAT(PickleRefusal(Global("torch", "Size") + ")R"), HasSubstr("torch.Size"));
+  EXPECT_THAT(PickleRefusal(Global("torch._utils", "_rebuild_tensor_v2") + ")R"),
+              HasSubstr("wrong number of arguments"));
+  EXPECT_THAT(PickleRefusal(Global("torch._utils", "_rebuild_parameter") + "NNN\x87R"),
+              HasSubstr("from no tensor"));
+  TensorText hooks;
+  hooks.hooks = Dict({{"a", "N"}});
+  EXPECT_THAT(PickleRefusal(WithTensor(hooks.Build())), HasSubstr("hooks"));
+  TensorText metadata;
+  metadata.more = Dict({{"conj", "\x88"}});
+  EXPECT_THAT(PickleRefusal(WithTensor(metadata.Build())), HasSubstr("metadata"));
+  TensorText no_type;
+  no_type.storage = Global("torch.storage", "UntypedStorage");
+  EXPECT_THAT(PickleRefusal(no_type.Build()), HasSubstr("no element type"));
+}
+
+TEST(Pickle, RefusesBadViews) {
+  const auto view = [](int64_t offset, std::vector<int64_t> shape, std::vector<int64_t> strides) {
+    TensorText text;
+    text.offset = offset;
+    text.shape = std::move(shape);
+    text.strides = std::move(strides);
+    return PickleRefusal(text.Build());
+  };
+  EXPECT_THAT(view(1, {2, 3}, {3, 1}), HasSubstr("leaves its storage '0'"));
+  EXPECT_THAT(view(0, {2, 3}, {4, 1}), HasSubstr("leaves its storage"));
+  EXPECT_THAT(view(6, {}, {}), HasSubstr("leaves its storage"));
+  EXPECT_THAT(view(-1, {1}, {1}), HasSubstr("offset"));
+  EXPECT_THAT(view(0, {-1}, {1}), HasSubstr("shape"));
+  EXPECT_THAT(view(0, {1}, {-1}), HasSubstr("strides"));
+  EXPECT_THAT(view(0, {1, 1}, {1}), HasSubstr("as many strides"));
+  EXPECT_THAT(view(INT64_MAX, {2}, {1}), HasSubstr("leaves its storage"));
+  EXPECT_THAT(view(0, {INT64_MAX}, {INT64_MAX}), HasSubstr("impossible shape"));
+  EXPECT_THAT(view(0, {int64_t{1} << 40, int64_t{1} << 40}, {0, 0}), HasSubstr("impossible shape"));
+  EXPECT_THAT(view(0, {3}, {INT64_MAX}), HasSubstr("leaves its storage"));
+  EXPECT_THAT(view(0, {int64_t{1} << 40}, {0}), HasSubstr("expands a small storage"));
+  EXPECT_THAT(view(0, std::vector<int64_t>(17, 1), std::vector<int64_t>(17, 1)), HasSubstr("dimensions"));
+}
+
+TEST(Pickle, RefusesBadStorages) {
+  TensorText other;
+  other.numel = 7;
+  EXPECT_THAT(PickleRefusal(Dict({{"a", TensorText().Build()}, {"b", other.Build()}})),
+              HasSubstr("described in two ways"));
+  EXPECT_THAT(PickleRefusal(other.Build() + "\x85"), HasSubstr("holds no state dict"));
+  other.numel = -1;
+  EXPECT_THAT(PickleRefusal(other.Build()), HasSubstr("the size of a storage"));
+  other.numel = INT64_MAX;
+  EXPECT_THAT(PickleRefusal(other.Build()), HasSubstr("impossible size"));
+  other.numel = 6;
+  other.storage = Global("torch", "float32");
+  EXPECT_THAT(PickleRefusal(other.Build()), HasSubstr("no storage class"));
+  TensorText none;
+  none.key = "../data.pkl";
+  EXPECT_THAT(PickleRefusal(Dict({{"w", none.Build()}})), HasSubstr("'../data.pkl' is missing"));
+}
+
+TEST(Pickle, RefusesDamage) {
+  EXPECT_THAT(PickleRefusal(""), HasSubstr("exactly one value"));
+  EXPECT_THAT(PickleRefusal("NN"), HasSubstr("exactly one value"));
+  EXPECT_THAT(PickleRefusal("(N"), HasSubstr("exactly one value"));
+  EXPECT_THAT(PickleRefusal("R"), HasSubstr("more values than it has"));
+  EXPECT_THAT(PickleRefusal("N(a"), HasSubstr("more values than it has"));
+  EXPECT_THAT(PickleRefusal("\x87"), HasSubstr("more values than it has"));
+  EXPECT_THAT(PickleRefusal("N(\x85"), HasSubstr("more values than it has"));
+  EXPECT_THAT(PickleRefusal("q\x01"), HasSubstr("more values than it has"));
+  EXPECT_THAT(PickleRefusal("t"), HasSubstr("lacks a MARK"));
+  EXPECT_THAT(PickleRefusal("]e"), HasSubstr("lacks a MARK"));
+  EXPECT_THAT(PickleRefusal("h\x05"), HasSubstr("never stored"));
+  EXPECT_THAT(PickleRefusal("}Na"), HasSubstr("no list"));
+  EXPECT_THAT(PickleRefusal("]NNs"), HasSubstr("no map"));
+  EXPECT_THAT(PickleRefusal("}(Nu"), HasSubstr("key without a value"));
+  EXPECT_THAT(PickleRefusal("X\xff\xff\xff\x7f"), HasSubstr("cut off"));
+  EXPECT_THAT(PickleRefusal("U\x01\xff"), HasSubstr("not valid UTF-8"));
+  EXPECT_THAT(PickleRefusal("NQ"), HasSubstr("no tuple"));
+  EXPECT_THAT(PickleRefusal(Text("module") + "\x85Q"), HasSubstr("something else than a storage"));
+  EXPECT_THAT(PickleRefusal(Text("storage") + "\x85Q"), HasSubstr("unknown way"));
+  EXPECT_THAT(Refusal(Archive("\x80\x04N.")), HasSubstr("not of protocol 2"));
+  EXPECT_THAT(Refusal(Archive(Pickle("N") + "x")), HasSubstr("bytes follow the end of the pickle"));
+  EXPECT_THAT(Refusal(Archive("")), HasSubstr("cut off"));
+}
+
+TEST(Pickle, RefusesCyclesAndLateChanges) {
+  EXPECT_THAT(PickleRefusal("]q\x01h\x01"
+                            "a"),
+              HasSubstr("into itself"));
+  // a = [[b]]; then b.append(a) would close a cycle.
+  EXPECT_THAT(PickleRefusal("]q\x01]q\x02"
+                            "ah\x02h\x01"
+                            "a"),
+              HasSubstr("already part of another"));
+}
+
+TEST(Pickle, BoundsItsResources) {
+  PickleLimits limits;
+  limits.nesting = 8;
+  EXPECT_THAT(PickleRefusal(std::string(9, ']') + std::string(8, 'a'), limits),
+              HasSubstr("nests more than 8 levels"));
+  limits = {};
+  EXPECT_THAT(PickleRefusal(std::string(65, ']') + std::string(64, 'a')),
+              HasSubstr("nests more than 64 levels"));
+  limits.opcodes = 10;
+  EXPECT_THAT(PickleRefusal(std::string(11, 'N'), limits), HasSubstr("more than 10 opcodes"));
+  limits = {};
+  limits.memo = 2;
+  EXPECT_THAT(PickleRefusal("Nq\x01q\x02q\x03", limits), HasSubstr("remembers more than 2"));
+  limits = {};
+  limits.bytes = 16;
+  EXPECT_THAT(PickleRefusal(std::string(100, 'N'), limits), HasSubstr("too large"));
+  limits = {};
+  limits.tensors = 1;
+  EXPECT_THAT(PickleRefusal(Dict({{"a", TensorText().Build()}, {"b", TensorText().Build()}}), limits),
+              HasSubstr("more than 1 tensors"));
+}
+
+TEST(Pickle, BoundsTreesThatShareParts) {
+  // Ten references to a list of ten references to ...: 10^30 values when walked.
+  std::string body = "]q";
+  body += '\0';
+  for (char level = 1; level <= 30; ++level) {
+    body += "](";
+    for (int i = 0; i < 10; ++i) (body += 'h') += static_cast<char>(level - 1);
+    ((body += "e") += 'q') += level;
+  }
+  // Everything but the last list has to leave the stack: put it into a tuple.
+  EXPECT_THAT(PickleRefusal("(" + body + "t"), HasSubstr("too many values"));
+}
+
+TEST(TorchZip, RefusesEveryTruncation) {
+  const std::string content =
+      Archive(Pickle(Dict({{"model", Dict({{"w", TensorText().Build()}})}, {"n", Int(3)}})));
+  ASSERT_EQ(Refusal(content), "accepted");
+  for (size_t size = 0; size < content.size(); ++size)
+    EXPECT_NE(Refusal(content.substr(0, size)), "accepted") << size;
+}
+
+TEST(TorchZip, SurvivesEveryChangedByte) {
+  const std::string content =
+      Archive(Pickle(Dict({{"model", Dict({{"w", TensorText().Build()}})}, {"n", Int(3)}})));
+  for (size_t at = 0; at < content.size(); ++at) {
+    for (const int change : {0x01, 0x80, 0xFF}) {
+      std::string damaged = content;
+      damaged[at] = static_cast<char>(damaged[at] ^ change);
+      Refusal(damaged);  // either way, but no crash: the sanitizer build watches
+    }
+  }
+}
+
+const std::string& GoodPickle() {
+  static const std::string pickle = Pickle(Dict({{"w", TensorText().Build()}}));
+  return pickle;
+}
+
+std::vector<ZipItem> GoodItems() {
+  return {{"a/data.pkl", GoodPickle()}, {"a/data/0", SixFloats()}, {"a/version", "3\n"}};
+}
+
+TEST(Zip, AcceptsTheVariantsThatWritersProduce) {
+  EXPECT_EQ(Refusal(MakeZip(GoodItems())), "accepted");
+  EXPECT_EQ(Refusal(MakeZip(GoodItems(), {.zip64 = true})), "accepted");
+  EXPECT_EQ(Refusal(MakeZip(GoodItems(), {.comment = "a comment PK\x05\x06 with a signature"})), "accepted");
+  std::vector<ZipItem> items = GoodItems();
+  items[2] = {"a/.data/version", "6\n"};
+  items.push_back({"a/byteorder", "little"});
+  items.push_back({"a/.format_version", "1"});
+  EXPECT_EQ(Refusal(MakeZip(items)), "accepted");
+}
+
+TEST(Zip, RefusesWhatPyTorchDoesNotWrite) {
+  const auto with = [](ZipItem item) {
+    std::vector<ZipItem> items = GoodItems();
+    items.push_back(std::move(item));
+    return Refusal(MakeZip(items));
+  };
+  EXPECT_THAT(with({"a/x", "data", 8}), HasSubstr("'a/x' is compressed"));
+  EXPECT_THAT(with({"a/x", "data", 0, 1}), HasSubstr("'a/x' is encrypted"));
+  EXPECT_THAT(with({"a/data/0", "data"}), HasSubstr("two zip entries are named 'a/data/0'"));
+  EXPECT_THAT(with({"b/x", "data"}), HasSubstr("outside the folder 'a/'"));
+  for (const char* name : {"a/../x", "../x", "/a/x", "a/..", "a\\x", "a/./x", ""}) {
+    EXPECT_THAT(with({name, "data"}), HasSubstr("unsafe name")) << name;
+  }
+  EXPECT_THAT(with({"a/constants.pkl", ""}), HasSubstr("TorchScript"));
+  EXPECT_THAT(with({"a/byteorder", "big"}), HasSubstr("byte order 'big'"));
+  std::vector<ZipItem> items = GoodItems();
+  items[2].data = "11\n";
+  EXPECT_THAT(Refusal(MakeZip(items)), HasSubstr("unknown archive version"));
+  items[0].name = "a/other.pkl";
+  EXPECT_THAT(Refusal(MakeZip(items)), HasSubstr("without 'data.pkl'"));
+  EXPECT_THAT(Refusal(MakeZip({{"data.pkl", GoodPickle()}})), HasSubstr("no PyTorch checkpoint"));
+  EXPECT_THAT(Refusal(MakeZip({})), HasSubstr("no PyTorch checkpoint"));
+}
+
+TEST(Zip, RefusesBombsAndOverlaps) {
+  std::vector<ZipItem> items = GoodItems();
+  items[1].central_size = uint64_t{1} << 60;
+  EXPECT_THAT(Refusal(MakeZip(items)), HasSubstr("overlaps another one or leaves the file"));
+  items[1].central_size = 25;
+  items[1].central_packed = 24;
+  EXPECT_THAT(Refusal(MakeZip(items)), HasSubstr("two different sizes"));
+  items = GoodItems();
+  items[1].central_offset = 0;
+  EXPECT_THAT(Refusal(MakeZip(items)), HasSubstr("overlaps"));
+  items[1].central_offset = UINT64_MAX - 1;
+  EXPECT_THAT(Refusal(MakeZip(items)), HasSubstr("overlaps"));
+  items = GoodItems();
+  items[0].central_size = items[0].data.size() + 30;
+  EXPECT_THAT(Refusal(MakeZip(items)), ::testing::AnyOf(HasSubstr("overlaps"), HasSubstr("bytes follow")));
+  items = GoodItems();
+  items[0].local_name = "a/data.xyz";
+  EXPECT_THAT(Refusal(MakeZip(items)), HasSubstr("contradicts the directory"));
+}
+
+TEST(Zip, RefusesBadDirectories) {
+  EXPECT_THAT(Refusal(MakeZip(GoodItems(), {.count = 2})),
+              HasSubstr("directory of the zip archive is damaged"));
+  EXPECT_THAT(Refusal(MakeZip(GoodItems(), {.count = 4})), HasSubstr("damaged"));
+  EXPECT_THAT(Refusal(MakeZip(GoodItems(), {.zip64 = true, .count = uint64_t{1} << 60})),
+              HasSubstr("more than 2000000 entries"));
+  EXPECT_THAT(Refusal(MakeZip(GoodItems(), {.zip64 = true, .count = 1'000'000})), HasSubstr("damaged"));
+  EXPECT_THAT(Refusal(MakeZip(GoodItems(), {.directory_offset = 1u << 30})), HasSubstr("leaves the file"));
+  EXPECT_THAT(Refusal(MakeZip(GoodItems(), {.directory_size = 1u << 30})), HasSubstr("leaves the file"));
+  EXPECT_THAT(Refusal(MakeZip(GoodItems(), {.zip64 = true, .directory_offset = UINT64_MAX})),
+              HasSubstr("leaves the file"));
+  EXPECT_THAT(Refusal(MakeZip(GoodItems(), {.disk = 1})), HasSubstr("several disks"));
+  EXPECT_THAT(Refusal(MakeZip(GoodItems()) + "x"), HasSubstr("no directory at its end"));
+}
+
+TEST(Zip, RefusesStoragesThatDoNotFit) {
+  std::vector<ZipItem> items = GoodItems();
+  items[1].data.pop_back();
+  EXPECT_THAT(Refusal(MakeZip(items)), HasSubstr("storage '0' has 23 bytes instead of 24"));
+  items[1].data += "12";
+  EXPECT_THAT(Refusal(MakeZip(items)), HasSubstr("storage '0' has 25 bytes instead of 24"));
+  items[1].name = "a/data/1";
+  EXPECT_THAT(Refusal(MakeZip(items)), HasSubstr("storage '0' is missing"));
+}
+
+TEST(Zip, StoragesOutsideTheStateDictAreNeverTouched) {
+  // The optimizer's storage has the wrong size; opening the model must not care, because it must not look.
+  TensorText moment;
+  moment.key = "7";
+  const std::string pickle = Pickle(
+      Dict({{"model", Dict({{"w", TensorText().Build()}})}, {"optimizer", Dict({{"m", moment.Build()}})}}));
+  const std::string content =
+      MakeZip({{"a/data.pkl", pickle}, {"a/data/0", SixFloats()}, {"a/data/7", "short"}});
+  const TorchArchive archive = Parse(content);
+  EXPECT_EQ(archive.StateDict().tensors().size(), 1u);
+  const TorchObject state = *archive.root().Find({"optimizer", "m"});
+  EXPECT_THROW(archive.Locate("m", *state.tensor()), FileError);
+}
+
+TEST(TorchLegacy, ReadsATensor) {
+  TensorText text;
+  text.legacy_view = "N";
+  const std::string content = LegacyStream(Pickle(Dict({{"w", text.Build()}})));
+  const TensorFile file = Parse(content).StateDict();
+  EXPECT_EQ(file.format(), "torch-legacy");
+  EXPECT_THAT(Values(*file.Find("w")), ElementsAre(0, 1, 2, 3, 4, 5));
+  for (size_t size = 0; size < content.size(); ++size)
+    EXPECT_NE(Refusal(content.substr(0, size)), "accepted") << size;
+}
+
+TEST(TorchLegacy, RefusesDamage) {
+  TensorText text;
+  text.legacy_view = "N";
+  const std::string good = Pickle(Dict({{"w", text.Build()}}));
+  ASSERT_EQ(Refusal(LegacyStream(good)), "accepted");
+  EXPECT_THAT(Refusal(LegacyStream(good) + "x"), HasSubstr("1 bytes follow the last storage"));
+  EXPECT_THAT(Refusal(LegacyStream(good, "\x89")), HasSubstr("big-endian"));
+  EXPECT_THAT(Refusal(LegacyStream(good, "\x88", "]")), HasSubstr("bytes follow"));
+  EXPECT_THAT(Refusal(LegacyStream(good, "\x88", "N")), HasSubstr("no list of storages"));
+  EXPECT_THAT(Refusal(LegacyStream(good, "\x88", "](" + Text("1") + "e")), HasSubstr("never used"));
+  EXPECT_THAT(Refusal(LegacyStream(good, "\x88", "](Ne")), HasSubstr("something else than keys"));
+  EXPECT_THAT(Refusal(LegacyStream(good, "\x88", "](" + Text("0") + "e", 5)),
+              HasSubstr("has 5 elements instead of 6"));
+  text.legacy_view = IntTuple({0, 0, 6});
+  EXPECT_THAT(Refusal(LegacyStream(Pickle(text.Build()))), HasSubstr("views of storages"));
+  text.legacy_view = "";
+  EXPECT_THAT(Refusal(LegacyStream(Pickle(text.Build()))), HasSubstr("unknown way"));
+  EXPECT_THAT(Refusal(LegacyStream(Pickle(Global("os", "system")))), HasSubstr("foreign global 'os.system'"));
+}
+
+}  // namespace
+}  // namespace wildrayzer
