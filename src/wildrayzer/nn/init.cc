@@ -1,22 +1,34 @@
 #include "wildrayzer/nn/init.h"
 
+#include <ATen/Parallel.h>
+
+#include <algorithm>
 #include <cmath>
 
+#include "wildrayzer/nn/normal_fill.h"
 #include "wildrayzer/util/random.h"
 
 namespace wildrayzer {
 
 void FillNormal(torch::Tensor tensor, double std, uint64_t seed, std::string_view name) {
-  torch::NoGradGuard guard;
-  torch::Tensor values = torch::empty(tensor.sizes());
+  const torch::NoGradGuard guard;
+  const bool direct =
+      tensor.scalar_type() == torch::kFloat32 && tensor.is_contiguous() && tensor.device().is_cpu();
+  const torch::Tensor values = direct ? tensor : torch::empty(tensor.sizes(), torch::kFloat32);
   float* out = values.data_ptr<float>();
-  Random random(seed, name);
-  for (int64_t i = 0; i < values.numel(); ++i) out[i] = static_cast<float>(std * random.Normal());
-  tensor.copy_(values);
+  const uint64_t state = Random(seed, name).state();
+  constexpr int64_t kChunk = 1 << 15;  // even, as FillNormalRange demands
+  const int64_t count = values.numel();
+  at::parallel_for(0, (count + kChunk - 1) / kChunk, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      FillNormalRange(out + i * kChunk, i * kChunk, std::min(kChunk, count - i * kChunk), std, state);
+    }
+  });
+  if (!direct) tensor.copy_(values);
 }
 
 void FillTruncatedNormal(torch::Tensor tensor, double std, uint64_t seed, std::string_view name) {
-  torch::NoGradGuard guard;
+  const torch::NoGradGuard guard;
   torch::Tensor values = torch::empty(tensor.sizes());
   float* out = values.data_ptr<float>();
   Random random(seed, name);
@@ -29,7 +41,7 @@ void FillTruncatedNormal(torch::Tensor tensor, double std, uint64_t seed, std::s
 }
 
 void InitializeParameters(torch::nn::Module& module, double std, uint64_t seed, const std::string& prefix) {
-  torch::NoGradGuard guard;
+  const torch::NoGradGuard guard;
   for (auto& item : module.named_parameters()) {
     torch::Tensor& parameter = item.value();
     const std::string& name = item.key();
