@@ -101,6 +101,12 @@ int CocoInstances::CategoryId(std::string_view name_or_id) const {
   throw UsageError(fmt::format("{} has no category '{}'; it has: {}", path_.string(), name_or_id, names));
 }
 
+void CocoInstances::KeepCategories(const std::set<int>& ids) {
+  std::erase_if(annotations_,
+                [&](const CocoAnnotation& annotation) { return !ids.contains(annotation.category_id); });
+  GroupByImage();
+}
+
 const CocoImage& CocoInstances::ImageOf(const CocoAnnotation& annotation) const {
   return images_[image_index_.at(annotation.image_id)];
 }

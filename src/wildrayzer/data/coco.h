@@ -68,6 +68,9 @@ class CocoInstances {
   // The id of a category given by its name or by its number as text. Raises UsageError listing the names.
   int CategoryId(std::string_view name_or_id) const;
 
+  // Drops the annotations of all other categories.
+  void KeepCategories(const std::set<int>& ids);
+
   // The pixels of the annotation (0 or 255), of the size of its picture; polygons are united. Raises
   // FileError naming this file and the annotation for damaged runs.
   GrayImage Mask(const CocoAnnotation& annotation) const;

@@ -1,0 +1,97 @@
+#include "wildrayzer/data/view_selection.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "wildrayzer/data/shuffle.h"
+#include "wildrayzer/util/error.h"
+#include "wildrayzer/util/random.h"
+
+namespace wildrayzer {
+namespace {
+
+void Check(const ViewSampling& sampling) {
+  const auto fine = [](const SpanLimits& span) { return span.min >= 1 && span.max >= span.min; };
+  if (sampling.inputs < 2 || sampling.targets < 1 || sampling.inputs + sampling.targets > 4096) {
+    throw UsageError(fmt::format("{} input and {} target views: at least 2 and 1 are needed", sampling.inputs,
+                                 sampling.targets));
+  }
+  if (!fine(sampling.span) || (sampling.curriculum_epochs > 0 && !fine(sampling.start_span))) {
+    throw UsageError(
+        fmt::format("frame distances {} to {}: the first must be at least 1 and not above the second",
+                    sampling.span.min, sampling.span.max));
+  }
+}
+
+// Every step-th of `candidates`, `count` of them, the first and the last included (one: the middle).
+std::vector<int> Spread(const std::vector<int>& candidates, int count) {
+  const auto n = static_cast<int64_t>(candidates.size());
+  std::vector<int> chosen;
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t at =
+        count == 1 ? n / 2 : (2 * i * (n - 1) + count - 1) / (2 * (count - 1));  // rounded to nearest
+    chosen.push_back(candidates[static_cast<size_t>(at)]);
+  }
+  return chosen;
+}
+
+std::vector<int> Without(int frames, const std::vector<int>& sorted) {
+  std::vector<int> rest;
+  for (int i = 0; i < frames; ++i) {
+    if (!std::binary_search(sorted.begin(), sorted.end(), i)) rest.push_back(i);
+  }
+  return rest;
+}
+
+}  // namespace
+
+SpanLimits SpanAt(const ViewSampling& sampling, int64_t refresh_epoch) {
+  if (sampling.curriculum_epochs <= 0 || refresh_epoch >= sampling.curriculum_epochs) return sampling.span;
+  const double part = static_cast<double>(refresh_epoch) / static_cast<double>(sampling.curriculum_epochs);
+  const auto between = [part](int a, int b) { return static_cast<int>(std::lround(a + part * (b - a))); };
+  return {between(sampling.start_span.min, sampling.span.min),
+          between(sampling.start_span.max, sampling.span.max)};
+}
+
+std::optional<ViewList> SelectViews(int frames, const ViewSampling& sampling, const std::string& scene,
+                                    int64_t refresh_epoch, uint64_t seed) {
+  Check(sampling);
+  const SpanLimits span = SpanAt(sampling, refresh_epoch);
+  const int views = sampling.inputs + sampling.targets;
+  const int shortest = std::max(span.min, views - 1);
+  const int longest = std::min(span.max, frames - 1);
+  if (longest < shortest) return std::nullopt;
+
+  Random random(seed, fmt::format("views/{}/{}", scene, refresh_epoch));
+  const int distance =
+      shortest + static_cast<int>(random.Below(static_cast<uint64_t>(longest - shortest) + 1));
+  const int start = static_cast<int>(random.Below(static_cast<uint64_t>(frames - distance)));
+  std::vector<int> inner;
+  for (int i = 1; i < distance; ++i) inner.push_back(start + i);
+  Shuffle(inner, random);
+
+  const auto first_target = inner.begin() + (sampling.inputs - 2);
+  ViewList list;
+  list.inputs.assign(inner.begin(), first_target);
+  list.inputs.push_back(start);
+  list.inputs.push_back(start + distance);
+  list.targets.assign(first_target, first_target + sampling.targets);
+  std::sort(list.inputs.begin(), list.inputs.end());
+  std::sort(list.targets.begin(), list.targets.end());
+  return list;
+}
+
+ViewList SpreadViews(int frames, int inputs, int targets) {
+  if (inputs < 1 || targets < 0 || frames < 1 || inputs > frames || targets > frames - inputs) {
+    throw UsageError(
+        fmt::format("{} input and {} target views cannot be chosen from {} frames", inputs, targets, frames));
+  }
+  ViewList list;
+  list.inputs = Spread(Without(frames, {}), inputs);
+  if (targets > 0) list.targets = Spread(Without(frames, list.inputs), targets);
+  return list;
+}
+
+}  // namespace wildrayzer

@@ -1,0 +1,48 @@
+// Which frames of a scene a training sample uses.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "wildrayzer/data/scene.h"
+
+namespace wildrayzer {
+
+// Distance, in frames, between the first and the last view of a sample.
+struct SpanLimits {
+  int min = 25;
+  int max = 192;
+  bool operator==(const SpanLimits&) const = default;
+};
+// The published numbers: RealEstate10K at video rate, and D-RE10K's short clips.
+inline constexpr SpanLimits kStaticSpan{25, 192};
+inline constexpr SpanLimits kDynamicSpan{8, 12};
+
+struct ViewSampling {
+  SpanLimits span = kStaticSpan;
+  // Optional curriculum: the limits go linearly from `start_span` to `span` over this many refresh epochs (0:
+  // none).
+  SpanLimits start_span = kStaticSpan;
+  int64_t curriculum_epochs = 0;
+  int inputs = 2;   // at least 2
+  int targets = 6;  // at least 1
+};
+
+// The limits in force during a refresh epoch, rounded to whole frames.
+SpanLimits SpanAt(const ViewSampling& sampling, int64_t refresh_epoch);
+
+// Picks the views of one sample from a scene of `frames` frames: a distance within the limits (no longer than
+// the scene, and long enough for distinct views), a start, both ends, and distinct frames in between. Inputs
+// are the first and the last plus random inner ones, targets the rest; both sorted. The result depends only
+// on (sampling, frames, seed, scene, refresh_epoch), so that labels cached for it stay valid until the epoch
+// changes. Nothing if the scene is too short. Raises UsageError for impossible sampling numbers.
+std::optional<ViewList> SelectViews(int frames, const ViewSampling& sampling, const std::string& scene,
+                                    int64_t refresh_epoch, uint64_t seed);
+
+// Views for judging a scene that has no list: `inputs` frames spread evenly over it, both ends among them (a
+// single input: the middle), and `targets` spread evenly over the remaining frames. Raises UsageError if it
+// has too few frames.
+ViewList SpreadViews(int frames, int inputs, int targets);
+
+}  // namespace wildrayzer
