@@ -5,7 +5,7 @@ get_property(modules GLOBAL PROPERTY WILDRAYZER_MODULES)
 install(TARGETS ${modules} EXPORT wildrayzerTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS wildrayzer RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(DIRECTORY src/wildrayzer DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
-        FILES_MATCHING PATTERN "*.h" PATTERN "testing" EXCLUDE PATTERN "cli" EXCLUDE)
+        FILES_MATCHING PATTERN "*.h" PATTERN "testing" EXCLUDE PATTERN "cli" EXCLUDE PATTERN "*_test_files.h" EXCLUDE)
 install(EXPORT wildrayzerTargets NAMESPACE wildrayzer:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/wildrayzer)
 configure_package_config_file(cmake/wildrayzerConfig.cmake.in ${CMAKE_CURRENT_BINARY_DIR}/wildrayzerConfig.cmake
                               INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/wildrayzer)

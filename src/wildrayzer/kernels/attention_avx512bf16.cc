@@ -22,22 +22,22 @@ struct Bf16Operands {
   static void Tile(const Word* a, int64_t row_stride, int64_t depth_stride, const Word* b, int64_t depth,
                    float* c, int64_t c_stride) {
     __m512 sums[kTileRows][kVectors];
-    for (int r = 0; r < kTileRows; ++r) {
-      for (int j = 0; j < kVectors; ++j) {
+    for (int64_t r = 0; r < kTileRows; ++r) {
+      for (int64_t j = 0; j < kVectors; ++j) {
         sums[r][j] = accumulate ? _mm512_loadu_ps(c + r * c_stride + j * 16) : _mm512_setzero_ps();
       }
     }
     for (int64_t k = 0; k < depth; ++k) {
       __m512bh right[kVectors];
-      for (int j = 0; j < kVectors; ++j) right[j] = (__m512bh)_mm512_loadu_si512(b + k * kWidth + j * 16);
-      for (int r = 0; r < kTileRows; ++r) {
+      for (int64_t j = 0; j < kVectors; ++j) right[j] = (__m512bh)_mm512_loadu_si512(b + k * kWidth + j * 16);
+      for (int64_t r = 0; r < kTileRows; ++r) {
         const __m512bh left =
             (__m512bh)_mm512_set1_epi32(static_cast<int>(a[r * row_stride + k * depth_stride]));
-        for (int j = 0; j < kVectors; ++j) sums[r][j] = _mm512_dpbf16_ps(sums[r][j], left, right[j]);
+        for (int64_t j = 0; j < kVectors; ++j) sums[r][j] = _mm512_dpbf16_ps(sums[r][j], left, right[j]);
       }
     }
-    for (int r = 0; r < kTileRows; ++r) {
-      for (int j = 0; j < kVectors; ++j) _mm512_storeu_ps(c + r * c_stride + j * 16, sums[r][j]);
+    for (int64_t r = 0; r < kTileRows; ++r) {
+      for (int64_t j = 0; j < kVectors; ++j) _mm512_storeu_ps(c + r * c_stride + j * 16, sums[r][j]);
     }
   }
 

@@ -137,21 +137,21 @@ struct Fp32Products {
   static void Tile(const float* a, int64_t row_stride, int64_t depth_stride, const float* b, int64_t depth,
                    float* c, int64_t c_stride) {
     typename V::Float sums[kTileRows][vectors];
-    for (int r = 0; r < kTileRows; ++r) {
-      for (int j = 0; j < vectors; ++j) {
+    for (int64_t r = 0; r < kTileRows; ++r) {
+      for (int64_t j = 0; j < vectors; ++j) {
         sums[r][j] = accumulate ? V::Load(c + r * c_stride + j * lanes) : typename V::Float{};
       }
     }
     for (int64_t k = 0; k < depth; ++k) {
       typename V::Float right[vectors];
-      for (int j = 0; j < vectors; ++j) right[j] = V::Load(b + k * kWidth + j * lanes);
-      for (int r = 0; r < kTileRows; ++r) {
+      for (int64_t j = 0; j < vectors; ++j) right[j] = V::Load(b + k * kWidth + j * lanes);
+      for (int64_t r = 0; r < kTileRows; ++r) {
         const typename V::Float left = V::Splat(a[r * row_stride + k * depth_stride]);
-        for (int j = 0; j < vectors; ++j) sums[r][j] += left * right[j];
+        for (int64_t j = 0; j < vectors; ++j) sums[r][j] += left * right[j];
       }
     }
-    for (int r = 0; r < kTileRows; ++r) {
-      for (int j = 0; j < vectors; ++j) V::Store(c + r * c_stride + j * lanes, sums[r][j]);
+    for (int64_t r = 0; r < kTileRows; ++r) {
+      for (int64_t j = 0; j < vectors; ++j) V::Store(c + r * c_stride + j * lanes, sums[r][j]);
     }
   }
 
