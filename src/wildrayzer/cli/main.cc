@@ -1,1 +1,63 @@
-int main() { return 0; }
+// wildrayzer: clean novel views from a few photos of a place where things move.
+
+#include <cstdio>
+#include <new>
+
+#include "wildrayzer/cli/command.h"
+#include "wildrayzer/util/error.h"
+#include "wildrayzer/util/interrupt.h"
+#include "wildrayzer/util/log.h"
+#include "wildrayzer/version.h"
+
+namespace {
+
+// One line on stderr, whatever the message was made of (LibTorch appends stack traces to its own).
+int Fail(const std::string& message, int exit_code) {
+  std::fprintf(stderr, "wildrayzer: %s\n", message.substr(0, message.find('\n')).c_str());
+  return exit_code;
+}
+
+int Run(int argc, char** argv) {
+  CLI::App app{
+      "Clean novel views, cameras and motion masks from two or more photos of a place where things move."};
+  app.set_version_flag("--version", std::string("wildrayzer ") + wildrayzer::kVersion);
+  app.require_subcommand(1);
+  app.footer(
+      "Example:\n  wildrayzer render photos/ --model wildrayzer_2view.pt --dino dinov3-vit7b16/ --out "
+      "result");
+  int verbosity = 1;
+  app.add_flag_callback(
+      "-q,--quiet", [&] { verbosity = 0; }, "Only warnings and errors");
+  app.add_flag_callback(
+      "-v,--verbose", [&] { verbosity = 2; }, "Say more");
+  app.parse_complete_callback([&] { wildrayzer::InitLogging(verbosity); });
+  wildrayzer::AddRenderCommand(app);
+  wildrayzer::AddMasksCommand(app);
+  wildrayzer::AddInspectCommand(app);
+  wildrayzer::AddConvertCommand(app);
+  try {
+    app.parse(argc, argv);
+    return 0;
+  } catch (const CLI::Success& success) {  // --help, --version
+    return app.exit(success);
+  } catch (const CLI::ParseError& error) {
+    return Fail(std::string(error.what()) + " (see wildrayzer --help)", 2);
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  wildrayzer::CatchInterrupts();
+  try {
+    return Run(argc, argv);
+  } catch (const wildrayzer::Interrupted& error) {
+    return Fail(error.what(), 130);
+  } catch (const wildrayzer::UsageError& error) {
+    return Fail(error.what(), 2);
+  } catch (const std::bad_alloc&) {
+    return Fail("out of memory; use fewer or smaller photos, or --precision bf16", 1);
+  } catch (const std::exception& error) {
+    return Fail(error.what(), 1);
+  }
+}

@@ -7,8 +7,12 @@
 
 namespace wildrayzer {
 
-void SetThreadsFromMachine() {
-  torch::set_num_threads(AvailableCores());
+void SetThreadsFromMachine() { SetThreads(AvailableCores()); }
+
+int NumThreads() { return torch::get_num_threads(); }
+
+void SetThreads(int threads) {
+  torch::set_num_threads(threads);
   if (BlasIsSlow()) {
     LogWarning(
         "matrix products run in the unoptimised reference BLAS ({}): expect them to be up to 80 times "

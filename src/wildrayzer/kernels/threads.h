@@ -8,4 +8,8 @@ namespace wildrayzer {
 // operation.
 void SetThreadsFromMachine();
 
+// The same with a given number of threads (>= 1), and the number in force.
+void SetThreads(int threads);
+int NumThreads();
+
 }  // namespace wildrayzer

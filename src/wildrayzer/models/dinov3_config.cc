@@ -67,6 +67,14 @@ json ReadJsonObject(const std::string& path) {
 
 }  // namespace
 
+std::string Dinov3Config::Name() const {
+  for (const std::string& name : VariantNames()) {
+    const Dinov3Config known = Variant(name);
+    if (known.width == width && known.layers == layers && known.hidden == hidden && known.gated == gated) return name;
+  }
+  return "width " + std::to_string(width) + ", " + std::to_string(layers) + " layers";
+}
+
 const std::vector<std::string>& Dinov3Config::VariantNames() {
   static const std::vector<std::string> names = {"vits16",     "vits16plus", "vitb16", "vitl16",
                                                  "vitl16plus", "vith16plus", "vit7b16"};

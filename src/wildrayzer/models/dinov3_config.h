@@ -36,6 +36,8 @@ struct Dinov3Config {
   // UsageError for other names.
   static Dinov3Config Variant(const std::string& name);
   static const std::vector<std::string>& VariantNames();
+  // Name of the released size with this width, depth and kind of MLP, or "width W, L layers".
+  std::string Name() const;
   // Reads a Hugging Face config.json (model_type dinov3_vit). Throws FileError when a field is missing or
   // senseless.
   static Dinov3Config FromJsonFile(const std::string& path);

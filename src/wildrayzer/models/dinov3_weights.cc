@@ -154,7 +154,30 @@ std::optional<fs::path> FindConfig(const fs::path& path) {
   return fs::exists(config) ? std::optional(config) : std::nullopt;
 }
 
+torch::ScalarType WantedType(const torch::Tensor& parameter, const Dinov3LoadOptions& options) {
+  const bool matrix = parameter.dim() == 2 || parameter.dim() == 4;
+  return matrix ? options.dtype : torch::kFloat32;
+}
+
 }  // namespace
+
+Dinov3 RandomDinov3(const Dinov3Config& config, uint64_t seed, const Dinov3LoadOptions& options) {
+  Dinov3Config chosen = config;
+  chosen.bf16_periods = options.bf16_periods;
+  Dinov3 model(chosen);
+  model->InitializeRandom(seed);
+  for (torch::Tensor parameter : model->parameters()) {
+    parameter.set_data(parameter.to(WantedType(parameter, options)));
+  }
+  return model;
+}
+
+bool IsDinov3(const Checkpoint& checkpoint) {
+  const auto has = [&](const std::string& name) {
+    return checkpoint.Has(name) || checkpoint.Has("dinov3_vit." + name);
+  };
+  return has("embeddings.register_tokens") || has("storage_tokens");
+}
 
 Dinov3Config GuessDinov3Config(const Checkpoint& checkpoint, const Dinov3Names& names) {
   const ShapeReader shapes(checkpoint, names);
@@ -197,9 +220,8 @@ Dinov3 LoadDinov3(const Checkpoint& checkpoint, const Dinov3Config& config,
   CheckNames(checkpoint, names, parameters);
   for (const auto& item : parameters) {
     torch::Tensor parameter = item.value();
-    const bool matrix = parameter.dim() == 2 || parameter.dim() == 4;
     parameter.set_data(Fetch(checkpoint, names.sources.at(item.key()), parameter.sizes(),
-                             matrix ? options.dtype : torch::kFloat32));
+                             WantedType(parameter, options)));
   }
   return model;
 }

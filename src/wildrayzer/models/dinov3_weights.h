@@ -35,4 +35,10 @@ Dinov3 LoadDinov3(const std::filesystem::path& path, const Dinov3LoadOptions& op
 Dinov3 LoadDinov3(const Checkpoint& checkpoint, const Dinov3Config& config,
                   const Dinov3LoadOptions& options = {});
 
+// A model of reproducible random parameters in the same types, for runs without weights.
+Dinov3 RandomDinov3(const Dinov3Config& config, uint64_t seed, const Dinov3LoadOptions& options = {});
+
+// True when the tensors have the names of a DINOv3 checkpoint, in either layout.
+bool IsDinov3(const Checkpoint& checkpoint);
+
 }  // namespace wildrayzer

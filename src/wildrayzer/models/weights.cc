@@ -7,6 +7,7 @@
 #include <optional>
 #include <string_view>
 
+#include "wildrayzer/io/dtype_conversion.h"
 #include "wildrayzer/nn/init.h"
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/log.h"
@@ -81,10 +82,6 @@ LoadReport Compare(const std::map<std::string, torch::Tensor>& tensors,
   return report;
 }
 
-bool IsFloat(DType dtype) {
-  return dtype == DType::kF32 || dtype == DType::kBF16 || dtype == DType::kF16 || dtype == DType::kF64;
-}
-
 // The type in which the model keeps a tensor.
 torch::ScalarType WantedType(const std::string& name, const torch::Tensor& tensor, Precision precision) {
   const bool matrix = tensor.dim() == 2 && EndsWith(name, ".weight") && !StartsWith(name, "pose_predictor.");
@@ -122,6 +119,13 @@ bool FillKnownGap(const std::string& name, torch::Tensor& tensor, const std::str
 }
 
 }  // namespace
+
+void CastWeights(torch::nn::Module& model, Precision precision) {
+  for (const auto& item : model.named_parameters()) {
+    torch::Tensor parameter = item.value();
+    parameter.set_data(parameter.to(WantedType(item.key(), parameter, precision)));
+  }
+}
 
 LoadReport CompareNames(const torch::nn::Module& model, const Checkpoint& checkpoint) {
   return Compare(ModelTensors(model), ModelNames(checkpoint));

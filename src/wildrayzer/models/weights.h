@@ -53,6 +53,9 @@ TensorShapes ModelTensorShapes(const Checkpoint& checkpoint);
 ModelConfig ConfigOfCheckpoint(const Checkpoint& checkpoint);
 inline constexpr char kConfigMetadataKey[] = "wildrayzer.config";
 
+// Casts the parameters of a model in memory to the types that `precision` asks for.
+void CastWeights(torch::nn::Module& model, Precision precision);
+
 // Random weights of method.md section 2: matrices N(0, 0.02^2), in block i of a stack with std 0.02 / sqrt(2
 // (i + 1)) (see ModelConfig::special_init), biases 0, norm weights 1, learned codes truncated normal with std
 // 0.02. Convolutions, of which the method says nothing: variance 1 / (3 fan_in), which is LibTorch's default.

@@ -27,8 +27,8 @@ void SyncFolder(const fs::path& folder) {
 // A sibling name that no other process uses.
 fs::path TemporarySibling(const fs::path& path) {
   static int counter = 0;
-  return path.parent_path() /
-         ("." + path.filename().string() + ".tmp-" + std::to_string(::getpid()) + "-" + std::to_string(counter++));
+  return path.parent_path() / ("." + path.filename().string() + ".tmp-" + std::to_string(::getpid()) + "-" +
+                               std::to_string(counter++));
 }
 
 }  // namespace
@@ -88,9 +88,11 @@ StagedFolder::StagedFolder(fs::path path, bool overwrite) : path_(std::move(path
   if (path_.filename().empty()) path_ = path_.parent_path();  // "out/" means "out"
   std::error_code error;
   if (fs::exists(path_, error)) {
-    if (!fs::is_directory(path_, error)) throw UsageError(path_.string() + ": is a file; choose another output folder");
+    if (!fs::is_directory(path_, error))
+      throw UsageError(path_.string() + ": is a file; choose another output folder");
     if (!overwrite && !fs::is_empty(path_, error)) {
-      throw UsageError(path_.string() + ": exists and is not empty; add --overwrite to replace it or choose another folder");
+      throw UsageError(path_.string() +
+                       ": exists and is not empty; add --overwrite to replace it or choose another folder");
     }
   }
   if (path_.has_parent_path()) fs::create_directories(path_.parent_path(), error);

@@ -9,8 +9,8 @@
 
 namespace wildrayzer {
 
-// A file that appears under its final name only when Commit() succeeds. Without Commit() the destructor removes it.
-// Errors (no folder, no space, no permission) raise FileError naming the final path.
+// A file that appears under its final name only when Commit() succeeds. Without Commit() the destructor
+// removes it. Errors (no folder, no space, no permission) raise FileError naming the final path.
 class AtomicFile {
  public:
   explicit AtomicFile(std::filesystem::path path);
@@ -40,9 +40,9 @@ class AtomicFile {
 // Writes a whole small file atomically.
 void WriteFileAtomically(const std::filesystem::path& path, std::string_view content);
 
-// An output folder that appears under its final name only when Commit() succeeds; until then everything is written to a
-// sibling folder, which the destructor removes. An existing `path` raises UsageError unless `overwrite`, and then it is
-// replaced only at Commit(). An existing *empty* folder may always be used.
+// An output folder that appears under its final name only when Commit() succeeds; until then everything is
+// written to a sibling folder, which the destructor removes. An existing `path` raises UsageError unless
+// `overwrite`, and then it is replaced only at Commit(). An existing *empty* folder may always be used.
 class StagedFolder {
  public:
   StagedFolder(std::filesystem::path path, bool overwrite);

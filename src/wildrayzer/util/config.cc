@@ -53,7 +53,8 @@ Config Config::Parse(const std::string& text, const std::string& name) {
   try {
     config.root_ = YAML::Load(text);
   } catch (const YAML::Exception& error) {
-    throw FileError(name, "is not valid YAML: line " + std::to_string(error.mark.line + 1) + ": " + error.msg);
+    throw FileError(name,
+                    "is not valid YAML: line " + std::to_string(error.mark.line + 1) + ": " + error.msg);
   }
   if (config.root_.IsNull()) config.root_ = YAML::Node(YAML::NodeType::Map);
   if (!config.root_.IsMap()) throw FileError(name, "must be a YAML map of settings");
@@ -91,7 +92,8 @@ void Config::Override(const std::string& assignment) {
       node[parts[i]] = YAML::Node(YAML::NodeType::Map);
       child.reset(node[parts[i]]);
     }
-    if (!child.IsMap()) throw UsageError("'" + assignment + "': '" + parts[i] + "' is a value, not a group of settings");
+    if (!child.IsMap())
+      throw UsageError("'" + assignment + "': '" + parts[i] + "' is a value, not a group of settings");
     node.reset(child);
   }
   node[parts.back()] = value;

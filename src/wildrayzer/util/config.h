@@ -25,7 +25,8 @@ class Config {
   void Override(const std::string& assignment);
 
   bool Has(const std::string& dotted) const;
-  // The value at "a.b.c", or `fallback` when absent or null. Raises Error naming file, key and the expected type.
+  // The value at "a.b.c", or `fallback` when absent or null. Raises Error naming file, key and the expected
+  // type.
   template <typename T>
   T Get(const std::string& dotted, const T& fallback) const;
 

@@ -11,7 +11,8 @@ namespace {
 
 std::shared_ptr<spdlog::logger> Logger() {
   static const std::shared_ptr<spdlog::logger> logger = [] {
-    auto created = std::make_shared<spdlog::logger>("wildrayzer", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+    auto created =
+        std::make_shared<spdlog::logger>("wildrayzer", std::make_shared<spdlog::sinks::stderr_sink_mt>());
     created->set_pattern("%l: %v");
     created->set_level(spdlog::level::info);
     return created;

@@ -8,7 +8,8 @@
 
 namespace wildrayzer {
 
-// Sets up the process-wide logger (stderr, plain lines). verbosity: 0 = warnings, 1 = information, 2 = debugging.
+// Sets up the process-wide logger (stderr, plain lines). verbosity: 0 = warnings, 1 = information, 2 =
+// debugging.
 void InitLogging(int verbosity);
 
 void LogInfo(const std::string& message);
@@ -21,16 +22,12 @@ void LogWarning(const std::string& message);
 std::vector<std::string> Warnings();
 
 template <typename... Args>
-void LogInfo(fmt::format_string<Args...> format, Args&&... args)
-  requires(sizeof...(Args) > 0)
-{
+void LogInfo(fmt::format_string<Args...> format, Args&&... args) requires(sizeof...(Args) > 0) {
   LogInfo(fmt::format(format, std::forward<Args>(args)...));
 }
 
 template <typename... Args>
-void LogWarning(fmt::format_string<Args...> format, Args&&... args)
-  requires(sizeof...(Args) > 0)
-{
+void LogWarning(fmt::format_string<Args...> format, Args&&... args) requires(sizeof...(Args) > 0) {
   LogWarning(fmt::format(format, std::forward<Args>(args)...));
 }
 

@@ -54,7 +54,9 @@ void Progress::Show(bool stage_ended) {
   if (!enabled_ || Seconds(now - start_) < quiet_seconds_) return;
   const double elapsed = Seconds(now - stage_start_);
   if (stage_ended) {
-    std::fputs(fmt::format("{}{:<28} {:6.1f} s{}\n", terminal_ ? "\r" : "", stage_, elapsed, terminal_ ? "\033[K" : "").c_str(),
+    std::fputs(fmt::format("{}{:<28} {:6.1f} s{}\n", terminal_ ? "\r" : "", stage_, elapsed,
+                           terminal_ ? "\033[K" : "")
+                   .c_str(),
                stderr);
     line_open_ = false;
   } else if (terminal_) {

@@ -12,8 +12,8 @@ uint64_t Fnv1a64(std::string_view text);
 // The mixing function of SplitMix64 (Steele, Lea, Flood 2014), increment included.
 uint64_t SplitMix64(uint64_t z);
 
-// SplitMix64 stream. Streams made from the same seed and different names are independent, so the order in which things
-// are drawn does not matter.
+// SplitMix64 stream. Streams made from the same seed and different names are independent, so the order in
+// which things are drawn does not matter.
 class Random {
  public:
   explicit Random(uint64_t seed) : state_(seed) {}

@@ -13,7 +13,8 @@ struct Sha256::State {
 };
 
 Sha256::Sha256() : state_(std::make_unique<State>()) {
-  if (EVP_DigestInit_ex(state_->context, EVP_sha256(), nullptr) != 1) throw Error("SHA-256 is not available in OpenSSL");
+  if (EVP_DigestInit_ex(state_->context, EVP_sha256(), nullptr) != 1)
+    throw Error("SHA-256 is not available in OpenSSL");
 }
 
 Sha256::~Sha256() = default;

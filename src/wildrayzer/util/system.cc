@@ -51,7 +51,8 @@ bool BlasIsSlow() {
   // OpenBLAS can be linked and still not be the library that serves LibTorch's sgemm_.
   void* symbol = ::dlsym(RTLD_DEFAULT, "sgemm_");
   Dl_info info;
-  if (symbol == nullptr || ::dladdr(symbol, &info) == 0 || info.dli_fname == nullptr) return BlasName() == "reference BLAS";
+  if (symbol == nullptr || ::dladdr(symbol, &info) == 0 || info.dli_fname == nullptr)
+    return BlasName() == "reference BLAS";
   char* real = ::realpath(info.dli_fname, nullptr);
   const std::string path = real != nullptr ? real : info.dli_fname;
   std::free(real);
@@ -75,8 +76,8 @@ std::string CpuFeatures() {
   std::istringstream flags(CpuInfo("flags"));
   std::string found;
   for (std::string flag; flags >> flag;) {
-    if (flag == "avx2" || flag == "fma" || flag == "avx512f" || flag == "avx512_vnni" || flag == "avx512_bf16" ||
-        flag == "amx_bf16" || flag == "amx_int8") {
+    if (flag == "avx2" || flag == "fma" || flag == "avx512f" || flag == "avx512_vnni" ||
+        flag == "avx512_bf16" || flag == "amx_bf16" || flag == "amx_int8") {
       found += (found.empty() ? "" : " ") + flag;
     }
   }

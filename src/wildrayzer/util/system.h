@@ -9,7 +9,8 @@ namespace wildrayzer {
 // Number of cores that this process may use (affinity mask and OMP_NUM_THREADS respected), at least 1.
 int AvailableCores();
 
-// Name of the BLAS that is loaded, for instance "OpenBLAS 0.3.21 ...", or "reference BLAS" when it is the slow default.
+// Name of the BLAS that is loaded, for instance "OpenBLAS 0.3.21 ...", or "reference BLAS" when it is the
+// slow default.
 std::string BlasName();
 // True when matrix products in fp32 would run in the unoptimised reference BLAS (80 times slower).
 bool BlasIsSlow();
@@ -19,7 +20,8 @@ uint64_t PeakResidentBytes();
 // Bytes of memory that the machine has.
 uint64_t TotalMemoryBytes();
 
-// Model name of the processor, and the vector extensions that matter here ("avx2 avx512f avx512_vnni avx512_bf16").
+// Model name of the processor, and the vector extensions that matter here ("avx2 avx512f avx512_vnni
+// avx512_bf16").
 std::string CpuName();
 std::string CpuFeatures();
 

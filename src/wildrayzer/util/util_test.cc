@@ -112,7 +112,8 @@ TEST(Config, RefusesHostileText) {
 }
 
 TEST(Random, MatchesPublishedSplitMix64) {
-  // First outputs of SplitMix64 with seed 1234567 (Vigna's reference implementation, as quoted in its test suites).
+  // First outputs of SplitMix64 with seed 1234567 (Vigna's reference implementation, as quoted in its test
+  // suites).
   Random random(1234567);
   EXPECT_EQ(random.Next(), 6457827717110365317ULL);
   EXPECT_EQ(random.Next(), 3203168211198807973ULL);

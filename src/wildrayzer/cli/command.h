@@ -1,0 +1,47 @@
+// What the commands share. One file a command; main.cc only lists them, and turns exceptions into exit codes.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "wildrayzer/pipeline/reconstructor.h"
+#include "wildrayzer/util/progress.h"
+
+namespace wildrayzer {
+
+// Each adds one subcommand to `app`; its callback does the work and raises Error or UsageError.
+void AddRenderCommand(CLI::App& app);
+void AddMasksCommand(CLI::App& app);
+void AddInspectCommand(CLI::App& app);
+void AddConvertCommand(CLI::App& app);
+
+// The options that choose a model: --model --config --dino --no-motion --init --seed --precision --threads,
+// and overrides.
+struct ModelOptions {
+  std::string model;
+  std::string config;
+  std::string dino;
+  std::string init;
+  std::string precision = "auto";
+  std::vector<std::string> overrides;
+  bool no_motion = false;
+  uint64_t seed = 0;
+  int threads = 0;
+
+  void AddTo(CLI::App& command);
+  // Checks the combination, sets the number of threads and raises UsageError with the remedy.
+  ModelSource Resolve() const;
+};
+
+// Feeds a Progress from the pipeline's callback, and ends the work when the user interrupts it.
+ProgressCallback ReportTo(Progress& progress);
+
+// Versions, processor, precision, timings, hashes and warnings: the part of metadata.json that every command
+// shares.
+nlohmann::ordered_json RunMetadata(const std::string& command, const ModelSource& source,
+                                   const Reconstructor& reconstructor, const Progress& progress);
+
+}  // namespace wildrayzer

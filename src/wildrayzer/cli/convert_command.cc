@@ -1,0 +1,114 @@
+// wildrayzer convert: checkpoints between containers and element types.
+
+#include <cstdio>
+
+#include "wildrayzer/cli/command.h"
+#include "wildrayzer/io/dtype_conversion.h"
+#include "wildrayzer/io/safetensors.h"
+#include "wildrayzer/io/tensor_files.h"
+#include "wildrayzer/io/torch_writer.h"
+#include "wildrayzer/util/error.h"
+#include "wildrayzer/util/interrupt.h"
+#include "wildrayzer/util/log.h"
+
+namespace wildrayzer {
+namespace {
+
+struct ConvertOptions {
+  std::string in;
+  std::string out;
+  std::string dtype = "keep";
+  bool keep_loss_networks = false;
+  bool overwrite = false;
+  bool json = false;
+};
+
+// VGG of the perceptual loss, stored in the release's training checkpoints and never needed to render.
+bool IsLossNetwork(const std::string& name) { return name.rfind("loss_computer.", 0) == 0; }
+
+// Matrices and convolutions lose little in bf16 and are nearly all of the size; vectors (norms, biases) stay
+// exact.
+TensorSource SourceFor(const TensorEntry& entry, const std::string& dtype) {
+  if (dtype == "keep" || !IsFloat(entry.dtype)) return TensorSource::Of(entry);
+  if (dtype == "fp32") return ConvertedSource(entry, DType::kF32);
+  return ConvertedSource(entry, entry.shape.size() >= 2 ? DType::kBF16 : DType::kF32);
+}
+
+// Raises Interrupted between two pieces of a tensor, so that Ctrl-C takes effect at once.
+TensorSource Interruptible(TensorSource source) {
+  source.stream = [inner = std::move(source.stream)](const ByteSink& sink) {
+    inner([&sink](std::span<const std::byte> piece) {
+      ThrowIfInterrupted();
+      sink(piece);
+    });
+  };
+  return source;
+}
+
+void Run(const ConvertOptions& options) {
+  const std::filesystem::path out = options.out;
+  const std::string extension = out.extension().string();
+  if (extension != ".safetensors" && extension != ".pt" && extension != ".pth") {
+    throw UsageError(options.out + ": the output must end in .safetensors or .pt");
+  }
+  if (std::filesystem::exists(out) && !options.overwrite) {
+    throw UsageError(options.out + ": exists; add --overwrite to replace it");
+  }
+  const OpenedFiles opened = OpenTensorFiles(options.in);
+  std::vector<TensorSource> tensors;
+  int64_t elements = 0;
+  size_t dropped = 0;
+  for (const TensorFile& file : opened.files) {
+    for (const TensorEntry& entry : file.tensors()) {
+      if (!options.keep_loss_networks && IsLossNetwork(entry.name)) {
+        ++dropped;
+        continue;
+      }
+      elements += entry.numel();
+      tensors.push_back(Interruptible(SourceFor(entry, options.dtype)));
+    }
+  }
+  const size_t count = tensors.size();
+  if (extension == ".safetensors") {
+    WriteSafetensors(out, std::move(tensors), {{"format", "pt"}});
+  } else {
+    WriteTorchArchive(out, TorchValue::MakeStateDict(std::move(tensors)));
+  }
+  if (dropped > 0)
+    LogInfo("left out {} tensors of the loss network (--keep-loss-networks keeps them)", dropped);
+  const nlohmann::ordered_json result = {{"out", options.out},
+                                         {"tensors", count},
+                                         {"elements", elements},
+                                         {"bytes", std::filesystem::file_size(out)},
+                                         {"left_out", dropped}};
+  if (options.json) {
+    std::printf("%s\n", result.dump(2).c_str());
+  } else {
+    LogInfo("{}: {} tensors, {} numbers, {} bytes", options.out, count, elements,
+            std::filesystem::file_size(out));
+  }
+}
+
+}  // namespace
+
+void AddConvertCommand(CLI::App& app) {
+  auto options = std::make_shared<ConvertOptions>();
+  CLI::App* command = app.add_subcommand("convert", "Checkpoints between .pt and safetensors, fp32 and bf16");
+  command->add_option("in", options->in, "Checkpoint: .pt, .pth, .safetensors or a folder of safetensors")
+      ->required();
+  command
+      ->add_option("out", options->out,
+                   "File to write: .safetensors or .pt. Only weights are written, never an optimizer")
+      ->required();
+  command->add_option("--dtype", options->dtype, "keep, fp32, or bf16 (matrices only; vectors stay fp32)")
+      ->check(CLI::IsMember({"keep", "fp32", "bf16"}))
+      ->capture_default_str();
+  command->add_flag("--keep-loss-networks", options->keep_loss_networks,
+                    "Keep loss_computer.* (VGG, needed by nothing here)");
+  command->add_flag("--overwrite", options->overwrite, "Replace the output if it exists");
+  command->add_flag("--json", options->json, "Print what was written as JSON");
+  command->footer("Example:\n  wildrayzer convert wildrayzer_2view.pt wildrayzer.safetensors --dtype bf16");
+  command->callback([options] { Run(*options); });
+}
+
+}  // namespace wildrayzer

@@ -1,0 +1,94 @@
+#include "wildrayzer/io/dtype_conversion.h"
+
+#include <bit>
+#include <cmath>
+#include <cstring>
+
+#include "wildrayzer/util/error.h"
+
+namespace wildrayzer {
+namespace {
+
+template <typename T>
+T Load(const std::byte* address) {
+  T value;
+  std::memcpy(&value, address, sizeof(T));
+  return value;
+}
+
+// IEEE half precision, subnormals included.
+float HalfToFloat(uint16_t half) {
+  const int exponent = (half >> 10) & 31;
+  const float fraction = static_cast<float>(half & 1023);
+  const float sign = (half & 0x8000) != 0 ? -1.0f : 1.0f;
+  if (exponent == 31) return fraction == 0 ? sign * INFINITY : NAN;
+  if (exponent == 0) return sign * std::ldexp(fraction, -24);
+  return sign * std::ldexp(1024.0f + fraction, exponent - 25);
+}
+
+uint16_t FloatToBf16(float value) {
+  const uint32_t bits = std::bit_cast<uint32_t>(value);
+  if (std::isnan(value)) return static_cast<uint16_t>((bits >> 16) | 0x40);  // stays a NaN when truncated
+  return static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
+
+float ReadFloat(const std::byte* address, DType dtype) {
+  switch (dtype) {
+    case DType::kF16:
+      return HalfToFloat(Load<uint16_t>(address));
+    case DType::kBF16:
+      return std::bit_cast<float>(static_cast<uint32_t>(Load<uint16_t>(address)) << 16);
+    case DType::kF32:
+      return Load<float>(address);
+    default:
+      return static_cast<float>(Load<double>(address));
+  }
+}
+
+void WriteFloat(float value, DType dtype, std::vector<std::byte>& out) {
+  const uint16_t narrow = FloatToBf16(value);
+  const size_t size = dtype == DType::kF32 ? sizeof(float) : sizeof(uint16_t);
+  const void* source = dtype == DType::kF32 ? static_cast<const void*>(&value) : &narrow;
+  out.resize(out.size() + size);
+  std::memcpy(out.data() + out.size() - size, source, size);
+}
+
+}  // namespace
+
+bool IsFloat(DType dtype) {
+  return dtype == DType::kF16 || dtype == DType::kBF16 || dtype == DType::kF32 || dtype == DType::kF64;
+}
+
+TensorSource ConvertedSource(const TensorEntry& entry, DType dtype) {
+  if (!IsFloat(entry.dtype) || (dtype != DType::kF32 && dtype != DType::kBF16)) {
+    throw Error("tensor '" + entry.name + "' cannot be converted from " +
+                std::string(DTypeName(entry.dtype)) + " to " + std::string(DTypeName(dtype)));
+  }
+  if (entry.dtype == dtype) return TensorSource::Of(entry);
+  TensorSource source;
+  source.name = entry.name;
+  source.dtype = dtype;
+  source.shape = entry.shape;
+  source.stream = [entry, dtype](const ByteSink& sink) {
+    const size_t size = static_cast<size_t>(DTypeSize(entry.dtype));
+    std::vector<std::byte> rest;  // an element may be split between two pieces
+    entry.Stream([&](std::span<const std::byte> piece) {
+      constexpr size_t kBlock = 1 << 20;
+      for (size_t at = 0; at < piece.size();) {
+        const size_t take = std::min(kBlock, piece.size() - at);
+        rest.insert(rest.end(), piece.begin() + static_cast<long>(at),
+                    piece.begin() + static_cast<long>(at + take));
+        at += take;
+        std::vector<std::byte> out;
+        size_t used = 0;
+        for (; used + size <= rest.size(); used += size)
+          WriteFloat(ReadFloat(rest.data() + used, entry.dtype), dtype, out);
+        rest.erase(rest.begin(), rest.begin() + static_cast<long>(used));
+        sink(out);
+      }
+    });
+  };
+  return source;
+}
+
+}  // namespace wildrayzer

@@ -1,0 +1,289 @@
+#include "wildrayzer/pipeline/reconstructor.h"
+
+#include <fmt/format.h>
+#include <torch/torch.h>
+
+#include <optional>
+
+#include "wildrayzer/geometry/camera_tensors.h"
+#include "wildrayzer/models/dinov3.h"
+#include "wildrayzer/models/dinov3_weights.h"
+#include "wildrayzer/models/weights.h"
+#include "wildrayzer/models/wildrayzer.h"
+#include "wildrayzer/util/error.h"
+#include "wildrayzer/util/log.h"
+#include "wildrayzer/util/system.h"
+
+namespace wildrayzer {
+
+struct Scene::State {
+  torch::Tensor tokens;  // [1, S, d]
+};
+
+namespace {
+
+// DINOv3 when there are no weights at all: the smallest released size.
+constexpr char kRandomDino[] = "vits16";
+
+void Report(const ProgressCallback& progress, const std::string& stage, int64_t parts = 0) {
+  if (progress) progress(stage, static_cast<int>(parts));
+}
+
+Trace StepsOf(const ProgressCallback& progress) {
+  Trace trace;
+  if (progress) trace.step = [&progress] { progress("", 0); };
+  return trace;
+}
+
+Precision Resolve(PrecisionChoice choice) {
+  if (choice == PrecisionChoice::kFp32) return Precision::kFp32;
+  if (choice == PrecisionChoice::kBf16) return Precision::kBf16;
+  return CpuFeatures().find("bf16") != std::string::npos ? Precision::kBf16 : Precision::kFp32;
+}
+
+// The released model at full size, with the smallest DINOv3.
+ModelConfig FullSizeConfig() {
+  ModelConfig config;
+  config.use_motion = true;
+  config.token_masking = TokenMasking::kNoise;
+  config.dino_model = kRandomDino;
+  config.motion.dino_width = DinoWidth(kRandomDino);
+  return config;
+}
+
+ModelConfig ApplyOverrides(Config yaml, const ModelSource& source) {
+  for (const std::string& assignment : source.overrides) yaml.Override(assignment);
+  ModelConfig config = ModelConfig::FromConfig(yaml);
+  for (const std::string& key : yaml.UnusedKeys()) {
+    if (key.rfind("model.", 0) == 0) LogWarning("{}: key '{}' is not used by this program", yaml.name(), key);
+  }
+  config.use_motion = config.use_motion && source.use_motion;
+  return config;
+}
+
+ModelConfig ResolveConfig(const ModelSource& source, const std::optional<Checkpoint>& checkpoint) {
+  if (!source.config.empty()) return ApplyOverrides(Config::Load(source.config), source);
+  const ModelConfig found = checkpoint ? ConfigOfCheckpoint(*checkpoint) : FullSizeConfig();
+  return ApplyOverrides(Config::Parse(found.ToYaml(), "configuration"), source);
+}
+
+Cameras ToModel(std::span<const Camera> cameras) {
+  const CameraTensors tensors = CamerasToTensors(cameras);
+  Cameras model;
+  model.c2w = tensors.c2w.unsqueeze(0);
+  model.fxfycxcy = tensors.fxfycxcy.unsqueeze(0);
+  return model;
+}
+
+}  // namespace
+
+struct Reconstructor::Impl {
+  ModelConfig config;
+  Precision precision = Precision::kFp32;
+  std::optional<Checkpoint> checkpoint;
+  WildRayZer model{nullptr};
+  Dinov3 dino{nullptr};
+  PixelStatistics dino_pixels = kImageNetPixels;
+  std::string dino_name;
+
+  void LoadDino(const ModelSource& source);
+  void CheckDinoWidth(const ModelSource& source) const;
+
+  // Resizes and crops the photos: [1, V, 3, H, W] in [0, 1].
+  torch::Tensor Frame(std::span<const Image> photos, Scene& scene) const;
+  // Patch features [1, V, D, h, w]; undefined without motion.
+  torch::Tensor Features(const torch::Tensor& images, const ProgressCallback& progress);
+  MotionMask MaskAt(const torch::Tensor& logits, int64_t view) const;
+};
+
+void Reconstructor::Impl::LoadDino(const ModelSource& source) {
+  Dinov3LoadOptions options;
+  options.dtype = precision == Precision::kBf16 ? torch::kBFloat16 : torch::kFloat32;
+  if (!source.dino.empty()) {
+    dino = LoadDinov3(source.dino, options);
+    dino_name = dino->config().Name() + " from " + source.dino.string();
+    // The satellite models are published under names that say so, and only the name does.
+    if (source.dino.string().find("sat493m") != std::string::npos) dino_pixels = kSatellitePixels;
+    return;
+  }
+  if (!source.weights.empty()) {
+    throw UsageError(
+        fmt::format("no DINOv3: the motion estimator of {} needs patch features of width {}; download "
+                    "https://huggingface.co/{} (accept its "
+                    "licence) and give --dino FOLDER, or give --no-motion to render as plain RayZer",
+                    source.weights.string(), config.motion.dino_width, config.dino_model));
+  }
+  dino = RandomDinov3(Dinov3Config::Variant(kRandomDino), source.seed, options);
+  dino_name = std::string(kRandomDino) + ", random weights";
+}
+
+void Reconstructor::Impl::CheckDinoWidth(const ModelSource& source) const {
+  if (dino->config().width == config.motion.dino_width) return;
+  throw UsageError(fmt::format(
+      "{}: is {} with features of width {}, but the model's motion estimator was made for width {} ({})",
+      source.dino.string(), dino_name, dino->config().width, config.motion.dino_width, config.dino_model));
+}
+
+torch::Tensor Reconstructor::Impl::Frame(std::span<const Image> photos, Scene& scene) const {
+  scene.width = static_cast<int>(config.width);
+  scene.height = static_cast<int>(config.height);
+  std::vector<torch::Tensor> views;
+  for (const Image& photo : photos) {
+    const FramedImage framed = FrameToModel(photo, scene.width, scene.height, static_cast<int>(config.patch));
+    scene.framings.push_back(framed.framing);
+    views.push_back(torch::tensor(ToPlanes(framed.image)).view({3, config.height, config.width}));
+  }
+  return torch::stack(views).unsqueeze(0);
+}
+
+torch::Tensor Reconstructor::Impl::Features(const torch::Tensor& images, const ProgressCallback& progress) {
+  if (!config.use_motion) return {};
+  Report(progress, "DINOv3 features", images.size(1));
+  std::vector<torch::Tensor> features;
+  for (int64_t view = 0; view < images.size(1);
+       ++view) {  // one at a time: the wide MLPs of the 7B model need memory
+    features.push_back(dino->PatchFeatures(images[0].slice(0, view, view + 1), dino_pixels));
+    Report(progress, "");
+  }
+  return torch::cat(features).unsqueeze(0);
+}
+
+MotionMask Reconstructor::Impl::MaskAt(const torch::Tensor& logits, int64_t view) const {
+  const torch::Tensor probability =
+      torch::sigmoid(logits.slice(1, view, view + 1).to(torch::kFloat)).contiguous();
+  MotionMask mask;
+  mask.width = static_cast<int>(probability.size(4));
+  mask.height = static_cast<int>(probability.size(3));
+  mask.probability.assign(probability.data_ptr<float>(), probability.data_ptr<float>() + probability.numel());
+  const torch::Tensor dynamic = model->PoolToPatches(probability) > config.motion.threshold;
+  mask.masked_patches = dynamic.to(torch::kFloat).mean().item<double>();
+  return mask;
+}
+
+Reconstructor::Reconstructor(const ModelSource& source, const ProgressCallback& progress)
+    : impl_(std::make_unique<Impl>()) {
+  torch::NoGradGuard no_grad;
+  Report(progress, "loading the model");
+  if (!source.weights.empty()) impl_->checkpoint = Checkpoint::Open(source.weights);
+  impl_->config = ResolveConfig(source, impl_->checkpoint);
+  impl_->precision = Resolve(source.precision);
+  if (impl_->config.use_motion) {
+    impl_->LoadDino(source);
+    // Random weights fit any DINOv3.
+    if (source.weights.empty()) impl_->config.motion.dino_width = impl_->dino->config().width;
+    impl_->CheckDinoWidth(source);
+  }
+  impl_->model = WildRayZer(impl_->config);
+  impl_->model->eval();
+  if (impl_->checkpoint) {
+    LoadOptions options;
+    options.precision = impl_->precision;
+    LoadWeights(*impl_->model, *impl_->checkpoint, options);
+  } else {
+    RandomInit(impl_->model, source.seed);
+    CastWeights(*impl_->model, impl_->precision);
+  }
+}
+
+Reconstructor::~Reconstructor() = default;
+Reconstructor::Reconstructor(Reconstructor&&) noexcept = default;
+Reconstructor& Reconstructor::operator=(Reconstructor&&) noexcept = default;
+
+Scene Reconstructor::Reconstruct(std::span<const Image> photos, int num_held_out,
+                                 const ProgressCallback& progress) const {
+  torch::NoGradGuard no_grad;
+  const auto inputs = static_cast<int64_t>(photos.size()) - num_held_out;
+  if (inputs < 2)
+    throw UsageError("at least two input photos are needed, " + std::to_string(inputs) + " given");
+  const ModelConfig& config = impl_->config;
+  const Trace steps = StepsOf(progress);
+  Scene scene;
+  scene.num_inputs = static_cast<int>(inputs);
+  const torch::Tensor images = impl_->Frame(photos, scene);
+  const torch::Tensor features = impl_->Features(images, progress);
+
+  Report(progress, "estimating cameras", config.camera_estimator_layers);
+  const ViewTokens views = impl_->model->Tokenize(images);
+  const Cameras cameras = impl_->model->EstimateCameras(views, steps);
+  scene.cameras = CamerasFromTensors(cameras.c2w[0], cameras.fxfycxcy[0]);
+
+  const int64_t motion_blocks = features.defined() ? config.motion.layers : 0;
+  Report(progress, "encoding the scene", config.scene_encoder_layers + motion_blocks);
+  MotionSource motion;
+  if (features.defined()) motion.dino_features = features.slice(1, 0, inputs);
+  const EncodedScene encoded =
+      impl_->model->EncodeScene(views.Views(0, inputs), cameras.Views(0, inputs), motion, steps);
+  scene.state = std::make_shared<Scene::State>(Scene::State{encoded.tokens});
+  if (features.defined()) {
+    for (int64_t view = 0; view < inputs; ++view)
+      scene.masks.push_back(impl_->MaskAt(encoded.motion_logits, view));
+  }
+  if (features.defined() && num_held_out > 0) {
+    Report(progress, "motion in held-out photos", config.motion.layers);
+    const torch::Tensor logits =
+        impl_->model->PredictMotion(views.Views(inputs, num_held_out), cameras.Views(inputs, num_held_out),
+                                    features.slice(1, inputs), ViewRole::kTarget, steps);
+    for (int64_t view = 0; view < num_held_out; ++view) scene.masks.push_back(impl_->MaskAt(logits, view));
+  }
+  return scene;
+}
+
+Scene Reconstructor::EstimateMotion(std::span<const Image> photos, const ProgressCallback& progress) const {
+  torch::NoGradGuard no_grad;
+  if (!has_motion()) throw UsageError("this model has no motion estimator");
+  Scene scene;
+  scene.num_inputs = static_cast<int>(photos.size());
+  const torch::Tensor images = impl_->Frame(photos, scene);
+  const torch::Tensor features = impl_->Features(images, progress);
+  Report(progress, "estimating cameras", impl_->config.camera_estimator_layers);
+  const ViewTokens views = impl_->model->Tokenize(images);
+  const Cameras cameras = impl_->model->EstimateCameras(views, StepsOf(progress));
+  Report(progress, "estimating motion", impl_->config.motion.layers);
+  const torch::Tensor logits =
+      impl_->model->PredictMotion(views, cameras, features, ViewRole::kInput, StepsOf(progress));
+  scene.cameras = CamerasFromTensors(cameras.c2w[0], cameras.fxfycxcy[0]);
+  for (int64_t view = 0; view < images.size(1); ++view) scene.masks.push_back(impl_->MaskAt(logits, view));
+  return scene;
+}
+
+std::vector<Image> Reconstructor::Render(const Scene& scene, std::span<const Camera> cameras,
+                                         const ProgressCallback& progress) const {
+  torch::NoGradGuard no_grad;
+  if (!scene.state) throw UsageError("this scene holds masks only; Render needs one made by Reconstruct");
+  std::vector<Image> views;
+  if (cameras.empty()) return views;
+  Report(progress, "rendering", static_cast<int64_t>(cameras.size()));
+  const torch::Tensor images = impl_->model->Render(scene.state->tokens, ToModel(cameras), scene.height,
+                                                    scene.width, StepsOf(progress));
+  for (int64_t i = 0; i < images.size(1); ++i) {
+    const torch::Tensor planes = images[0][i].to(torch::kFloat).contiguous();
+    views.push_back(FromPlanes({planes.data_ptr<float>(), static_cast<size_t>(planes.numel())}, scene.width,
+                               scene.height));
+  }
+  return views;
+}
+
+bool Reconstructor::has_motion() const { return impl_->config.use_motion; }
+
+std::string Reconstructor::precision() const {
+  return impl_->precision == Precision::kBf16 ? "bf16" : "fp32";
+}
+
+int64_t Reconstructor::num_parameters() const {
+  int64_t count = 0;
+  for (const torch::Tensor& parameter : impl_->model->parameters()) count += parameter.numel();
+  return count;
+}
+
+std::string Reconstructor::weights_hash() const {
+  if (!impl_->checkpoint) return "random";
+  std::vector<std::string> names;
+  for (const auto& [name, shape] : ModelTensorShapes(*impl_->checkpoint)) names.push_back(name);
+  return impl_->checkpoint->WeightsHash(names);
+}
+
+std::string Reconstructor::config_yaml() const { return impl_->config.ToYaml(); }
+std::string Reconstructor::dino_name() const { return impl_->dino_name; }
+double Reconstructor::motion_threshold() const { return impl_->config.motion.threshold; }
+
+}  // namespace wildrayzer

@@ -1,0 +1,118 @@
+// The public API: photos in; cameras, motion masks, a scene and clean novel views out.
+//
+//   wildrayzer::Reconstructor reconstructor(source);
+//   wildrayzer::Scene scene = reconstructor.Reconstruct(photos);
+//   std::vector<wildrayzer::Image> views = reconstructor.Render(scene, cameras);
+//
+// No LibTorch header is needed to use it.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "wildrayzer/geometry/camera.h"
+#include "wildrayzer/io/images.h"
+#include "wildrayzer/vision/framing.h"
+
+namespace wildrayzer {
+
+// Arithmetic of the transformer's matrix products. Norms, softmax and all geometry are always fp32.
+// kAuto: bf16 where the processor multiplies it natively (AVX512-BF16 or AMX), fp32 elsewhere.
+enum class PrecisionChoice { kAuto, kFp32, kBf16 };
+
+// Which model to run. Empty paths mean "not given".
+struct ModelSource {
+  // Checkpoint (.pt, .pth, .safetensors or a folder of safetensors). Empty: random weights from `seed`.
+  std::filesystem::path weights;
+  // The release's YAML. Empty: sizes are read off the checkpoint, or the released full size for random
+  // weights.
+  std::filesystem::path config;
+  std::vector<std::string>
+      overrides;  // "model.motion.threshold=0.2", applied to whichever configuration is used
+  // DINOv3: a Hugging Face folder or Meta's .pth. Empty with random weights: a random ViT-S/16.
+  std::filesystem::path dino;
+  // False: plain RayZer. Nothing is masked, DINOv3 is not needed.
+  bool use_motion = true;
+  PrecisionChoice precision = PrecisionChoice::kAuto;
+  uint64_t seed = 0;
+};
+
+// Motion of one photo.
+struct MotionMask {
+  // Probability that a pixel moves, in [0, 1], row-major, height x width of the model's frame.
+  int width = 0;
+  int height = 0;
+  std::vector<float> probability;
+  // Share of patches that were left out of the scene, in [0, 1].
+  double masked_patches = 0;
+};
+
+// A place, encoded once; any number of cameras may be rendered from it. Cheap to copy; immutable.
+struct Scene {
+  // One per photo, inputs first and held-out photos after them. Camera-to-world, OpenCV axes; the first
+  // input's camera is the model's canonical one; lengths are in the model's own unit (no metric scale).
+  std::vector<Camera> cameras;
+  // One per photo; empty when the model has no motion estimator or it was switched off.
+  std::vector<MotionMask> masks;
+  // How each photo was resized and cropped to the model's frame.
+  std::vector<Framing> framings;
+  int num_inputs = 0;
+  // Size in pixels of what Render returns.
+  int width = 0;
+  int height = 0;
+
+  struct State;  // the scene tokens
+  std::shared_ptr<const State> state;
+};
+
+// Called with the name of a stage when it begins and the number of its parts (0: unknown), then with an empty
+// name for every part that is done. Exceptions thrown from it abort the work and pass through.
+using ProgressCallback = std::function<void(const std::string& stage, int parts)>;
+
+class Reconstructor {
+ public:
+  // Loads the model and, when motion is used, DINOv3. Raises FileError or UsageError with the remedy.
+  explicit Reconstructor(const ModelSource& source, const ProgressCallback& progress = {});
+  ~Reconstructor();
+  Reconstructor(Reconstructor&&) noexcept;
+  Reconstructor& operator=(Reconstructor&&) noexcept;
+
+  // Estimates cameras and motion of all photos together and encodes the static place seen by the inputs: all
+  // photos but the last `num_held_out`, whose cameras and masks are estimated too but whose pixels the scene
+  // never sees. Needs at least two inputs (UsageError); photos may differ in size.
+  Scene Reconstruct(std::span<const Image> photos, int num_held_out = 0,
+                    const ProgressCallback& progress = {}) const;
+
+  // Motion masks (and cameras) alone: nothing is encoded, Render must not be called on the result.
+  Scene EstimateMotion(std::span<const Image> photos, const ProgressCallback& progress = {}) const;
+
+  // One image of scene.width x scene.height per camera: one renderer pass each, nothing of the scene is
+  // recomputed.
+  std::vector<Image> Render(const Scene& scene, std::span<const Camera> cameras,
+                            const ProgressCallback& progress = {}) const;
+
+  // True when masks are estimated.
+  bool has_motion() const;
+  // Facts for metadata: "fp32" or "bf16"; parameters of the model without DINOv3; SHA-256 over names, shapes
+  // and values of the weights in use, the same for every container format (computed on demand: reads every
+  // weight once).
+  std::string precision() const;
+  int64_t num_parameters() const;
+  std::string weights_hash() const;
+  // The complete configuration in effect, as YAML.
+  std::string config_yaml() const;
+  // For instance "vits16, random weights" or "vit7b16 from FOLDER"; empty without motion.
+  std::string dino_name() const;
+  double motion_threshold() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace wildrayzer

@@ -1,0 +1,135 @@
+#include "wildrayzer/pipeline/reconstructor.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "wildrayzer/geometry/trajectory.h"
+#include "wildrayzer/util/error.h"
+
+namespace wildrayzer {
+namespace {
+
+// Small enough for a second, with every part of the full model.
+ModelSource TinySource() {
+  ModelSource source;
+  source.precision = PrecisionChoice::kFp32;
+  source.seed = 3;
+  for (const char* setting :
+       {"model.target_image.height=64", "model.target_image.width=64", "model.image_tokenizer.image_size=64",
+        "model.target_pose_tokenizer.image_size=64", "model.transformer.d=64", "model.transformer.d_head=32",
+        "model.transformer.encoder_n_layer=2", "model.transformer.encoder_geom_n_layer=1",
+        "model.transformer.decoder_n_layer=1", "model.scene_latent.length=16"}) {
+    source.overrides.push_back(setting);
+  }
+  return source;
+}
+
+Image Picture(int width, int height, int seed) {
+  Image image(width, height);
+  for (size_t i = 0; i < image.rgb.size(); ++i) {
+    image.rgb[i] = static_cast<uint8_t>(127 + 120 * std::sin(0.01 * static_cast<double>(i) * (seed + 1)));
+  }
+  return image;
+}
+
+std::vector<Image> Pictures(int count) {
+  std::vector<Image> images;
+  for (int i = 0; i < count; ++i) images.push_back(Picture(80, 60, i));
+  return images;
+}
+
+TEST(Reconstructor, ASceneIsRenderedAgainWithoutPhotos) {
+  const Reconstructor reconstructor(TinySource());
+  Scene scene;
+  {
+    std::vector<Image> photos = Pictures(2);
+    scene = reconstructor.Reconstruct(photos);
+  }
+  const std::vector<Camera> path = InterpolateCameras(scene.cameras, 5);
+  int stages = 0;
+  const std::vector<Image> all = reconstructor.Render(scene, path, [&](const std::string& stage, int parts) {
+    if (!stage.empty()) {
+      ++stages;
+      EXPECT_EQ(stage, "rendering");
+      EXPECT_EQ(parts, 5);
+    }
+  });
+  EXPECT_EQ(stages, 1);  // one renderer pass a camera, nothing else happens
+  const std::vector<Image> one = reconstructor.Render(scene, std::span(path).subspan(3, 1));
+  EXPECT_EQ(one[0], all[3]);
+}
+
+TEST(Reconstructor, HeldOutPhotosHaveCamerasAndMasksButDoNotEnterTheScene) {
+  const Reconstructor reconstructor(TinySource());
+  std::vector<Image> photos = Pictures(4);
+  const Scene scene = reconstructor.Reconstruct(photos, 2);
+  EXPECT_EQ(scene.num_inputs, 2);
+  EXPECT_EQ(scene.cameras.size(), 4u);
+  EXPECT_EQ(scene.masks.size(), 4u);
+  for (const MotionMask& mask : scene.masks) {
+    ASSERT_EQ(mask.probability.size(), 64u * 64u);
+    for (const float p : mask.probability) ASSERT_TRUE(p >= 0 && p <= 1);
+  }
+  // One focal length for all views, canonical view first.
+  for (const Camera& camera : scene.cameras) EXPECT_DOUBLE_EQ(camera.fx, scene.cameras[0].fx);
+  EXPECT_NEAR(scene.cameras[0].position().norm(), 0, 1e-6);
+}
+
+TEST(Reconstructor, MasksSpeakOfThePixelsThatTheModelSaw) {
+  const Reconstructor reconstructor(TinySource());
+  std::vector<Image> photos = {Picture(100, 60, 0), Picture(60, 100, 1)};
+  const Scene scene = reconstructor.Reconstruct(photos);
+  EXPECT_GT(scene.framings[0].VisiblePhoto().left, 0);
+  EXPECT_GT(scene.framings[1].VisiblePhoto().top, 0);
+}
+
+TEST(Reconstructor, PlainRayZerNeedsNoDino) {
+  ModelSource source = TinySource();
+  source.use_motion = false;
+  const Reconstructor reconstructor(source);
+  EXPECT_FALSE(reconstructor.has_motion());
+  EXPECT_EQ(reconstructor.dino_name(), "");
+  std::vector<Image> photos = Pictures(2);
+  EXPECT_TRUE(reconstructor.Reconstruct(photos).masks.empty());
+  EXPECT_THROW(reconstructor.EstimateMotion(photos), UsageError);
+}
+
+TEST(Reconstructor, RefusesOnePhotoAndRenderingWithoutAScene) {
+  const Reconstructor reconstructor(TinySource());
+  std::vector<Image> one = Pictures(1), two = Pictures(2);
+  EXPECT_THROW(reconstructor.Reconstruct(one), UsageError);
+  EXPECT_THROW(reconstructor.Reconstruct(two, 1), UsageError);
+  const Scene masks = reconstructor.EstimateMotion(two);
+  EXPECT_THROW(reconstructor.Render(masks, masks.cameras), UsageError);
+}
+
+TEST(Reconstructor, Bf16StaysCloseToFp32) {
+  ModelSource source = TinySource();
+  std::vector<Image> photos = Pictures(2);
+  const Reconstructor exact(source);
+  source.precision = PrecisionChoice::kBf16;
+  const Reconstructor rounded(source);
+  const Scene a = exact.Reconstruct(photos), b = rounded.Reconstruct(photos);
+  // bf16 has 8 bits: each product is off by up to 2^-9, and the errors of a few layers add up to under a
+  // percent.
+  const Image x = exact.Render(a, std::span(a.cameras).first(1))[0];
+  const Image y = rounded.Render(b, std::span(b.cameras).first(1))[0];
+  double squares = 0;
+  for (size_t i = 0; i < x.rgb.size(); ++i) squares += std::pow(x.rgb[i] - y.rgb[i], 2);
+  const double psnr =
+      10 * std::log10(255.0 * 255.0 / std::max(1e-9, squares / static_cast<double>(x.rgb.size())));
+  EXPECT_GT(psnr, 40);
+  EXPECT_NE(rounded.precision(), exact.precision());
+}
+
+TEST(Reconstructor, ProgressMayAbortTheWork) {
+  const Reconstructor reconstructor(TinySource());
+  std::vector<Image> photos = Pictures(2);
+  EXPECT_THROW(reconstructor.Reconstruct(photos, 0, [](const std::string&, int) { throw Error("stop"); }),
+               Error);
+}
+
+}  // namespace
+}  // namespace wildrayzer

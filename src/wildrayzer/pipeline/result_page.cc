@@ -1,0 +1,28 @@
+#include "wildrayzer/pipeline/result_page.h"
+
+#include <string>
+#include <string_view>
+
+#include "wildrayzer/pipeline/result_page_template.h"
+#include "wildrayzer/util/atomic_file.h"
+
+namespace wildrayzer {
+
+void WriteResultPage(const std::filesystem::path& path, const nlohmann::ordered_json& data) {
+  // File names come from the user: "</script>" in one of them must not end the script. ("<\/" is the same
+  // JSON string.)
+  std::string json = data.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  for (size_t at = json.find("</"); at != std::string::npos; at = json.find("</", at + 3))
+    json.insert(at + 1, "\\");
+  constexpr std::string_view kTemplate = kResultPageTemplate;
+  constexpr std::string_view kMarker = "/*RESULT*/";
+  constexpr size_t kAt = kTemplate.find(kMarker);
+  static_assert(kAt != std::string_view::npos);
+  AtomicFile page(path);
+  page.Write(kTemplate.substr(0, kAt));
+  page.Write(json);
+  page.Write(kTemplate.substr(kAt + kMarker.size()));
+  page.Commit();
+}
+
+}  // namespace wildrayzer

@@ -1,0 +1,178 @@
+#include "wildrayzer/pipeline/result_writer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <fstream>
+
+#include "wildrayzer/geometry/camera_files.h"
+#include "wildrayzer/io/video.h"
+#include "wildrayzer/pipeline/result_page.h"
+#include "wildrayzer/util/error.h"
+#include "wildrayzer/vision/overlay.h"
+#include "wildrayzer/vision/resize.h"
+
+namespace wildrayzer {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+CameraRole Role(const Scene& scene, size_t photo) {
+  return photo < static_cast<size_t>(scene.num_inputs) ? CameraRole::kInput : CameraRole::kTarget;
+}
+
+std::string FrameName(size_t index) { return fmt::format("frame_{:03d}", index); }
+
+// Cameras of photos in the photos' own pixels, cameras of the path in the model's.
+std::vector<NamedCamera> AllCameras(const RenderResult& result) {
+  std::vector<NamedCamera> cameras;
+  const Scene& scene = result.scene;
+  for (size_t i = 0; i < scene.cameras.size(); ++i) {
+    const Camera& camera = scene.cameras[i];
+    const Framing& framing = scene.framings[i];
+    const PixelIntrinsics pixels = framing.ToPhoto({camera.fx * framing.width, camera.fy * framing.height,
+                                                    camera.cx * framing.width, camera.cy * framing.height});
+    Camera photo_camera = camera;
+    photo_camera.fx = pixels.fx / framing.photo_width;
+    photo_camera.fy = pixels.fy / framing.photo_height;
+    photo_camera.cx = pixels.cx / framing.photo_width;
+    photo_camera.cy = pixels.cy / framing.photo_height;
+    cameras.push_back(
+        {result.photos[i].name, Role(scene, i), framing.photo_width, framing.photo_height, photo_camera});
+  }
+  for (size_t i = 0; i < result.path.size(); ++i) {
+    cameras.push_back({FrameName(i), CameraRole::kTrajectory, scene.width, scene.height, result.path[i]});
+  }
+  return cameras;
+}
+
+GrayImage PhotoMask(const Scene& scene, size_t photo) {
+  const MotionMask& mask = scene.masks[photo];
+  return UncropMask(FromProbabilities(mask.probability, mask.width, mask.height), scene.framings[photo]).mask;
+}
+
+// There and back, so that the loop has no jump.
+void WriteVideo(const fs::path& path, const std::vector<Image>& views, double fps) {
+  VideoWriter video(path, views[0].width, views[0].height, fps);
+  for (const Image& view : views) video.Write(view);
+  for (size_t i = views.size() - 1; i-- > 1;) video.Write(views[i]);
+  video.Commit();
+}
+
+std::string DataUrl(const Image& image) {
+  constexpr int kMaxSide = 640;
+  const double scale = std::min(1.0, static_cast<double>(kMaxSide) / std::max(image.width, image.height));
+  const Image small = scale < 1
+                          ? Resize(image, std::max(1, static_cast<int>(image.width * scale)),
+                                   std::max(1, static_cast<int>(image.height * scale)), Filter::kLanczos)
+                          : image;
+  return "data:image/jpeg;base64," + Base64(EncodeJpeg(small, 88));
+}
+
+std::string VideoDataUrl(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  const std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  return "data:video/mp4;base64," + Base64(std::as_bytes(std::span(bytes)));
+}
+
+}  // namespace
+
+void WriteMaskFiles(const fs::path& folder, const std::vector<Photo>& photos, const Scene& scene) {
+  if (scene.masks.empty()) return;
+  fs::create_directories(folder / "masks");
+  fs::create_directories(folder / "masks_overlay");
+  for (size_t i = 0; i < photos.size(); ++i) {
+    const GrayImage mask = PhotoMask(scene, i);
+    WritePng(folder / "masks" / (photos[i].name + ".png"), mask);
+    WritePng(folder / "masks_overlay" / (photos[i].name + ".png"), OverlayMask(photos[i].image, mask));
+  }
+}
+
+void WriteRenderFiles(const fs::path& folder, const RenderResult& result,
+                      const std::vector<std::string>& exports) {
+  WriteMaskFiles(folder, result.photos, result.scene);
+  fs::create_directories(folder / "views");
+  for (size_t i = 0; i < result.path_views.size(); ++i) {
+    WritePng(folder / "views" / (FrameName(i) + ".png"), result.path_views[i]);
+  }
+  if (!result.clean.empty()) fs::create_directories(folder / "clean");
+  for (size_t i = 0; i < result.clean.size(); ++i) {
+    const std::string& name = result.photos[i].name;
+    WritePng(folder / "clean" / (name + ".png"),
+             UncropImage(result.clean[i], result.scene.framings[i]).image);
+    if (Role(result.scene, i) == CameraRole::kTarget)
+      WritePng(folder / "views" / ("target_" + name + ".png"), result.clean[i]);
+  }
+  if (result.path_views.size() > 1) WriteVideo(folder / "video.mp4", result.path_views, result.fps);
+
+  const std::vector<NamedCamera> cameras = AllCameras(result);
+  WriteCameras(folder / "cameras.json", cameras);
+  for (const std::string& format : exports) {
+    if (format == "nerfstudio") WriteNerfstudio(folder / "transforms.json", cameras);
+    if (format == "colmap") {
+      fs::create_directories(folder / "colmap");
+      WriteColmap(folder / "colmap", cameras);
+    }
+  }
+}
+
+void DescribeResult(const RenderResult& result, Json& metadata) {
+  const Scene& scene = result.scene;
+  Json& photos = metadata["photos"];
+  photos = Json::array();
+  for (size_t i = 0; i < result.photos.size(); ++i) {
+    const Rectangle seen = scene.framings[i].VisiblePhoto();
+    Json photo = {{"name", result.photos[i].name},
+                  {"source", result.photos[i].source},
+                  {"role", CameraRoleName(Role(scene, i))},
+                  {"width", result.photos[i].image.width},
+                  {"height", result.photos[i].image.height},
+                  {"seen_by_the_model", {seen.left, seen.top, seen.right, seen.bottom}}};
+    if (!scene.masks.empty()) photo["masked_patches"] = scene.masks[i].masked_patches;
+    photos.push_back(photo);
+  }
+  metadata["output"] = {{"model_resolution", {scene.width, scene.height}},
+                        {"views", result.path_views.size()},
+                        {"clean", result.clean.size()},
+                        {"note",
+                         "views/ has the model's resolution; clean/ is upsampled to the photos' pixels, no "
+                         "detail is invented"}};
+}
+
+void WriteRenderPage(const fs::path& folder, const RenderResult& result, const Json& metadata) {
+  const Scene& scene = result.scene;
+  Json page;
+  page["facts"] =
+      fmt::format("{} · {} inputs, {} held out, {} views of {} x {} · {} · DINOv3: {} · seed {}",
+                  metadata["program"].get<std::string>(), scene.num_inputs,
+                  result.photos.size() - static_cast<size_t>(scene.num_inputs), result.path_views.size(),
+                  scene.width, scene.height, metadata["model"]["precision"].get<std::string>(),
+                  scene.masks.empty() ? "not used" : metadata["model"]["dino"].get<std::string>(),
+                  metadata["seed"].get<uint64_t>());
+  page["resolution"] = fmt::format("{} x {}", scene.width, scene.height);
+  page["warnings"] = metadata["warnings"];
+  page["timings"] = Json::array();
+  for (const auto& [stage, seconds] : metadata["seconds"].items())
+    page["timings"].push_back({stage, seconds});
+  page["photos"] = Json::array();
+  for (size_t i = 0; i < result.photos.size(); ++i) {
+    const Photo& photo = result.photos[i];
+    page["photos"].push_back(
+        {{"name", photo.name},
+         {"role", CameraRoleName(Role(scene, i))},
+         {"photo", DataUrl(photo.image)},
+         {"overlay", scene.masks.empty() ? "" : DataUrl(OverlayMask(photo.image, PhotoMask(scene, i)))},
+         {"clean",
+          result.clean.empty() ? "" : DataUrl(UncropImage(result.clean[i], scene.framings[i]).image)}});
+  }
+  page["views"] = Json::array();
+  for (size_t i = 0; i < result.path_views.size(); ++i) {
+    page["views"].push_back({{"name", FrameName(i)}, {"image", DataUrl(result.path_views[i])}});
+  }
+  page["video"] = fs::exists(folder / "video.mp4") ? VideoDataUrl(folder / "video.mp4") : "";
+  page["cameras"] = Json::parse(FormatCameras(AllCameras(result)))["cameras"];
+  WriteResultPage(folder / "index.html", page);
+}
+
+}  // namespace wildrayzer

@@ -1,0 +1,42 @@
+// Writes what `wildrayzer render` leaves behind.
+#pragma once
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "wildrayzer/pipeline/photo_source.h"
+#include "wildrayzer/pipeline/reconstructor.h"
+
+namespace wildrayzer {
+
+// Everything that one render produced.
+struct RenderResult {
+  std::vector<Photo> photos;  // inputs, then held-out targets
+  Scene scene;
+  std::vector<Image> clean;  // the place from each photo's own camera, model resolution; may be empty
+  std::vector<Camera> path;
+  std::vector<Image> path_views;
+  double fps = 12;
+};
+
+// Under `folder`: views/ (one PNG per camera of the path, and target_NAME.png per held-out photo), clean/
+// (the place from each photo's camera, in the photo's own pixels), masks/ (probability, 0..255, the photo's
+// size), masks_overlay/, video.mp4 (there and back), cameras.json; and transforms.json or colmap/ for
+// "nerfstudio" and "colmap" in `exports`.
+void WriteRenderFiles(const std::filesystem::path& folder, const RenderResult& result,
+                      const std::vector<std::string>& exports);
+
+// masks/ and masks_overlay/ alone. Returns nothing when the scene has no masks.
+void WriteMaskFiles(const std::filesystem::path& folder, const std::vector<Photo>& photos,
+                    const Scene& scene);
+
+// Adds "photos" (size, framing, masked share), "output" (resolution, counts) to `metadata`.
+void DescribeResult(const RenderResult& result, nlohmann::ordered_json& metadata);
+
+// index.html, from the files written before and the finished metadata.
+void WriteRenderPage(const std::filesystem::path& folder, const RenderResult& result,
+                     const nlohmann::ordered_json& metadata);
+
+}  // namespace wildrayzer

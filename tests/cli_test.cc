@@ -1,0 +1,195 @@
+// The commands, run as a user runs them, on a tiny random model.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "run_program.h"
+#include "wildrayzer/io/safetensors.h"
+#include "wildrayzer/io/video.h"
+
+namespace wildrayzer {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using ::testing::IsSupersetOf;
+using ::testing::StartsWith;
+
+std::vector<std::string> Join(std::vector<std::string> a, const std::vector<std::string>& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
+TEST(Cli, HelpHasAnExampleForEveryCommand) {
+  for (const std::string command : {"render", "masks", "inspect", "convert"}) {
+    const ProgramResult result = RunProgram({command, "--help"});
+    EXPECT_EQ(result.exit_code, 0) << command;
+    EXPECT_THAT(result.out, HasSubstr("Example:\n  wildrayzer " + command));
+  }
+}
+
+TEST(Render, LeavesEverythingThatIsPromised) {
+  const fs::path folder = FreshFolder("render");
+  WritePhotos(folder / "in", 3);
+  const ProgramResult result =
+      RunProgram(Join({"render", folder / "in", "--out", folder / "out", "--frames", "4", "--inputs", "2",
+                       "--targets", "1", "--export", "nerfstudio", "--export", "colmap", "--json"},
+                      TinyModel()));
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(Tree(folder / "out"),
+              IsSupersetOf({"index.html", "video.mp4", "cameras.json", "metadata.json", "transforms.json",
+                            "colmap/images.txt", "views/frame_000.png", "views/frame_003.png",
+                            "views/target_photo1.png", "clean/photo0.png", "masks/photo0.png",
+                            "masks/photo1.png", "masks/photo2.png", "masks_overlay/photo2.png"}));
+  EXPECT_THAT(Tree(folder), Contains("out"));
+  EXPECT_EQ(fs::exists(folder / "out/views/frame_004.png"), false);
+
+  const auto metadata = nlohmann::json::parse(result.out);
+  EXPECT_EQ(metadata, nlohmann::json::parse(ReadText(folder / "out/metadata.json")));
+  EXPECT_EQ(metadata["model"]["precision"], "fp32");
+  EXPECT_EQ(metadata["photos"].size(), 3u);
+  EXPECT_EQ(metadata["photos"][2]["role"], "target");
+  EXPECT_THAT(metadata["warnings"].dump(), HasSubstr("mean nothing"));
+
+  // Views have the model's resolution; masks the photo's; clean views the part of the photo that the model
+  // sees.
+  EXPECT_EQ(ReadImage(folder / "out/views/frame_000.png").width, 64);
+  const GrayImage mask = ReadGray(folder / "out/masks/photo0.png");
+  EXPECT_EQ(std::make_pair(mask.width, mask.height), std::make_pair(80, 60));
+  const Image clean = ReadImage(folder / "out/clean/photo0.png");
+  EXPECT_EQ(clean.height, 60);
+
+  const auto cameras = nlohmann::json::parse(ReadText(folder / "out/cameras.json"))["cameras"];
+  ASSERT_EQ(cameras.size(), 3u + 4u);
+  EXPECT_EQ(cameras[0]["width"], 80);
+  // The first input is the canonical view: its pose is the identity.
+  for (int r = 0; r < 4; ++r) {
+    for (int c = 0; c < 4; ++c)
+      EXPECT_NEAR(cameras[0]["c2w"][r][c].get<double>(), r == c ? 1.0 : 0.0, 1e-6);  // fp32 arithmetic
+  }
+
+  const std::string page = ReadText(folder / "out/index.html");
+  EXPECT_THAT(page, HasSubstr("data:video/mp4;base64,"));
+  EXPECT_THAT(page, ::testing::Not(HasSubstr("http")));  // needs no network
+}
+
+TEST(Render, SameSeedSameBytes) {
+  const fs::path folder = FreshFolder("seed");
+  WritePhotos(folder / "in", 2);
+  std::vector<std::string> pictures;
+  for (const std::string seed : {"5", "5", "6"}) {
+    const fs::path out = folder / ("out" + std::to_string(pictures.size()));
+    const ProgramResult result = RunProgram(
+        Join({"render", folder / "in", "--out", out, "--frames", "2", "--seed", seed}, TinyModel()));
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+    pictures.push_back(ReadText(out / "views/frame_001.png") + ReadText(out / "cameras.json"));
+  }
+  EXPECT_EQ(pictures[0], pictures[1]);
+  EXPECT_NE(pictures[0], pictures[2]);
+}
+
+TEST(Render, TakesPhotosOfDifferentSizesAndAVideo) {
+  const fs::path folder = FreshFolder("sizes");
+  WritePng(folder / "a.png", TestPicture(90, 50, 1));
+  WritePng(folder / "b.png", TestPicture(40, 120, 2));
+  const ProgramResult photos = RunProgram(Join({"render", folder / "a.png", folder / "b.png", "--no-motion",
+                                                "--frames", "2", "--out", folder / "photos"},
+                                               TinyModel()));
+  ASSERT_EQ(photos.exit_code, 0) << photos.err;
+  EXPECT_EQ(ReadImage(folder / "photos/clean/b.png").width, 40);
+  EXPECT_FALSE(fs::exists(folder / "photos/masks"));
+
+  VideoWriter video(folder / "walk.mp4", 96, 64, 10);
+  for (int i = 0; i < 9; ++i) video.Write(TestPicture(96, 64, i));
+  video.Commit();
+  const ProgramResult frames =
+      RunProgram(Join({"render", folder / "walk.mp4", "--inputs", "3", "--trajectory", "orbit", "--frames",
+                       "2", "--out", folder / "video"},
+                      TinyModel()));
+  ASSERT_EQ(frames.exit_code, 0) << frames.err;
+  EXPECT_TRUE(fs::exists(folder / "video/clean/frame_000008.png"));
+}
+
+TEST(Render, FollowsCamerasFromItsOwnFile) {
+  const fs::path folder = FreshFolder("trajectory");
+  WritePhotos(folder / "in", 2);
+  ASSERT_EQ(RunProgram(Join({"render", folder / "in", "--out", folder / "one", "--frames", "3"}, TinyModel()))
+                .exit_code,
+            0);
+  // Only the path's cameras: their views must come out again, to the bit.
+  auto cameras = nlohmann::json::parse(ReadText(folder / "one/cameras.json"));
+  cameras["cameras"].erase(0);
+  cameras["cameras"].erase(0);
+  std::ofstream(folder / "path.json") << cameras.dump();
+  const ProgramResult again = RunProgram(Join(
+      {"render", folder / "in", "--out", folder / "two", "--trajectory", folder / "path.json"}, TinyModel()));
+  ASSERT_EQ(again.exit_code, 0) << again.err;
+  EXPECT_EQ(ReadText(folder / "one/views/frame_001.png"), ReadText(folder / "two/views/frame_001.png"));
+}
+
+TEST(Masks, CoversEveryPhotoOfALongFolder) {
+  const fs::path folder = FreshFolder("masks");
+  WritePhotos(folder / "in", 7);
+  const ProgramResult result = RunProgram(
+      Join({"masks", folder / "in", "--out", folder / "out", "--window", "3", "--json"}, TinyModel()));
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(nlohmann::json::parse(result.out)["photos"].size(), 7u);
+  for (int i = 0; i < 7; ++i)
+    EXPECT_TRUE(fs::exists(folder / "out/masks" / ("photo" + std::to_string(i) + ".png"))) << i;
+}
+
+TEST(Masks, ARenderOfTheSamePhotosHasTheSameMasks) {
+  const fs::path folder = FreshFolder("same_masks");
+  WritePhotos(folder / "in", 3);
+  ASSERT_EQ(RunProgram(Join({"masks", folder / "in", "--out", folder / "masks"}, TinyModel())).exit_code, 0);
+  ASSERT_EQ(
+      RunProgram(Join({"render", folder / "in", "--out", folder / "render", "--frames", "0"}, TinyModel()))
+          .exit_code,
+      0);
+  EXPECT_EQ(ReadText(folder / "masks/masks/photo1.png"), ReadText(folder / "render/masks/photo1.png"));
+}
+
+TEST(Convert, RoundTripKeepsEveryBitAndDropsTheLossNetwork) {
+  const fs::path folder = FreshFolder("convert");
+  const auto source = [](const std::string& name, std::vector<int64_t> shape, float start) {
+    TensorSource tensor;
+    tensor.name = name;
+    tensor.shape = shape;
+    tensor.stream = [shape, start](const ByteSink& sink) {
+      int64_t count = 1;
+      for (const int64_t size : shape) count *= size;
+      std::vector<float> values;
+      for (int64_t i = 0; i < count; ++i) values.push_back(start + 0.001f * static_cast<float>(i));
+      sink(std::as_bytes(std::span(values)));
+    };
+    return tensor;
+  };
+  WriteSafetensors(folder / "a.safetensors",
+                   {source("w", {3, 5}, 1), source("b", {5}, -2), source("loss_computer.vgg", {4}, 0)});
+  ASSERT_EQ(RunProgram({"convert", folder / "a.safetensors", folder / "b.pt"}).exit_code, 0);
+  ASSERT_EQ(RunProgram({"convert", folder / "b.pt", folder / "c.safetensors"}).exit_code, 0);
+  ASSERT_EQ(
+      RunProgram({"convert", folder / "b.pt", folder / "half.safetensors", "--dtype", "bf16"}).exit_code, 0);
+  const TensorFile before = OpenSafetensors(folder / "a.safetensors");
+  const TensorFile after = OpenSafetensors(folder / "c.safetensors");
+  EXPECT_EQ(after.tensors().size(), 2u);
+  for (const std::string name : {"w", "b"}) {
+    const auto bytes = static_cast<size_t>(before.Find(name)->byte_size());
+    EXPECT_EQ(std::memcmp(before.Find(name)->data, after.Find(name)->data, bytes), 0) << name;
+  }
+  const TensorFile half = OpenSafetensors(folder / "half.safetensors");
+  EXPECT_EQ(half.Find("w")->dtype, DType::kBF16);
+  EXPECT_EQ(half.Find("b")->dtype, DType::kF32);
+  uint16_t first = 0;
+  std::memcpy(&first, half.Find("w")->data, 2);
+  EXPECT_EQ(first, 0x3f80);  // 1.0
+  // An existing output is kept unless told otherwise.
+  EXPECT_EQ(RunProgram({"convert", folder / "b.pt", folder / "c.safetensors"}).exit_code, 2);
+}
+
+}  // namespace
+}  // namespace wildrayzer
