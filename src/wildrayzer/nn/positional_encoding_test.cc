@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdio>
 
+#include "wildrayzer/testing/golden.h"
 #include "wildrayzer/util/error.h"
 
 namespace wildrayzer {
@@ -51,6 +53,53 @@ TEST(PositionalEncoding, RefusesWidthsThatDoNotSplit) {
   EXPECT_THROW(SinCos1d(7, 2), UsageError);
   EXPECT_THROW(SinCos1d(0, 2), UsageError);
   EXPECT_THROW(SinCos2d(6, 2, 2), UsageError);
+}
+
+// The files of the golden folder, or our own copy without it.
+std::vector<testing::GoldenFile> GoldenGeometry() {
+  std::vector<testing::GoldenFile> files;
+  for (const auto& path : testing::GoldenFiles("geometry")) files.emplace_back(path);
+  if (files.empty()) files.emplace_back(testing::TestData("geometry.safetensors"));
+  return files;
+}
+
+// Golden tolerance of geometry.safetensors: 1e-5 absolute (the reference takes sines of float32 angles).
+void ExpectGolden(const torch::Tensor& got, const torch::Tensor& expected, const std::string& name) {
+  ASSERT_EQ(got.sizes(), expected.sizes()) << name;
+  EXPECT_LE((got - expected).abs().max().item<double>(), 1e-5) << name;
+}
+
+// The positions are part of the name ("pos0-7"), or else read off the embedding: its last frequency f is the
+// lowest, and unambiguous for positions below pi / f.
+torch::Tensor EmbeddedPositions(const std::string& name, const torch::Tensor& embedding, int64_t dim) {
+  long first = 0, last = 0;
+  if (std::sscanf(name.c_str(), "pe1d/dim%*d_pos%ld-%ld", &first, &last) == 2) {
+    return torch::arange(first, last + 1, torch::kFloat64);
+  }
+  const int64_t half = dim / 2;
+  const torch::Tensor values = embedding.to(torch::kFloat64);
+  const double frequency = std::pow(10000.0, -static_cast<double>(half - 1) / static_cast<double>(half));
+  return (torch::atan2(values.select(1, half - 1), values.select(1, dim - 1)) / frequency).round();
+}
+
+TEST(PositionalEncoding, GoldenVectors) {
+  for (const testing::GoldenFile& file : GoldenGeometry()) {
+    const std::vector<std::string> lines = file.NamesWithPrefix("pe1d/"),
+                                   grids = file.NamesWithPrefix("pe2d/");
+    EXPECT_FALSE(lines.empty() || grids.empty()) << file.path();
+    for (const std::string& name : lines) {
+      long dim = 0;
+      ASSERT_EQ(std::sscanf(name.c_str(), "pe1d/dim%ld", &dim), 1) << name;
+      const torch::Tensor expected = file.Get(name);
+      ExpectGolden(SinCos1d(dim, EmbeddedPositions(name, expected, dim)), expected, name);
+    }
+    for (const std::string& name : grids) {
+      long dim = 0, rows = 0, columns = 0, stride = 1;
+      ASSERT_GE(std::sscanf(name.c_str(), "pe2d/dim%ld_%ldx%ld_every%ld", &dim, &rows, &columns, &stride), 3)
+          << name;
+      ExpectGolden(SinCos2d(dim, rows, columns).slice(0, 0, rows * columns, stride), file.Get(name), name);
+    }
+  }
 }
 
 }  // namespace
