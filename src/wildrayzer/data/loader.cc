@@ -27,8 +27,8 @@ void Check(const LoaderOptions& o) {
     throw UsageError("training needs at least 2 input views and 1 target view");
   }
   if (o.threads < 0 || o.threads > 1024 || o.queued_batches < 1 || o.steps_per_epoch < 0 ||
-      o.refresh_every < 0) {
-    throw UsageError("threads, queued batches, steps per epoch and refresh epochs must not be negative");
+      o.refresh_steps < 0) {
+    throw UsageError("threads, queued batches, steps per epoch and refresh steps must not be negative");
   }
   if ((o.static_set.paste || o.dynamic_set.paste) && !o.pool) {
     throw UsageError("copy-paste is on, but no COCO annotations are given");
@@ -98,19 +98,21 @@ int TrainingLoader::InputsOfStep(uint64_t step) const {
   return options_.input_counts[random.Below(options_.input_counts.size())];
 }
 
-Sample TrainingLoader::TryScene(const Draw& draw, uint64_t n, int inputs) const {
+Sample TrainingLoader::TryScene(const Draw& draw, uint64_t n, uint64_t step) const {
   const TrainingSet& set = draw.dynamic ? options_.dynamic_set : options_.static_set;
   const SceneRecord scene = set.scenes->Read(draw.scene);
-  const int64_t refresh =
-      options_.refresh_every > 0 ? static_cast<int64_t>(draw.pass) / options_.refresh_every : int64_t{0};
-  const ViewSampling sampling{set.span, set.start_span, set.curriculum_epochs, inputs, options_.targets};
-  const std::optional<ViewList> list =
-      SelectViews(static_cast<int>(scene.frames.size()), sampling, scene.name, refresh, options_.seed);
+  // Views, and therefore the span they are drawn from, must not change within a refresh epoch.
+  const int64_t every = options_.refresh_steps;
+  const auto now = static_cast<int64_t>(step);
+  const int64_t refresh = every > 0 ? now / every : static_cast<int64_t>(draw.pass);
+  const SpanLimits span = set.span.At(every > 0 ? refresh * every : now);
+  const std::optional<ViewList> list = SelectViews(static_cast<int>(scene.frames.size()),
+                                                   ViewSampling{span, InputsOfStep(step), options_.targets},
+                                                   scene.name, refresh, options_.seed);
   if (!list) {
-    throw FileError(
-        scene.source.string(),
-        fmt::format("{} frames are too few for {} views at least {} frames apart", scene.frames.size(),
-                    inputs + options_.targets, SpanAt(sampling, refresh).min));
+    throw FileError(scene.source.string(),
+                    fmt::format("{} frames are too few for {} views over at least {} frames",
+                                scene.frames.size(), InputsOfStep(step) + options_.targets, span.min));
   }
   Sample sample = LoadSample(scene, *list, options_.view);
   sample.dynamic = draw.dynamic;
@@ -131,7 +133,7 @@ Sample TrainingLoader::Make(uint64_t local) const {
   std::vector<std::string> skipped;
   for (int attempt = 1;; ++attempt) {
     try {
-      Sample sample = TryScene(draw, n, InputsOfStep(step));
+      Sample sample = TryScene(draw, n, step);
       sample.skipped = std::move(skipped);
       return sample;
     } catch (const FileError& error) {

@@ -20,7 +20,7 @@ namespace wildrayzer {
 struct Sample {
   std::string scene;
   bool dynamic = false;       // from the dynamic set
-  int64_t refresh_epoch = 0;  // views of a scene repeat within one
+  int64_t refresh_epoch = 0;  // the views of a scene are the same within one
   ViewList list;              // frame indices
   std::vector<View> views;    // list.inputs, then list.targets
   // Copy-paste: View::image shows the objects, View::clean does not, overlays[i] says where they are in
@@ -34,9 +34,7 @@ struct Sample {
 // One set of training scenes.
 struct TrainingSet {
   std::shared_ptr<const SceneDataset> scenes;  // null: there is none
-  SpanLimits span = kStaticSpan;
-  SpanLimits start_span = kStaticSpan;  // see ViewSampling
-  int64_t curriculum_epochs = 0;
+  SpanSchedule span;
   bool paste = false;  // copy-paste objects into its scenes
 };
 
@@ -47,7 +45,9 @@ struct LoaderOptions {
 
   std::vector<int> input_counts = {2};  // one is drawn for every step, the same on every rank
   int targets = 6;
-  int64_t refresh_every = 1;  // passes through a set after which its scenes get fresh views; 0: never
+  // Steps during which the views of a scene stay the same, so that labels cached for them are found again; 0:
+  // fresh views in every pass through the set.
+  int64_t refresh_steps = 0;
   ViewOptions view;
   std::shared_ptr<const PastePool> pool;  // needed by sets with `paste`
   PasteOptions paste;
@@ -95,7 +95,7 @@ class TrainingLoader {
 
  private:
   Sample Make(uint64_t local) const;
-  Sample TryScene(const Draw& draw, uint64_t n, int inputs) const;
+  Sample TryScene(const Draw& draw, uint64_t n, uint64_t step) const;
   int InputsOfStep(uint64_t step) const;
 
   LoaderOptions options_;

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <map>
 #include <set>
 
@@ -39,9 +40,9 @@ Sets MakeSets(const std::string& name) {
 LoaderOptions Options(const Sets& sets) {
   LoaderOptions options;
   options.static_set.scenes = sets.still;
-  options.static_set.span = {6, 11};
+  options.static_set.span.end = {6, 11};
   options.dynamic_set.scenes = sets.moving;
-  options.dynamic_set.span = {4, 8};
+  options.dynamic_set.span.end = {4, 8};
   options.dynamic_ratio = 0.5;
   options.targets = 2;
   options.view.width = options.view.height = 32;
@@ -177,8 +178,7 @@ TEST(TrainingLoader, ViewsAreFreshOnlyWhenTheRefreshEpochChanges) {
   LoaderOptions options = Options(sets);
   options.dynamic_ratio = 0;
   options.batch_size = 5;  // one pass a step
-  options.refresh_every = 3;
-  options.steps_per_epoch = 1;
+  options.refresh_steps = 3;
   TrainingLoader loader(options);
   std::map<std::string, std::map<int64_t, std::set<std::vector<int>>>> views;
   for (int pass = 0; pass < 9; ++pass) {
@@ -197,6 +197,35 @@ TEST(TrainingLoader, ViewsAreFreshOnlyWhenTheRefreshEpochChanges) {
     }
   }
   EXPECT_GT(different.size(), 10u);  // 15 scene-epochs
+  options.refresh_steps = 0;
+  TrainingLoader fresh(options);
+  std::set<std::vector<int>> inputs;
+  for (int pass = 0; pass < 30; ++pass) {
+    for (const Sample& sample : fresh.Next().samples) {
+      EXPECT_EQ(sample.refresh_epoch, pass);
+      if (sample.scene == "scene_03") inputs.insert(sample.list.inputs);
+    }
+  }
+  EXPECT_GT(inputs.size(), 8u);  // 21 pairs of ends are possible
+}
+
+TEST(TrainingLoader, TheSpanFollowsItsSchedule) {
+  const Sets sets = MakeSets("loader_schedule");
+  LoaderOptions options = Options(sets);
+  options.dynamic_ratio = 0;
+  options.static_set.span = {{3, 3}, {11, 11}, 16};
+  for (const int64_t refresh : {0, 8}) {
+    options.refresh_steps = refresh;
+    TrainingLoader loader(options);
+    for (int step = 0; step < 20; ++step) {
+      const int64_t counted = refresh == 0 ? step : step / refresh * refresh;
+      const int expected =
+          static_cast<int>(std::lround(3 + 8 * std::min(1.0, static_cast<double>(counted) / 16)));
+      for (const Sample& sample : loader.Next().samples) {
+        EXPECT_EQ(sample.list.inputs.back() - sample.list.inputs.front(), expected) << step;
+      }
+    }
+  }
 }
 
 TEST(TrainingLoader, PastedSamplesKeepTheirCleanViews) {

@@ -13,12 +13,11 @@ namespace wildrayzer {
 namespace {
 
 void Check(const ViewSampling& sampling) {
-  const auto fine = [](const SpanLimits& span) { return span.min >= 1 && span.max >= span.min; };
   if (sampling.inputs < 2 || sampling.targets < 1 || sampling.inputs + sampling.targets > 4096) {
     throw UsageError(fmt::format("{} input and {} target views: at least 2 and 1 are needed", sampling.inputs,
                                  sampling.targets));
   }
-  if (!fine(sampling.span) || (sampling.curriculum_epochs > 0 && !fine(sampling.start_span))) {
+  if (sampling.span.min < 1 || sampling.span.max < sampling.span.min) {
     throw UsageError(
         fmt::format("frame distances {} to {}: the first must be at least 1 and not above the second",
                     sampling.span.min, sampling.span.max));
@@ -47,18 +46,17 @@ std::vector<int> Without(int frames, const std::vector<int>& sorted) {
 
 }  // namespace
 
-SpanLimits SpanAt(const ViewSampling& sampling, int64_t refresh_epoch) {
-  if (sampling.curriculum_epochs <= 0 || refresh_epoch >= sampling.curriculum_epochs) return sampling.span;
-  const double part = static_cast<double>(refresh_epoch) / static_cast<double>(sampling.curriculum_epochs);
+SpanLimits SpanSchedule::At(int64_t step) const {
+  if (step >= steps) return end;
+  const double part = static_cast<double>(step) / static_cast<double>(steps);
   const auto between = [part](int a, int b) { return static_cast<int>(std::lround(a + part * (b - a))); };
-  return {between(sampling.start_span.min, sampling.span.min),
-          between(sampling.start_span.max, sampling.span.max)};
+  return {between(start.min, end.min), between(start.max, end.max)};
 }
 
 std::optional<ViewList> SelectViews(int frames, const ViewSampling& sampling, const std::string& scene,
                                     int64_t refresh_epoch, uint64_t seed) {
   Check(sampling);
-  const SpanLimits span = SpanAt(sampling, refresh_epoch);
+  const SpanLimits span = sampling.span;
   const int views = sampling.inputs + sampling.targets;
   const int shortest = std::max(span.min, views - 1);
   const int longest = std::min(span.max, frames - 1);

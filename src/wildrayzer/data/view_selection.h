@@ -19,18 +19,21 @@ struct SpanLimits {
 inline constexpr SpanLimits kStaticSpan{25, 192};
 inline constexpr SpanLimits kDynamicSpan{8, 12};
 
+// Span limits that grow (or shrink) linearly over the first `steps` training steps; 0 steps: always `end`.
+struct SpanSchedule {
+  SpanLimits start = kStaticSpan;
+  SpanLimits end = kStaticSpan;
+  int64_t steps = 0;
+
+  // The limits at a step, rounded to whole frames.
+  SpanLimits At(int64_t step) const;
+};
+
 struct ViewSampling {
   SpanLimits span = kStaticSpan;
-  // Optional curriculum: the limits go linearly from `start_span` to `span` over this many refresh epochs (0:
-  // none).
-  SpanLimits start_span = kStaticSpan;
-  int64_t curriculum_epochs = 0;
   int inputs = 2;   // at least 2
   int targets = 6;  // at least 1
 };
-
-// The limits in force during a refresh epoch, rounded to whole frames.
-SpanLimits SpanAt(const ViewSampling& sampling, int64_t refresh_epoch);
 
 // Picks the views of one sample from a scene of `frames` frames: a distance within the limits (no longer than
 // the scene, and long enough for distinct views), a start, both ends, and distinct frames in between. Inputs

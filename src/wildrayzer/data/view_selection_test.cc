@@ -89,19 +89,13 @@ TEST(SelectViews, ImpossibleNumbersAreRefused) {
   EXPECT_THROW(SelectViews(50, Sampling({1, 20}, 2, 0), "s", 0, 0), UsageError);
 }
 
-TEST(SelectViews, TheCurriculumWidensTheSpanLinearly) {
-  ViewSampling sampling = Sampling({20, 100}, 2, 6);
-  EXPECT_EQ(SpanAt(sampling, 0), (SpanLimits{20, 100}));
-  sampling.start_span = {10, 20};
-  sampling.curriculum_epochs = 10;
-  EXPECT_EQ(SpanAt(sampling, 0), (SpanLimits{10, 20}));
-  EXPECT_EQ(SpanAt(sampling, 5), (SpanLimits{15, 60}));
-  EXPECT_EQ(SpanAt(sampling, 10), (SpanLimits{20, 100}));
-  EXPECT_EQ(SpanAt(sampling, 1000), (SpanLimits{20, 100}));
-  for (int seed = 0; seed < 100; ++seed) {
-    const auto list = SelectViews(300, sampling, "s", 0, seed);
-    EXPECT_LE(list->inputs.back() - list->inputs.front(), 20);
-  }
+TEST(SpanSchedule, WidensTheSpanLinearly) {
+  EXPECT_EQ((SpanSchedule{{1, 2}, {20, 100}, 0}.At(0)), (SpanLimits{20, 100}));
+  const SpanSchedule schedule{{10, 20}, {20, 100}, 1000};
+  EXPECT_EQ(schedule.At(0), (SpanLimits{10, 20}));
+  EXPECT_EQ(schedule.At(500), (SpanLimits{15, 60}));
+  EXPECT_EQ(schedule.At(1000), (SpanLimits{20, 100}));
+  EXPECT_EQ(schedule.At(1'000'000), (SpanLimits{20, 100}));
 }
 
 TEST(SpreadViews, CoversTheScene) {
