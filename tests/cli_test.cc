@@ -61,7 +61,11 @@ TEST(Render, LeavesEverythingThatIsPromised) {
   const GrayImage mask = ReadGray(folder / "out/masks/photo0.png");
   EXPECT_EQ(std::make_pair(mask.width, mask.height), std::make_pair(80, 60));
   const Image clean = ReadImage(folder / "out/clean/photo0.png");
-  EXPECT_EQ(clean.height, 60);
+  EXPECT_EQ(std::make_pair(clean.width, clean.height), std::make_pair(80, 60));
+  const std::vector<uint8_t> black(3);
+  EXPECT_EQ(std::vector<uint8_t>(clean.Pixel(2, 30), clean.Pixel(3, 30)),
+            black);  // outside the square that the model saw
+  EXPECT_NE(std::vector<uint8_t>(clean.Pixel(40, 30), clean.Pixel(41, 30)), black);
 
   const auto cameras = nlohmann::json::parse(ReadText(folder / "out/cameras.json"))["cameras"];
   ASSERT_EQ(cameras.size(), 3u + 4u);

@@ -22,6 +22,7 @@ int Run(int argc, char** argv) {
       "Clean novel views, cameras and motion masks from two or more photos of a place where things move."};
   app.set_version_flag("--version", std::string("wildrayzer ") + wildrayzer::kVersion);
   app.require_subcommand(1);
+  app.fallthrough();  // -q and -v may stand after the command, too
   app.footer(
       "Example:\n  wildrayzer render photos/ --model wildrayzer_2view.pt --dino dinov3-vit7b16/ --out "
       "result");

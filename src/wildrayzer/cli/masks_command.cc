@@ -75,7 +75,7 @@ void Run(const MasksOptions& options) {
   StagedFolder folder(options.out, options.overwrite);
   const ModelSource model = options.model.Resolve();
 
-  Progress progress;
+  Progress progress(IsVerbose());
   const ProgressCallback report = ReportTo(progress);
   const Reconstructor reconstructor(model, report);
   if (!reconstructor.has_motion()) {

@@ -149,7 +149,7 @@ void Run(const RenderOptions& options) {
   if (options.threshold >= 0)
     model.overrides.push_back(fmt::format("model.motion.threshold={}", options.threshold));
 
-  Progress progress;
+  Progress progress(IsVerbose());
   const ProgressCallback report = ReportTo(progress);
   report("reading photos", 0);
   RenderResult result;

@@ -47,9 +47,24 @@ std::vector<NamedCamera> AllCameras(const RenderResult& result) {
   return cameras;
 }
 
-GrayImage PhotoMask(const Scene& scene, size_t photo) {
+UncroppedMask PhotoMask(const Scene& scene, size_t photo) {
   const MotionMask& mask = scene.masks[photo];
-  return UncropMask(FromProbabilities(mask.probability, mask.width, mask.height), scene.framings[photo]).mask;
+  return UncropMask(FromProbabilities(mask.probability, mask.width, mask.height), scene.framings[photo]);
+}
+
+// The clean view where the model saw the photo, over `background`, which has the photo's size.
+Image InPhotoFrame(const Image& clean, const Framing& framing, Image background) {
+  const UncroppedImage part = UncropImage(clean, framing);
+  for (int y = 0; y < part.image.height; ++y) {
+    std::copy_n(part.image.Pixel(0, y), 3 * part.image.width, background.Pixel(part.x, part.y + y));
+  }
+  return background;
+}
+
+// The photo with the part that the model did not see darkened.
+Image SeenPart(const Image& photo, const Framing& framing) {
+  const GrayImage nothing(framing.width, framing.height);
+  return DimUnknown(photo, UncropMask(nothing, framing).known);
 }
 
 // There and back, so that the loop has no jump.
@@ -83,7 +98,7 @@ void WriteMaskFiles(const fs::path& folder, const std::vector<Photo>& photos, co
   fs::create_directories(folder / "masks");
   fs::create_directories(folder / "masks_overlay");
   for (size_t i = 0; i < photos.size(); ++i) {
-    const GrayImage mask = PhotoMask(scene, i);
+    const GrayImage mask = PhotoMask(scene, i).mask;
     WritePng(folder / "masks" / (photos[i].name + ".png"), mask);
     WritePng(folder / "masks_overlay" / (photos[i].name + ".png"), OverlayMask(photos[i].image, mask));
   }
@@ -99,8 +114,9 @@ void WriteRenderFiles(const fs::path& folder, const RenderResult& result,
   if (!result.clean.empty()) fs::create_directories(folder / "clean");
   for (size_t i = 0; i < result.clean.size(); ++i) {
     const std::string& name = result.photos[i].name;
+    const Image& photo = result.photos[i].image;
     WritePng(folder / "clean" / (name + ".png"),
-             UncropImage(result.clean[i], result.scene.framings[i]).image);
+             InPhotoFrame(result.clean[i], result.scene.framings[i], Image(photo.width, photo.height)));
     if (Role(result.scene, i) == CameraRole::kTarget)
       WritePng(folder / "views" / ("target_" + name + ".png"), result.clean[i]);
   }
@@ -158,13 +174,16 @@ void WriteRenderPage(const fs::path& folder, const RenderResult& result, const J
   page["photos"] = Json::array();
   for (size_t i = 0; i < result.photos.size(); ++i) {
     const Photo& photo = result.photos[i];
-    page["photos"].push_back(
-        {{"name", photo.name},
-         {"role", CameraRoleName(Role(scene, i))},
-         {"photo", DataUrl(photo.image)},
-         {"overlay", scene.masks.empty() ? "" : DataUrl(OverlayMask(photo.image, PhotoMask(scene, i)))},
-         {"clean",
-          result.clean.empty() ? "" : DataUrl(UncropImage(result.clean[i], scene.framings[i]).image)}});
+    const Image seen = SeenPart(photo.image, scene.framings[i]);
+    const std::string overlay =
+        scene.masks.empty() ? "" : DataUrl(OverlayMask(seen, PhotoMask(scene, i).mask));
+    const std::string clean =
+        result.clean.empty() ? "" : DataUrl(InPhotoFrame(result.clean[i], scene.framings[i], seen));
+    page["photos"].push_back({{"name", photo.name},
+                              {"role", CameraRoleName(Role(scene, i))},
+                              {"photo", DataUrl(photo.image)},
+                              {"overlay", overlay},
+                              {"clean", clean}});
   }
   page["views"] = Json::array();
   for (size_t i = 0; i < result.path_views.size(); ++i) {

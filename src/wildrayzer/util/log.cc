@@ -38,6 +38,8 @@ void InitLogging(int verbosity) {
                                        : spdlog::level::debug);
 }
 
+bool IsVerbose() { return Logger()->should_log(spdlog::level::info); }
+
 void LogInfo(const std::string& message) { Logger()->info("{}", message); }
 
 void LogDebug(const std::string& message) { Logger()->debug("{}", message); }

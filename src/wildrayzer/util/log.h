@@ -12,6 +12,9 @@ namespace wildrayzer {
 // debugging.
 void InitLogging(int verbosity);
 
+// True when information, and so progress, is wanted.
+bool IsVerbose();
+
 void LogInfo(const std::string& message);
 void LogDebug(const std::string& message);
 
