@@ -71,7 +71,6 @@ class HeaderReader : public nlohmann::json_sax<Json> {
   std::vector<Level> levels_;
   HeaderTensor tensor_;
   std::vector<int64_t> offsets_;
-  bool closed_ = false;
 };
 
 bool HeaderReader::Value(const char* what) {
