@@ -150,7 +150,7 @@ bool HeaderReader::key(string_t& name) {
   if (!level.keys.insert(name).second) Fail("key '" + name.substr(0, 200) + "' appears twice in the header");
   level.key = name;
   if (level.place == Place::kTensor && !KnownField()) {
-    LogWarning("{}: unknown field '{}' of a tensor is ignored", path_, name.substr(0, 64));
+    LogWarning("{}: unknown fields of tensors in the header are ignored", path_);
   }
   return true;
 }

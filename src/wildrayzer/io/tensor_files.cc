@@ -88,6 +88,7 @@ std::vector<TensorFile> OpenShards(const fs::path& index_path) {
 
   std::vector<TensorFile> shards;
   std::map<std::string, std::string> found;  // tensor -> shard
+  std::vector<std::string> unlisted;
   int64_t total = 0;
   for (const std::string& name : names) {
     shards.push_back(OpenSafetensors(index_path.parent_path() / name));
@@ -96,10 +97,12 @@ std::vector<TensorFile> OpenShards(const fs::path& index_path) {
       const auto [other, fresh] = found.emplace(entry.name, name);
       if (!fresh)
         throw FileError(shards.back().path(), "tensor '" + entry.name + "' is also in " + other->second);
-      if (!index.shard_of.contains(entry.name)) {
-        LogWarning("{}: tensor '{}' is not listed in {}", shards.back().path(), entry.name, kIndexName);
-      }
+      if (!index.shard_of.contains(entry.name)) unlisted.push_back(entry.name);
     }
+  }
+  if (!unlisted.empty()) {
+    LogWarning("{}: does not list {} tensors of its shards, for instance '{}'", index_path.string(),
+               unlisted.size(), Printable(unlisted.front()));
   }
   for (const auto& [tensor, shard] : index.shard_of) {
     const auto at = found.find(tensor);
