@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "wildrayzer/testing/golden.h"
+#include "wildrayzer/testing/release_checkpoint.h"
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/random.h"
 
@@ -118,6 +119,32 @@ TEST(Manifest, FillsByNameAndRefusesDifferences) {
   EXPECT_THROW(FillFromManifest(*layer, {manifest[0]}), Error);
   EXPECT_THROW(FillFromManifest(*layer, {manifest[0], manifest[1], {"extra", "k", {1}, 1, 0}}), Error);
   EXPECT_THROW(FillFromManifest(*layer, {manifest[0], {"bias", "k/b", {3}, 0.1, 1.0}}), Error);
+}
+
+TEST(ReleaseCheckpoint, ListsTheManifestWithTheGoldenWeights) {
+  WRZ_NEED_GOLDEN();
+  const fs::path layout = GoldenDir() / "state_dict_manifest.json";
+  const fs::path weights = GoldenDir() / "wildrayzer_v3.weights.json";
+  const nlohmann::json manifest = ReadJson(layout).at("models").at("inference_v3").at("state_dict");
+  const std::vector<TensorSource> sources = ReleaseStateDict(layout, "inference_v3", weights);
+  ASSERT_EQ(sources.size(), manifest.size());
+  for (size_t i = 0; i < sources.size(); ++i) {
+    EXPECT_EQ(sources[i].name, manifest.at(i).at("name"));
+    EXPECT_EQ(sources[i].shape, manifest.at(i).at("shape").get<std::vector<int64_t>>());
+  }
+  size_t compared = 0;
+  for (const ManifestEntry& entry : ReadManifest(weights)) {
+    if (entry.shape.size() != 1) continue;  // the small ones
+    for (const TensorSource& source : sources) {
+      if (source.name != entry.name || source.shape != entry.shape) continue;
+      const torch::Tensor expected = Generate(entry);
+      source.stream([&](std::span<const std::byte> bytes) {
+        EXPECT_EQ(std::memcmp(bytes.data(), expected.data_ptr(), bytes.size()), 0) << entry.name;
+        ++compared;
+      });
+    }
+  }
+  EXPECT_GT(compared, 50u);
 }
 
 }  // namespace
