@@ -1,11 +1,10 @@
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <cstdlib>
 #include <memory>
 #include <new>
 
 #include "wildrayzer/kernels/attention_paths.h"
+#include "wildrayzer/kernels/parallel.h"
 
 namespace wildrayzer {
 namespace {
@@ -53,7 +52,7 @@ AttentionResult AttentionForwardCpu(const torch::Tensor& q, const torch::Tensor&
   const Buffer packed = Allocate((key_bytes + value_bytes) * all_heads);
   char* const packed_keys = static_cast<char*>(packed.get());
   char* const packed_values = packed_keys + key_bytes * all_heads;
-  at::parallel_for(0, all_heads, 1, [&](int64_t begin, int64_t end) {
+  ParallelFor(all_heads, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       kernels.pack_keys(Rows(k, i / heads, i % heads), keys, head_size, packed_keys + i * key_bytes);
       kernels.pack_values(Rows(v, i / heads, i % heads), keys, head_size, packed_values + i * value_bytes);
@@ -62,7 +61,7 @@ AttentionResult AttentionForwardCpu(const torch::Tensor& q, const torch::Tensor&
 
   const int64_t blocks = (queries + kAttentionRows - 1) / kAttentionRows;
   const size_t scratch_bytes = kernels.forward_scratch_bytes(head_size);
-  at::parallel_for(0, all_heads * blocks, 1, [&](int64_t begin, int64_t end) {
+  ParallelFor(all_heads * blocks, [&](int64_t begin, int64_t end) {
     const Buffer scratch = Allocate(scratch_bytes);
     for (int64_t task = begin; task < end; ++task) {
       const int64_t i = task / blocks;
@@ -103,7 +102,7 @@ AttentionGradients AttentionBackwardCpu(const torch::Tensor& q, const torch::Ten
   torch::Tensor grad_v = torch::empty({q.size(0), heads, keys, head_size}, floats);
   const size_t scratch_bytes = kernels.backward_scratch_bytes(queries, keys, head_size);
   // One head is one task: nothing is summed across tasks, so the bits do not depend on the number of threads.
-  at::parallel_for(0, q.size(0) * heads, 1, [&](int64_t begin, int64_t end) {
+  ParallelFor(q.size(0) * heads, [&](int64_t begin, int64_t end) {
     const Buffer scratch = Allocate(scratch_bytes);
     for (int64_t i = begin; i < end; ++i) {
       AttentionBackwardHead head;

@@ -2,13 +2,19 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
-#include <cstdlib>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
 #include <set>
+#include <stdexcept>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "wildrayzer/kernels/attention_kernels.h"
 #include "wildrayzer/kernels/cpu_features.h"
 #include "wildrayzer/kernels/linear.h"
+#include "wildrayzer/kernels/parallel.h"
 #include "wildrayzer/kernels/threads.h"
 #include "wildrayzer/util/system.h"
 
@@ -38,6 +44,39 @@ TEST(Machine, KernelsFitTheProcessor) {
   const std::set<std::string> names = {SimdName(SimdLevel::kPortable), SimdName(SimdLevel::kAvx2),
                                        SimdName(SimdLevel::kAvx512), SimdName(SimdLevel::kAvx512Bf16)};
   EXPECT_EQ(names.size(), 4U);
+}
+
+TEST(ParallelFor, CoversEverythingOnce) {
+  const int before = torch::get_num_threads();
+  torch::set_num_threads(3);
+  for (const int64_t count : {0, 1, 2, 25, 1000}) {
+    std::vector<int> visits(count);
+    ParallelFor(count, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) ++visits[i];
+    });
+    EXPECT_EQ(visits, std::vector<int>(count, 1));
+  }
+  EXPECT_THROW(ParallelFor(100, [](int64_t, int64_t) { throw std::runtime_error("piece"); }),
+               std::runtime_error);
+  torch::set_num_threads(before);
+}
+
+TEST(ParallelFor, UsesSeveralThreads) {
+  const int before = torch::get_num_threads();
+  torch::set_num_threads(2);
+  std::set<std::thread::id> threads;
+  std::mutex mutex;
+  std::condition_variable met;
+  ParallelFor(2, [&](int64_t, int64_t) {
+    ParallelFor(2, [](int64_t, int64_t) {});  // nested: serial, on this thread
+    std::unique_lock lock(mutex);
+    threads.insert(std::this_thread::get_id());
+    met.notify_all();
+    // Holds this thread until another one has come; on a machine that is very busy that takes a while.
+    met.wait_for(lock, std::chrono::seconds(60), [&] { return threads.size() == 2; });
+  });
+  EXPECT_EQ(threads.size(), 2U);
+  torch::set_num_threads(before);
 }
 
 TEST(LinearProduct, IsDifferentiableAndKeepsTheShape) {

@@ -1,10 +1,9 @@
 #include "wildrayzer/nn/init.h"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <cmath>
 
+#include "wildrayzer/kernels/parallel.h"
 #include "wildrayzer/nn/normal_fill.h"
 #include "wildrayzer/util/random.h"
 
@@ -19,7 +18,7 @@ void FillNormal(torch::Tensor tensor, double std, uint64_t seed, std::string_vie
   const uint64_t state = Random(seed, name).state();
   constexpr int64_t kChunk = 1 << 15;  // even, as FillNormalRange demands
   const int64_t count = values.numel();
-  at::parallel_for(0, (count + kChunk - 1) / kChunk, 1, [&](int64_t begin, int64_t end) {
+  ParallelFor((count + kChunk - 1) / kChunk, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       FillNormalRange(out + i * kChunk, i * kChunk, std::min(kChunk, count - i * kChunk), std, state);
     }
