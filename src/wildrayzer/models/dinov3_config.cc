@@ -70,7 +70,8 @@ json ReadJsonObject(const std::string& path) {
 std::string Dinov3Config::Name() const {
   for (const std::string& name : VariantNames()) {
     const Dinov3Config known = Variant(name);
-    if (known.width == width && known.layers == layers && known.hidden == hidden && known.gated == gated) return name;
+    if (known.width == width && known.layers == layers && known.hidden == hidden && known.gated == gated)
+      return name;
   }
   return "width " + std::to_string(width) + ", " + std::to_string(layers) + " layers";
 }

@@ -220,8 +220,8 @@ Dinov3 LoadDinov3(const Checkpoint& checkpoint, const Dinov3Config& config,
   CheckNames(checkpoint, names, parameters);
   for (const auto& item : parameters) {
     torch::Tensor parameter = item.value();
-    parameter.set_data(Fetch(checkpoint, names.sources.at(item.key()), parameter.sizes(),
-                             WantedType(parameter, options)));
+    parameter.set_data(
+        Fetch(checkpoint, names.sources.at(item.key()), parameter.sizes(), WantedType(parameter, options)));
   }
   return model;
 }
