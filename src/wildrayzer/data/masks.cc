@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
 
+#include "wildrayzer/io/npy.h"
 #include "wildrayzer/util/error.h"
 
 namespace wildrayzer {
@@ -28,12 +28,33 @@ GrayImage ReadPictureMask(const fs::path& path) {
   return mask;
 }
 
+GrayImage ReadNpyMask(const fs::path& path) {
+  const NpyArray array = ReadNpy(path);
+  if (array.dtype != DType::kU8 && array.dtype != DType::kI8 && array.dtype != DType::kBool) {
+    throw FileError(path.string(),
+                    fmt::format("holds {}; a mask holds bool or 8-bit integers", DTypeName(array.dtype)));
+  }
+  std::vector<int64_t> shape = array.shape;
+  if (shape.size() == 3 && shape.back() == 1) shape.pop_back();
+  if (shape.size() == 3 && shape.front() == 1) shape.erase(shape.begin());
+  if (shape.size() != 2 || shape[0] < 1 || shape[1] < 1 || shape[0] > kMaxImageSide ||
+      shape[1] > kMaxImageSide) {
+    throw FileError(path.string(), "is not a mask: expected an array of shape [height, width]");
+  }
+  GrayImage mask(static_cast<int>(shape[1]), static_cast<int>(shape[0]));
+  std::transform(array.data.begin(), array.data.end(), mask.values.begin(),
+                 [](std::byte value) -> uint8_t { return value == std::byte{0} ? 0 : 255; });
+  return mask;
+}
+
 // The source pixel under the centre of output pixel `i` when `in` pixels are stretched over `out`.
 int Nearest(int64_t i, int64_t in, int64_t out) { return static_cast<int>((2 * i + 1) * in / (2 * out)); }
 
 }  // namespace
 
-GrayImage ReadMask(const fs::path& path) { return ReadPictureMask(path); }
+GrayImage ReadMask(const fs::path& path) {
+  return path.extension() == ".npy" ? ReadNpyMask(path) : ReadPictureMask(path);
+}
 
 GrayImage ResizeMask(const GrayImage& mask, int width, int height) {
   GrayImage result(width, height);

@@ -3,11 +3,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
+#include <span>
 
 #include "wildrayzer/data/folder_scenes.h"
+#include "wildrayzer/data/listed_scenes.h"
 #include "wildrayzer/data/masks.h"
 #include "wildrayzer/data/testing/small_scenes.h"
+#include "wildrayzer/io/npy.h"
 #include "wildrayzer/util/error.h"
 
 namespace wildrayzer {
@@ -104,6 +108,50 @@ TEST(Masks, ColoursAboveBlackMove) {
   GrayImage expected(4, 2);
   expected.At(1, 0) = expected.At(2, 1) = 255;
   EXPECT_EQ(ReadMask(root / "m.png"), expected);
+}
+
+void WriteMask(const fs::path& path, DType dtype, const std::vector<int64_t>& shape,
+               const std::vector<uint8_t>& bytes) {
+  fs::create_directories(path.parent_path());
+  WriteNpy(path, dtype, shape, std::as_bytes(std::span(bytes)));
+}
+
+TEST(Masks, ArraysAreRead) {
+  const fs::path root = FreshFolder("masks_npy");
+  GrayImage expected(3, 2);
+  expected.At(2, 0) = expected.At(0, 1) = 255;
+  const std::vector<uint8_t> values = {0, 0, 1, 7, 0, 0};
+  for (const std::vector<int64_t>& shape : {std::vector<int64_t>{2, 3}, {2, 3, 1}, {1, 2, 3}}) {
+    WriteMask(root / "m.npy", DType::kU8, shape, values);
+    EXPECT_EQ(ReadMask(root / "m.npy"), expected);
+  }
+  WriteMask(root / "m.npy", DType::kBool, {2, 3}, {0, 0, 1, 1, 0, 0});
+  EXPECT_EQ(ReadMask(root / "m.npy"), expected);
+  for (const std::vector<int64_t>& shape : {std::vector<int64_t>{6}, {3, 1, 2}, {0, 6}}) {
+    WriteMask(root / "bad.npy", DType::kU8, shape, shape[0] == 0 ? std::vector<uint8_t>{} : values);
+    EXPECT_THAT([&] { ReadMask(root / "bad.npy"); },
+                ThrowsMessage<FileError>(HasSubstr("bad.npy: is not a mask")));
+  }
+  WriteMask(root / "bad.npy", DType::kF32, {1, 1}, {0, 0, 0, 0});
+  EXPECT_THAT([&] { ReadMask(root / "bad.npy"); }, ThrowsMessage<FileError>(HasSubstr("bool or 8-bit")));
+  WriteFileAtomically(root / "bad.npy", "x");
+  EXPECT_THROW(ReadMask(root / "bad.npy"), FileError);
+}
+
+// D-RE10K: masks numbered from 1, in the frame of the cropped picture, missing ones refused.
+TEST(Masks, DRe10kMasksAreOnlyResized) {
+  const fs::path root = FreshFolder("masks_dre10k");
+  WriteList(root, 1, 2);
+  std::vector<uint8_t> values(64 * 64, 0);
+  for (int y = 0; y < 64; ++y) std::fill_n(values.begin() + 64 * y, 16, uint8_t{1});  // the left quarter
+  WriteMask(root / "binary_masks/scene_00/00001.npy", DType::kU8, {64, 64}, values);
+  ListedScenesOptions options;
+  options.masks.roots = {{"default", root / "binary_masks"}};
+  const SceneRecord scene = OpenListedScenes(root / "full_list.txt", options)->Read(0);
+  const std::array first = {0}, second = {1};
+  const View view = LoadViews(scene, first, Small(32)).front();
+  for (int x = 0; x < 32; ++x) EXPECT_EQ(view.mask.At(x, 9), x < 8 ? 255 : 0) << x;
+  EXPECT_THAT([&] { LoadViews(scene, second, Small(32)); }, ThrowsMessage<FileError>(HasSubstr("00002.npy")));
 }
 
 TEST(Masks, NearestPixelsAreTaken) {
