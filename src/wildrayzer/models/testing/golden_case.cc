@@ -1,0 +1,173 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "wildrayzer/models/testing/golden_model.h"
+#include "wildrayzer/util/error.h"
+
+namespace wildrayzer::testing {
+
+namespace fs = std::filesystem;
+
+fs::path ManifestPath(const fs::path& golden_file) {
+  std::string stem = golden_file.stem().string();
+  while (true) {
+    const fs::path path = golden_file.parent_path() / (stem + ".weights.json");
+    if (fs::exists(path)) return path;
+    const size_t cut = stem.find_last_of("_-.");
+    if (cut == std::string::npos)
+      throw FileError(golden_file.string(), "has no list of generated weights beside it");
+    stem.resize(cut);
+  }
+}
+
+ModelCase::ModelCase(const fs::path& path) : file(path), manifest(ReadManifest(ManifestPath(path))) {
+  TensorShapes shapes;
+  for (const ManifestEntry& entry : manifest) shapes.emplace(entry.name, entry.shape);
+  config = GuessFromCheckpoint(shapes, path.string());
+  config.token_masking = shapes.contains("noise_token") ? TokenMasking::kNoise : TokenMasking::kZero;
+  if (file.stem().find("_drop") != std::string::npos) config.token_masking = TokenMasking::kZero;
+  FindSizes();
+  config.canonical = FindCanonical();
+}
+
+GoldenFile ModelCase::WithTensor(const std::string& name) const {
+  if (file.Has(name)) return file;
+  for (const fs::directory_entry& entry : fs::directory_iterator(file.path().parent_path())) {
+    if (entry.path().extension() != ".safetensors" || entry.path() == file.path()) continue;
+    const std::string prefix = ManifestPath(file.path()).stem().stem().string();
+    if (!entry.path().stem().string().starts_with(prefix)) continue;
+    GoldenFile other(entry.path());
+    if (other.Has(name)) return other;
+  }
+  throw FileError(file.path().string(), "neither it nor a file of the same weights has '" + name + "'");
+}
+
+void ModelCase::FindSizes() {
+  for (const char* name : {"render", "render_view0", "render_input", "motion/input_logits"}) {
+    if (!file.Has(name)) continue;
+    const std::vector<int64_t> shape = file.Shape(name);
+    height = shape[shape.size() - 2];
+    width = shape[shape.size() - 1];
+    break;
+  }
+  if (height == 0) throw FileError(file.path().string(), "has no rendering that tells the image size");
+  const bool has_masks = file.Has("gt_motion_masks");
+  views = has_masks ? file.Shape("gt_motion_masks")[0] : WithTensor("c2w").Shape("c2w")[0];
+  if (file.Has("motion/input_patch_mask")) {
+    inputs = file.Shape("motion/input_patch_mask")[0];
+  } else {
+    inputs = views - file.Shape("render")[0];
+  }
+}
+
+CanonicalView ModelCase::FindCanonical() const {
+  if (file.Metadata("canonical") == "first") return CanonicalView::kFirst;
+  if (file.Metadata("canonical") == "middle") return CanonicalView::kMiddle;
+  // The canonical view is the one whose camera is the world frame.
+  const torch::Tensor c2w = WithTensor("c2w").Get("c2w");
+  const auto is_world = [&](int64_t view) {
+    return (c2w[view] - torch::eye(4)).abs().max().item<double>() < 1e-6;
+  };
+  if (is_world(0)) return CanonicalView::kFirst;
+  if (is_world(views / 2)) return CanonicalView::kMiddle;
+  throw FileError(file.path().string(), "neither the first nor the middle camera is the world frame");
+}
+
+bool ModelCase::NeedsDino() const { return config.use_motion && !file.Has("gt_motion_masks"); }
+
+torch::Tensor ModelCase::Images(WildRayZer& model) const {
+  const torch::NoGradGuard no_grad;
+  if (file.Has("encoder_input")) {  // the small model's files have no corners, but the tokens of the images
+    const torch::Tensor tokens = file.Get("encoder_input").slice(0, views);
+    const std::string key = InputKey(file, "tiny", [&](const std::string& candidate) {
+      const ViewTokens made = model->Tokenize(SmoothImage(candidate, views, height, width).unsqueeze(0));
+      return RelativeError(made.tokens.reshape_as(tokens), tokens) < 1e-4;
+    });
+    return SmoothImage(key, views, height, width).unsqueeze(0);
+  }
+  const std::string key = InputKey(WithTensor("check/image_corner"), "image", views, height, width);
+  return SmoothImage(key, views, height, width).unsqueeze(0);
+}
+
+WildRayZer GoldenModel(const ModelConfig& config, const std::vector<ManifestEntry>& manifest) {
+  static std::map<std::string, torch::Tensor> made;  // 1 GB for the full-size model, shared by all cases
+  const torch::NoGradGuard no_grad;
+  WildRayZer model(config);
+  auto parameters = model->named_parameters();
+  size_t filled = 0;
+  for (const ManifestEntry& entry : manifest) {
+    torch::Tensor* parameter = parameters.find(entry.name);
+    if (parameter == nullptr) {
+      if (entry.name == "noise_token") continue;  // the same list serves the cases that mask with zeros
+      throw Error("the model has no parameter '" + entry.name + "' of the manifest");
+    }
+    const std::string id = fmt::format("{} {} {}", entry.key, entry.scale, entry.offset);
+    torch::Tensor& value = made[id];
+    if (!value.defined() || value.sizes() != torch::IntArrayRef(entry.shape)) value = Generate(entry);
+    if (parameter->sizes() != value.sizes()) throw Error("parameter '" + entry.name + "' has another shape");
+    parameter->set_data(value);
+    ++filled;
+  }
+  if (filled != parameters.size()) throw Error("the manifest lacks parameters of the model");
+  return model;
+}
+
+namespace {
+
+// The generated weights are listed under the names of the original DINOv3 release, with q, k and v in one
+// matrix.
+std::map<std::string, torch::Tensor> PublishedNames(const std::vector<ManifestEntry>& manifest) {
+  std::map<std::string, torch::Tensor> tensors;
+  const std::map<std::string, std::string> renamed{
+      {"cls_token", "embeddings.cls_token"},
+      {"storage_tokens", "embeddings.register_tokens"},
+      {"mask_token", "embeddings.mask_token"},
+      {"patch_embed.proj.weight", "embeddings.patch_embeddings.weight"},
+      {"patch_embed.proj.bias", "embeddings.patch_embeddings.bias"}};
+  const std::vector<std::pair<std::string, std::string>> parts{{"attn.proj", "attention.o_proj"},
+                                                               {"ls1.gamma", "layer_scale1.lambda1"},
+                                                               {"ls2.gamma", "layer_scale2.lambda1"},
+                                                               {"mlp.fc1", "mlp.up_proj"},
+                                                               {"mlp.fc2", "mlp.down_proj"}};
+  for (const ManifestEntry& entry : manifest) {
+    std::string name = entry.name;
+    if (const auto found = renamed.find(name); found != renamed.end()) name = found->second;
+    if (name.starts_with("blocks.")) name.replace(0, 7, "layer.");
+    for (const auto& [from, to] : parts) {
+      if (const size_t at = name.find(from); at != std::string::npos) name.replace(at, from.size(), to);
+    }
+    const torch::Tensor value = Generate(entry);
+    const size_t qkv = name.find("attn.qkv");
+    if (qkv == std::string::npos) {
+      tensors[name] = value;
+      continue;
+    }
+    const auto thirds = value.chunk(3);
+    for (int i = 0; i < 3; ++i) {
+      std::string part = name;
+      tensors[part.replace(qkv, 8, std::string("attention.") + "qkv"[i] + "_proj")] =
+          thirds[static_cast<size_t>(i)];
+    }
+  }
+  return tensors;
+}
+
+}  // namespace
+
+torch::Tensor GoldenDinoFeatures(const torch::Tensor& images, int64_t width) {
+  const torch::NoGradGuard no_grad;
+  if (width != 384) throw Error("the goldens have a DINOv3 backbone of width 384 only");
+  static Dinov3 dino = [] {
+    Dinov3 model(Dinov3Config::Variant("vits16"));
+    const auto tensors = PublishedNames(ReadManifest(GoldenDir() / "dinov3_vits16.weights.json"));
+    for (auto& parameter : model->named_parameters()) {
+      parameter.value().copy_(tensors.at(parameter.key()).view_as(parameter.value()));
+    }
+    return model;
+  }();
+  const torch::Tensor features = dino->PatchFeatures(images.flatten(0, 1));
+  return features.unflatten(0, {images.size(0), images.size(1)});
+}
+
+}  // namespace wildrayzer::testing
