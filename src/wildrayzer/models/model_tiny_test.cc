@@ -3,7 +3,10 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include "wildrayzer/geometry/camera_tensors.h"
+#include "wildrayzer/geometry/trajectory.h"
 #include "wildrayzer/models/testing/golden_model.h"
+#include "wildrayzer/models/weights.h"
 
 namespace wildrayzer::testing {
 namespace {
@@ -83,6 +86,62 @@ TEST(TinyModel, GradientsMatch) {
     }
   }
   EXPECT_GE(cases, 1);
+}
+
+TEST(TinyModel, VideoFramesMatch) {
+  const torch::NoGradGuard no_grad;
+  int cases = 0;
+  for (const fs::path& folder : Folders()) {
+    for (const fs::path& path : FilesIn(folder, "rayzer_tiny", /*gradients=*/false)) {
+      SCOPED_TRACE(path.string());
+      const ModelCase test_case(path);
+      const torch::Tensor index = test_case.file.Get("video/frame_index");
+      WildRayZer model = GoldenModel(test_case.config, test_case.manifest);
+      const Prediction result = model->forward(test_case.Images(model), test_case.inputs);
+      const Cameras targets = result.cameras.Views(test_case.inputs, test_case.views - test_case.inputs);
+      const std::vector<Camera> keys = CamerasFromTensors(targets.c2w[0], targets.fxfycxcy[0]);
+      const int64_t frames = test_case.file.Get("video/num_frames").item<int64_t>();
+      const auto steps = static_cast<int>(frames / static_cast<int64_t>(keys.size() - 1));
+      const CameraTensors path_cameras = CamerasToTensors(InterpolatePairs(keys, steps));
+      ASSERT_EQ(path_cameras.c2w.size(0), frames);
+      const Cameras shown{path_cameras.c2w.index_select(0, index).unsqueeze(0),
+                          path_cameras.fxfycxcy.index_select(0, index).unsqueeze(0),
+                          {},
+                          {}};
+      const torch::Tensor images =
+          model->Render(result.scene.tokens, shown, test_case.height, test_case.width);
+      EXPECT_LE(RelativeError(images[0], test_case.file.Get("video/frames")), 1e-4);
+      ++cases;
+    }
+  }
+  EXPECT_GE(cases, 1);
+}
+
+TEST(TinyModel, TrainingCheckpointMatches) {
+  WRZ_NEED_GOLDEN();
+  const torch::NoGradGuard no_grad;
+  for (const fs::path& path : GoldenFiles("tiny_checkpoint")) {
+    SCOPED_TRACE(path.string());
+    const GoldenFile golden(path);
+    std::string name = path.filename().string();
+    name.erase(name.find('.'));
+    const Checkpoint checkpoint = Checkpoint::Open(path.parent_path() / (name + ".pt"));
+    WildRayZer model(ConfigOfCheckpoint(checkpoint));
+    const LoadReport report = LoadWeights(*model, checkpoint);
+    EXPECT_TRUE(report.missing.empty());
+    EXPECT_TRUE(report.unexpected.empty());
+
+    // The input is that of the small model's own vectors, whatever their key is called.
+    const std::vector<fs::path> siblings = FilesIn(path.parent_path(), "rayzer_tiny", false);
+    ASSERT_FALSE(siblings.empty());
+    const ModelCase sibling(siblings.front());
+    WildRayZer generated = GoldenModel(sibling.config, sibling.manifest);
+    const torch::Tensor images = sibling.Images(generated);
+    const int64_t targets = golden.Shape("forward/render")[0];
+    const Prediction result = model->forward(images, images.size(1) - targets);
+    EXPECT_LE(RelativeError(result.cameras.camera_info[0], golden.Get("forward/cam_info")), 1e-4);
+    EXPECT_LE(RelativeError(result.images[0], golden.Get("forward/render")), 1e-4);
+  }
 }
 
 TEST(CameraHead, EveryRepresentationAndCanonicalViewMatches) {

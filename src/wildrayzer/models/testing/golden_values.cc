@@ -16,6 +16,10 @@ bool IsProbed(const std::string& name) {
   return name.find("input") == std::string::npos && name.find("_tokens") == std::string::npos;
 }
 
+torch::Tensor EveryNth(const torch::Tensor& value, int64_t axis, int64_t step) {
+  return value.slice(axis, 0, value.size(axis), step);
+}
+
 // Rows {0, 1, T/2, T-1} and 16 channels of [T, C].
 torch::Tensor RowsOf(const torch::Tensor& tokens) {
   const int64_t rows = tokens.size(0);
@@ -71,8 +75,8 @@ torch::Tensor GoldenValues::Find(const std::string& name) const {
   if (found == values_.end()) return {};
   const int64_t number = std::stoll(match[3]);
   if (match[2] == "view") return found->second[number];
-  if (match[2] == "every") return found->second.flatten(0, -2).slice(0, 0, std::nullopt, number);
-  return found->second.slice(-1, 0, std::nullopt, number).slice(-2, 0, std::nullopt, number);
+  if (match[2] == "every") return EveryNth(found->second.flatten(0, -2), 0, number);
+  return EveryNth(EveryNth(found->second, -1, number), -2, number);
 }
 
 double GoldenValues::CompareProbe(const GoldenFile& file, const std::string& name) const {

@@ -1,0 +1,303 @@
+// Properties of the model that golden vectors of one scene cannot show.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include "wildrayzer/models/weights.h"
+#include "wildrayzer/models/wildrayzer.h"
+#include "wildrayzer/testing/generator.h"
+#include "wildrayzer/util/error.h"
+
+namespace wildrayzer {
+namespace {
+
+using ::testing::HasSubstr;
+using testing::SmoothImage;
+
+constexpr int64_t kDinoWidth = 20;
+
+ModelConfig SmallConfig() {
+  ModelConfig config;
+  config.height = 32;
+  config.width = 48;
+  config.patch = 8;
+  config.d = 64;
+  config.d_head = 16;
+  config.scene_tokens = 10;
+  config.camera_estimator_layers = 2;
+  config.scene_encoder_layers = 2;
+  config.renderer_layers = 2;
+  config.use_motion = true;
+  config.motion.dino_width = kDinoWidth;
+  config.motion.layers = 2;
+  config.motion.cross_view = true;
+  return config;
+}
+
+// Weights large enough for every part to matter (the usual initialisation leaves residual branches near
+// zero).
+WildRayZer SmallModel(const ModelConfig& config) {
+  const torch::NoGradGuard no_grad;
+  WildRayZer model(config);
+  for (auto& parameter : model->named_parameters()) {
+    torch::Tensor& value = parameter.value();
+    const double scale = value.dim() > 1 ? std::sqrt(3.0 / static_cast<double>(value[0].numel())) : 0.1;
+    const bool norm_weight = value.dim() == 1 && parameter.key().ends_with("weight");
+    value.copy_(testing::GeneratedTensor("small/" + parameter.key(), value.sizes().vec(), scale,
+                                         norm_weight ? 1 : 0));
+  }
+  return model;
+}
+
+torch::Tensor Images(const std::string& key, int64_t scenes, int64_t views, int64_t height, int64_t width) {
+  return SmoothImage(key, scenes * views, height, width).view({scenes, views, 3, height, width});
+}
+
+torch::Tensor Features(const std::string& key, int64_t scenes, int64_t views, int64_t rows, int64_t columns) {
+  return testing::GeneratedTensor(key, {scenes, views, kDinoWidth, rows, columns}, 2.0);
+}
+
+// Largest difference. Sums run in another order for another batch size, so equal means equal up to rounding
+// of values of order 1.
+double Difference(const torch::Tensor& a, const torch::Tensor& b) {
+  EXPECT_EQ(a.sizes(), b.sizes());
+  return (a - b).abs().max().item<double>();
+}
+constexpr double kRounding = 2e-5;
+
+TEST(WildRayZer, SamplesOfABatchAreIndependent) {
+  const torch::NoGradGuard no_grad;
+  for (const bool cross_view : {true, false}) {
+    ModelConfig config = SmallConfig();
+    config.motion.cross_view = cross_view;
+    WildRayZer model = SmallModel(config);
+    const torch::Tensor images = Images("batch", 2, 5, 32, 48);
+    ForwardOptions options;
+    options.dino_features = Features("batch/dino", 2, 5, 4, 6);
+    options.render_inputs = true;
+    const Prediction both = model->forward(images, 2, options);
+    for (int64_t scene = 0; scene < 2; ++scene) {
+      ForwardOptions one = options;
+      one.dino_features = options.dino_features.narrow(0, scene, 1);
+      const Prediction alone = model->forward(images.narrow(0, scene, 1), 2, one);
+      EXPECT_LT(Difference(both.cameras.c2w[scene], alone.cameras.c2w[0]), kRounding);
+      EXPECT_LT(Difference(both.scene.motion_logits[scene], alone.scene.motion_logits[0]), kRounding);
+      EXPECT_LT(Difference(both.target_logits[scene], alone.target_logits[0]), kRounding);
+      EXPECT_TRUE(torch::equal(both.scene.patch_is_dynamic[scene], alone.scene.patch_is_dynamic[0]));
+      EXPECT_LT(Difference(both.scene.tokens[scene], alone.scene.tokens[0]), kRounding);
+      EXPECT_LT(Difference(both.images[scene], alone.images[0]), kRounding);
+      EXPECT_LT(Difference(both.input_images[scene], alone.input_images[0]), kRounding);
+    }
+    // The release fed the first B K views of the flattened list to the estimator: scene 1 got scene 0's
+    // targets.
+    EXPECT_GT(Difference(both.scene.motion_logits[0], both.scene.motion_logits[1]), 1e-2);
+    EXPECT_FALSE(torch::equal(both.scene.patch_is_dynamic[0], both.scene.patch_is_dynamic[1]));
+  }
+}
+
+TEST(WildRayZer, CrossViewLetsViewsSeeEachOther) {
+  const torch::NoGradGuard no_grad;
+  for (const bool cross_view : {true, false}) {
+    ModelConfig config = SmallConfig();
+    config.motion.cross_view = cross_view;
+    WildRayZer model = SmallModel(config);
+    const ViewTokens views = model->Tokenize(Images("cross", 1, 2, 32, 48));
+    const Cameras cameras = model->EstimateCameras(views);
+    const torch::Tensor features = Features("cross/dino", 1, 2, 4, 6);
+    torch::Tensor other = features.clone();
+    other.select(1, 1).neg_();
+    const torch::Tensor before = model->PredictMotion(views, cameras, features, ViewRole::kInput);
+    const torch::Tensor after = model->PredictMotion(views, cameras, other, ViewRole::kInput);
+    EXPECT_GT(Difference(before.select(1, 1), after.select(1, 1)), 1e-2);
+    if (cross_view) {
+      EXPECT_GT(Difference(before.select(1, 0), after.select(1, 0)), 1e-4);
+    } else {
+      EXPECT_EQ(Difference(before.select(1, 0), after.select(1, 0)), 0.0);
+    }
+  }
+}
+
+TEST(WildRayZer, TakesAnyNumberOfViewsAndAnyGrid) {
+  const torch::NoGradGuard no_grad;
+  WildRayZer model = SmallModel(SmallConfig());
+  struct Size {
+    int64_t inputs, targets, height, width;
+  };
+  for (const Size& size :
+       {Size{2, 1, 32, 48}, Size{3, 2, 48, 32}, Size{4, 1, 16, 64}, Size{1, 1, 8, 8}, Size{2, 0, 32, 32}}) {
+    ForwardOptions options;
+    const int64_t views = size.inputs + size.targets;
+    options.dino_features = Features("any/dino", 1, views, size.height / 8, size.width / 8);
+    const Prediction result =
+        model->forward(Images("any", 1, views, size.height, size.width), size.inputs, options);
+    EXPECT_EQ(result.images.sizes(), (torch::IntArrayRef{1, size.targets, 3, size.height, size.width}));
+    EXPECT_EQ(result.scene.motion_logits.sizes(),
+              (torch::IntArrayRef{1, size.inputs, 1, size.height, size.width}));
+    EXPECT_TRUE(result.images.isfinite().all().item<bool>());
+    EXPECT_TRUE(result.scene.tokens.isfinite().all().item<bool>());
+  }
+}
+
+TEST(WildRayZer, ResizesDinoFeaturesOfAnotherGrid) {
+  const torch::NoGradGuard no_grad;
+  WildRayZer model = SmallModel(SmallConfig());
+  const ViewTokens views = model->Tokenize(Images("grid", 1, 2, 32, 48));
+  const Cameras cameras = model->EstimateCameras(views);
+  // A constant map stays constant under interpolation, so its grid cannot matter.
+  const torch::Tensor constant = Features("grid/dino", 1, 2, 1, 1);
+  const torch::Tensor own =
+      model->PredictMotion(views, cameras, constant.expand({1, 2, kDinoWidth, 4, 6}), ViewRole::kInput);
+  const torch::Tensor other =
+      model->PredictMotion(views, cameras, constant.expand({1, 2, kDinoWidth, 2, 3}), ViewRole::kInput);
+  EXPECT_LT(Difference(own, other), kRounding);
+}
+
+TEST(WildRayZer, LastBlocksMayBeShortened) {
+  const torch::NoGradGuard no_grad;
+  WildRayZer model = SmallModel(SmallConfig());
+  const torch::Tensor images = Images("savings", 2, 5, 32, 48);
+  ForwardOptions options;
+  options.dino_features = Features("savings/dino", 2, 5, 4, 6);
+  Trace whole;  // recording computes every block in full
+  whole.record = [](const std::string&, const torch::Tensor&) {};
+  const Prediction shortened = model->forward(images, 3, options);
+  const Prediction full = model->forward(images, 3, options, whole);
+  EXPECT_LT(Difference(shortened.cameras.camera_info, full.cameras.camera_info), kRounding);
+  EXPECT_LT(Difference(shortened.scene.tokens, full.scene.tokens), kRounding);
+  EXPECT_LT(Difference(shortened.images, full.images), kRounding);
+}
+
+TEST(WildRayZer, TargetsDoNotSeeEachOther) {
+  const torch::NoGradGuard no_grad;
+  WildRayZer model = SmallModel(SmallConfig());
+  const Prediction result = model->forward(Images("targets", 1, 6, 32, 48), 2);
+  const torch::Tensor one =
+      model->Render(result.scene.tokens, result.cameras.Views(4, 1), 32, 48);  // the third of four targets
+  EXPECT_LT(Difference(one.select(1, 0), result.images.select(1, 2)), kRounding);
+}
+
+TEST(WildRayZer, RendersManyTargetsInChunks) {
+  const torch::NoGradGuard no_grad;
+  WildRayZer model = SmallModel(SmallConfig());
+  const Prediction result = model->forward(Images("chunks", 1, 3, 32, 48), 2);
+  // 34 tokens a target: 70 targets need three chunks.
+  const Cameras one = result.cameras.Views(2, 1);
+  const Cameras many{one.c2w.expand({1, 70, 4, 4}), one.fxfycxcy.expand({1, 70, 4}), {}, {}};
+  int steps = 0;
+  Trace trace;
+  trace.step = [&] { ++steps; };
+  const torch::Tensor images = model->Render(result.scene.tokens, many, 32, 48, trace);
+  EXPECT_EQ(steps, 70);
+  EXPECT_LT(Difference(images, result.images.expand_as(images)), kRounding);
+}
+
+TEST(WildRayZer, MaskingHidesTheMaskedPixels) {
+  const torch::NoGradGuard no_grad;
+  for (const TokenMasking masking : {TokenMasking::kZero, TokenMasking::kNoise}) {
+    ModelConfig config = SmallConfig();
+    config.token_masking = masking;
+    WildRayZer model = SmallModel(config);
+    const torch::Tensor images = Images("mask", 1, 2, 32, 48);
+    const ViewTokens views = model->Tokenize(images);
+    const Cameras cameras = model->EstimateCameras(views);
+    torch::Tensor masks = torch::zeros({1, 2, 1, 32, 48}, torch::kUInt8);
+    masks.slice(3, 8, 16).slice(4, 16, 24).fill_(1);  // exactly one patch of each view
+
+    torch::Tensor changed = images.clone();
+    changed.slice(3, 8, 16).slice(4, 16, 24).mul_(0.5);
+    MotionSource motion;
+    motion.masks = masks;
+    const EncodedScene before = model->EncodeScene(views, cameras, motion);
+    const EncodedScene after = model->EncodeScene(model->Tokenize(changed), cameras, motion);
+    EXPECT_EQ(before.patch_is_dynamic.sum().item<int64_t>(), 2);
+    EXPECT_LT(Difference(before.tokens, after.tokens), kRounding);
+    // Without masks the change is seen.
+    EXPECT_GT(Difference(model->EncodeScene(views, cameras).tokens,
+                         model->EncodeScene(model->Tokenize(changed), cameras).tokens),
+              1e-3);
+  }
+}
+
+TEST(WildRayZer, AllTokensMayBeMasked) {
+  const torch::NoGradGuard no_grad;
+  for (const TokenMasking masking : {TokenMasking::kZero, TokenMasking::kNoise}) {
+    ModelConfig config = SmallConfig();
+    config.token_masking = masking;
+    WildRayZer model = SmallModel(config);
+    ForwardOptions options;
+    options.input_masks = torch::ones({1, 2, 1, 32, 48});
+    const Prediction a = model->forward(Images("all/a", 1, 3, 32, 48), 2, options);
+    const Prediction b = model->forward(Images("all/b", 1, 3, 32, 48), 2, options);
+    EXPECT_TRUE(a.images.isfinite().all().item<bool>());
+    EXPECT_LT(Difference(a.scene.tokens, b.scene.tokens), kRounding);  // nothing of the photos is left
+  }
+}
+
+TEST(WildRayZer, MaskThresholdIsExclusive) {
+  ModelConfig config = SmallConfig();
+  config.motion.threshold = 0.25;
+  WildRayZer model = SmallModel(config);
+  torch::Tensor masks = torch::zeros({1, 1, 1, 16, 8});
+  masks.slice(3, 0, 2).fill_(1.0);   // 16 of 64 pixels of the upper patch: exactly 0.25
+  masks.slice(3, 8, 11).fill_(1.0);  // 24 of 64 pixels of the lower patch
+  const torch::Tensor pooled = model->PoolToPatches(masks);
+  EXPECT_EQ(pooled.sizes(), (torch::IntArrayRef{1, 1, 2, 1}));
+  EXPECT_FLOAT_EQ(pooled[0][0][0][0].item<float>(), 0.25f);
+  EXPECT_FLOAT_EQ(pooled[0][0][1][0].item<float>(), 0.375f);
+  const ViewTokens views = model->Tokenize(Images("threshold", 1, 1, 16, 8));
+  MotionSource motion;
+  motion.masks = masks;
+  const EncodedScene scene = model->EncodeScene(views, model->EstimateCameras(views), motion);
+  EXPECT_FALSE(scene.patch_is_dynamic[0][0][0][0].item<bool>());
+  EXPECT_TRUE(scene.patch_is_dynamic[0][0][1][0].item<bool>());
+}
+
+TEST(WildRayZer, GradientsReachEveryParameter) {
+  ModelConfig config = SmallConfig();
+  config.token_masking = TokenMasking::kNoise;
+  config.motion.threshold = 0.5;
+  WildRayZer model = SmallModel(config);
+  ForwardOptions options;
+  options.dino_features = Features("grad/dino", 2, 3, 4, 6);
+  const Prediction result = model->forward(Images("grad", 2, 3, 32, 48), 2, options);
+  ASSERT_TRUE(result.scene.patch_is_dynamic.any().item<bool>());
+  ASSERT_FALSE(result.scene.patch_is_dynamic.all().item<bool>());
+  (result.images.square().mean() + result.scene.motion_logits.square().mean() +
+   result.target_logits.square().mean())
+      .backward();
+  for (const auto& parameter : model->named_parameters()) {
+    ASSERT_TRUE(parameter.value().grad().defined()) << parameter.key();
+    EXPECT_GT(parameter.value().grad().abs().max().item<double>(), 0.0) << parameter.key();
+  }
+}
+
+TEST(WildRayZer, TraceCountsBlocksAndTargets) {
+  const torch::NoGradGuard no_grad;
+  WildRayZer model = SmallModel(SmallConfig());
+  ForwardOptions options;
+  options.dino_features = Features("steps/dino", 1, 5, 4, 6);
+  int steps = 0;
+  Trace trace;
+  trace.step = [&] { ++steps; };
+  model->forward(Images("steps", 1, 5, 32, 48), 2, options, trace);
+  EXPECT_EQ(steps, 2 /*cameras*/ + 2 /*motion of the inputs*/ + 2 /*scene*/ + 3 /*targets*/);
+}
+
+TEST(WildRayZer, BadInputIsNamed) {
+  ModelConfig config = SmallConfig();
+  WildRayZer model = SmallModel(config);
+  EXPECT_THROW(model->Tokenize(torch::rand({1, 2, 3, 30, 48})), UsageError);
+  EXPECT_THROW(model->Tokenize(torch::rand({1, 2, 1, 32, 48})), UsageError);
+  EXPECT_THROW(model->forward(Images("bad", 1, 2, 32, 48), 3), UsageError);
+  const ViewTokens views = model->Tokenize(Images("bad", 1, 2, 32, 48));
+  const Cameras cameras = model->EstimateCameras(views);
+  EXPECT_THROW(
+      model->PredictMotion(views, cameras, torch::rand({1, 2, kDinoWidth + 1, 4, 6}), ViewRole::kInput),
+      UsageError);
+  config.use_motion = false;
+  WildRayZer plain = SmallModel(config);
+  EXPECT_THROW(plain->PredictMotion(views, cameras, Features("x", 1, 2, 4, 6), ViewRole::kInput), UsageError);
+}
+
+}  // namespace
+}  // namespace wildrayzer
