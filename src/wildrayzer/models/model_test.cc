@@ -57,19 +57,21 @@ torch::Tensor Features(const std::string& key, int64_t scenes, int64_t views, in
   return testing::GeneratedTensor(key, {scenes, views, kDinoWidth, rows, columns}, 2.0);
 }
 
-// Largest difference. Sums run in another order for another batch size, so equal means equal up to rounding
-// of values of order 1.
+// Largest difference, relative to the largest value.
 double Difference(const torch::Tensor& a, const torch::Tensor& b) {
   EXPECT_EQ(a.sizes(), b.sizes());
-  return (a - b).abs().max().item<double>();
+  return (a - b).abs().max().item<double>() / (1e-6 + b.abs().max().item<double>());
 }
-constexpr double kRounding = 2e-5;
+// Sums run in another order for another batch size, so equal means equal up to the rounding that a dozen
+// layers pile up.
+constexpr double kRounding = 5e-5;
 
 TEST(WildRayZer, SamplesOfABatchAreIndependent) {
   const torch::NoGradGuard no_grad;
   for (const bool cross_view : {true, false}) {
     ModelConfig config = SmallConfig();
     config.motion.cross_view = cross_view;
+    config.motion.threshold = 0.5;
     WildRayZer model = SmallModel(config);
     const torch::Tensor images = Images("batch", 2, 5, 32, 48);
     ForwardOptions options;
@@ -84,6 +86,7 @@ TEST(WildRayZer, SamplesOfABatchAreIndependent) {
       EXPECT_LT(Difference(both.scene.motion_logits[scene], alone.scene.motion_logits[0]), kRounding);
       EXPECT_LT(Difference(both.target_logits[scene], alone.target_logits[0]), kRounding);
       EXPECT_TRUE(torch::equal(both.scene.patch_is_dynamic[scene], alone.scene.patch_is_dynamic[0]));
+      EXPECT_TRUE(alone.scene.patch_is_dynamic.any().item<bool>());
       EXPECT_LT(Difference(both.scene.tokens[scene], alone.scene.tokens[0]), kRounding);
       EXPECT_LT(Difference(both.images[scene], alone.images[0]), kRounding);
       EXPECT_LT(Difference(both.input_images[scene], alone.input_images[0]), kRounding);

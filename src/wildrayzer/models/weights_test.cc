@@ -217,6 +217,13 @@ TEST(LoadWeights, Bf16KeepsGeometryAndNormsInFp32) {
   EXPECT_GT(testing::RelativeError(a.images, b.images), 0.0);
   EXPECT_EQ(a.images.scalar_type(), torch::kFloat32);
   EXPECT_EQ(a.cameras.c2w.scalar_type(), torch::kFloat32);
+
+  // Converting afterwards is the same as loading in bf16.
+  LoadOptions copy;
+  copy.writable = true;
+  LoadWeights(*exact, checkpoint, copy);
+  ConvertWeights(*exact, Precision::kBf16);
+  EXPECT_TRUE(torch::equal(exact->forward(images, 2, forward).images, a.images));
 }
 
 TEST(LoadWeights, MissingNoiseTokenIsTheSameEveryTime) {
