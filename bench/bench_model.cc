@@ -28,7 +28,7 @@ WildRayZer& Model(int64_t bits) {
   config.motion.dino_width = kDinoWidth;
   WildRayZer model(config);
   RandomInit(model, /*seed=*/1);
-  if (bits == 16) ConvertWeights(*model, Precision::kBf16);
+  if (bits == 16) CastWeights(*model, Precision::kBf16);
   return models.emplace(bits, model).first->second;
 }
 

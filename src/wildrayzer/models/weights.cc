@@ -171,14 +171,6 @@ LoadReport LoadWeights(torch::nn::Module& model, const Checkpoint& checkpoint, c
   return report;
 }
 
-void ConvertWeights(torch::nn::Module& model, Precision precision) {
-  torch::NoGradGuard no_grad;
-  for (auto& [name, tensor] : ModelTensors(model)) {
-    torch::Tensor parameter = tensor;
-    parameter.set_data(tensor.to(WantedType(name, tensor, precision)));
-  }
-}
-
 TensorShapes ModelTensorShapes(const Checkpoint& checkpoint) {
   TensorShapes shapes;
   for (const auto& [name, stored] : ModelNames(checkpoint))

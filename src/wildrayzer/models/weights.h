@@ -42,9 +42,6 @@ struct LoadReport {
 LoadReport LoadWeights(torch::nn::Module& model, const Checkpoint& checkpoint,
                        const LoadOptions& options = {});
 
-// Converts the parameters of a model that is already filled (random weights) to a precision.
-void ConvertWeights(torch::nn::Module& model, Precision precision);
-
 // What LoadWeights would meet, without reading any data.
 LoadReport CompareNames(const torch::nn::Module& model, const Checkpoint& checkpoint);
 

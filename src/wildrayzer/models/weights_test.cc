@@ -222,7 +222,7 @@ TEST(LoadWeights, Bf16KeepsGeometryAndNormsInFp32) {
   LoadOptions copy;
   copy.writable = true;
   LoadWeights(*exact, checkpoint, copy);
-  ConvertWeights(*exact, Precision::kBf16);
+  CastWeights(*exact, Precision::kBf16);
   EXPECT_TRUE(torch::equal(exact->forward(images, 2, forward).images, a.images));
 }
 

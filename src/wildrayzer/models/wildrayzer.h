@@ -83,7 +83,8 @@ class WildRayZerImpl : public RayZerImpl {
                            const Trace& trace = {});
 
   // images [B, V, 3, H, W] in [0, 1]: the first num_inputs views condition the scene, the others are
-  // rendered.
+  // rendered. The trace follows the cameras, the motion of the inputs, the scene and the target renderings;
+  // the motion of the targets and the renderings of the inputs pass unseen.
   Prediction forward(const torch::Tensor& images, int64_t num_inputs, const ForwardOptions& options = {},
                      const Trace& trace = {});
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "wildrayzer/models/dinov3_test_files.h"
+#include "wildrayzer/models/dinov3_weights.h"
 #include "wildrayzer/models/testing/golden_model.h"
 #include "wildrayzer/util/error.h"
 
@@ -115,57 +117,32 @@ WildRayZer GoldenModel(const ModelConfig& config, const std::vector<ManifestEntr
 
 namespace {
 
-// The generated weights are listed under the names of the original DINOv3 release, with q, k and v in one
-// matrix.
-std::map<std::string, torch::Tensor> PublishedNames(const std::vector<ManifestEntry>& manifest) {
-  std::map<std::string, torch::Tensor> tensors;
-  const std::map<std::string, std::string> renamed{
-      {"cls_token", "embeddings.cls_token"},
-      {"storage_tokens", "embeddings.register_tokens"},
-      {"mask_token", "embeddings.mask_token"},
-      {"patch_embed.proj.weight", "embeddings.patch_embeddings.weight"},
-      {"patch_embed.proj.bias", "embeddings.patch_embeddings.bias"}};
-  const std::vector<std::pair<std::string, std::string>> parts{{"attn.proj", "attention.o_proj"},
-                                                               {"ls1.gamma", "layer_scale1.lambda1"},
-                                                               {"ls2.gamma", "layer_scale2.lambda1"},
-                                                               {"mlp.fc1", "mlp.up_proj"},
-                                                               {"mlp.fc2", "mlp.down_proj"}};
-  for (const ManifestEntry& entry : manifest) {
-    std::string name = entry.name;
-    if (const auto found = renamed.find(name); found != renamed.end()) name = found->second;
-    if (name.starts_with("blocks.")) name.replace(0, 7, "layer.");
-    for (const auto& [from, to] : parts) {
-      if (const size_t at = name.find(from); at != std::string::npos) name.replace(at, from.size(), to);
-    }
-    const torch::Tensor value = Generate(entry);
-    const size_t qkv = name.find("attn.qkv");
-    if (qkv == std::string::npos) {
-      tensors[name] = value;
-      continue;
-    }
-    const auto thirds = value.chunk(3);
-    for (int i = 0; i < 3; ++i) {
-      std::string part = name;
-      tensors[part.replace(qkv, 8, std::string("attention.") + "qkv"[i] + "_proj")] =
-          thirds[static_cast<size_t>(i)];
-    }
+// The backbone of the goldens whose features are `width` wide, written and loaded in the original release's
+// layout.
+Dinov3 GoldenDinov3(int64_t width) {
+  for (const fs::directory_entry& entry : fs::directory_iterator(GoldenDir())) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with("dinov3_") || !name.ends_with(".weights.json")) continue;
+    const std::vector<ManifestEntry> manifest = ReadManifest(entry.path());
+    const auto has_width = [&](const ManifestEntry& tensor) {
+      return tensor.name == "cls_token" && tensor.shape.back() == width;
+    };
+    if (std::none_of(manifest.begin(), manifest.end(), has_width)) continue;
+    const TemporaryFolder folder;
+    WriteMetaSafetensors(folder.path() / "dinov3.safetensors", manifest, /*periods=*/16);
+    return LoadDinov3(folder.path() / "dinov3.safetensors");
   }
-  return tensors;
+  throw Error(fmt::format("{}: no DINOv3 weights of width {}", GoldenDir().string(), width));
 }
 
 }  // namespace
 
 torch::Tensor GoldenDinoFeatures(const torch::Tensor& images, int64_t width) {
   const torch::NoGradGuard no_grad;
-  if (width != 384) throw Error("the goldens have a DINOv3 backbone of width 384 only");
-  static Dinov3 dino = [] {
-    Dinov3 model(Dinov3Config::Variant("vits16"));
-    const auto tensors = PublishedNames(ReadManifest(GoldenDir() / "dinov3_vits16.weights.json"));
-    for (auto& parameter : model->named_parameters()) {
-      parameter.value().copy_(tensors.at(parameter.key()).view_as(parameter.value()));
-    }
-    return model;
-  }();
+  static std::map<int64_t, Dinov3> backbones;
+  auto found = backbones.find(width);
+  if (found == backbones.end()) found = backbones.emplace(width, GoldenDinov3(width)).first;
+  Dinov3& dino = found->second;
   const torch::Tensor features = dino->PatchFeatures(images.flatten(0, 1));
   return features.unflatten(0, {images.size(0), images.size(1)});
 }
