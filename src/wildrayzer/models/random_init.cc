@@ -1,5 +1,3 @@
-#include <ATen/Parallel.h>
-
 #include <cmath>
 #include <string_view>
 
@@ -49,15 +47,9 @@ void Initialise(const std::string& name, torch::Tensor parameter, const ModelCon
 }  // namespace
 
 void RandomInit(WildRayZer& model, uint64_t seed) {
-  const auto parameters = model->named_parameters();
-  const ModelConfig& config = model->config();
-  at::parallel_for(0, static_cast<int64_t>(parameters.size()), /*grain_size=*/1,
-                   [&](int64_t begin, int64_t end) {
-                     for (int64_t i = begin; i < end; ++i) {
-                       const auto& item = parameters[static_cast<size_t>(i)];
-                       Initialise(item.key(), item.value(), config, seed);
-                     }
-                   });
+  for (const auto& item : model->named_parameters()) {
+    Initialise(item.key(), item.value(), model->config(), seed);
+  }
 }
 
 }  // namespace wildrayzer
