@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <list>
 
 #include "wildrayzer/io/torch_test_files.h"
 #include "wildrayzer/util/error.h"
@@ -43,8 +44,11 @@ std::string PickleRefusal(const std::string& body, const PickleLimits& limits = 
   return Refusal(Archive(Pickle(body)), limits);
 }
 
+// Keeps a copy of the content until the end of the program, because archives look into it.
 TorchArchive Parse(const std::string& content) {
-  return TorchArchive::Parse(MappedFile::FromMemory("test.pt", std::as_bytes(std::span(content))));
+  static std::list<std::string> kept;
+  kept.push_back(content);
+  return TorchArchive::Parse(MappedFile::FromMemory("test.pt", std::as_bytes(std::span(kept.back()))));
 }
 
 // A tensor beside the value under test, so that the file has a state dict.
