@@ -4,7 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "wildrayzer/io/torch_test_open.h"
+#include "wildrayzer/io/open_torch_test_files.h"
 
 namespace wildrayzer {
 namespace {
