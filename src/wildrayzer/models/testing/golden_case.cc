@@ -54,13 +54,15 @@ void ModelCase::FindSizes() {
     break;
   }
   if (height == 0) throw FileError(file.path().string(), "has no rendering that tells the image size");
-  const bool has_masks = file.Has("gt_motion_masks");
-  views = has_masks ? file.Shape("gt_motion_masks")[0] : WithTensor("c2w").Shape("c2w")[0];
-  if (file.Has("motion/input_patch_mask")) {
-    inputs = file.Shape("motion/input_patch_mask")[0];
+  const int64_t masked = file.Has("motion/input_patch_mask") ? file.Shape("motion/input_patch_mask")[0] : 0;
+  if (file.Has("gt_motion_masks")) {
+    views = file.Shape("gt_motion_masks")[0];
+  } else if (masked > 0 && file.Has("render")) {
+    views = masked + file.Shape("render")[0];
   } else {
-    inputs = views - file.Shape("render")[0];
+    views = WithTensor("c2w").Shape("c2w")[0];
   }
+  inputs = masked > 0 ? masked : views - file.Shape("render")[0];
 }
 
 CanonicalView ModelCase::FindCanonical() const {
@@ -72,7 +74,7 @@ CanonicalView ModelCase::FindCanonical() const {
     return (c2w[view] - torch::eye(4)).abs().max().item<double>() < 1e-6;
   };
   if (is_world(0)) return CanonicalView::kFirst;
-  if (is_world(views / 2)) return CanonicalView::kMiddle;
+  if (is_world(c2w.size(0) / 2)) return CanonicalView::kMiddle;
   throw FileError(file.path().string(), "neither the first nor the middle camera is the world frame");
 }
 
