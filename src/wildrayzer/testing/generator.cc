@@ -1,7 +1,6 @@
 #include "wildrayzer/testing/generator.h"
 
-#include <ATen/Parallel.h>
-
+#include "wildrayzer/kernels/parallel.h"
 #include "wildrayzer/util/random.h"
 
 namespace wildrayzer::testing {
@@ -31,7 +30,7 @@ torch::Tensor GeneratedTensor(std::string_view key, const std::vector<int64_t>& 
   const torch::Tensor tensor = torch::empty(shape, torch::kFloat32);
   float* out = tensor.data_ptr<float>();
   const uint64_t seed = Fnv1a64(key);
-  at::parallel_for(0, tensor.numel(), 1 << 16, [&](int64_t begin, int64_t end) {
+  ParallelFor(tensor.numel(), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       // Two roundings in double, as documented: a fused multiply-add would round once.
       const volatile double product = ValueAt(seed, static_cast<uint64_t>(i)) * scale;
