@@ -10,6 +10,8 @@ find_package(spdlog REQUIRED)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 find_package(ZLIB REQUIRED)
 find_package(embree 3 REQUIRED)
+find_library(LIBZIP_LIBRARY zip REQUIRED)  # the CMake file of libzip-dev fails without libzip's tools
+find_package(tinyobjloader REQUIRED)
 find_package(Torch REQUIRED)
 set(BLA_VENDOR OpenBLAS)
 find_package(BLAS REQUIRED)  # linked directly so that the slow reference BLAS cannot be picked up instead

@@ -4,6 +4,7 @@
 #include <new>
 
 #include "wildrayzer/cli/command.h"
+#include "wildrayzer/cli/rooms_command.h"
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/interrupt.h"
 #include "wildrayzer/util/log.h"
@@ -36,6 +37,7 @@ int Run(int argc, char** argv) {
   wildrayzer::AddMasksCommand(app);
   wildrayzer::AddInspectCommand(app);
   wildrayzer::AddConvertCommand(app);
+  wildrayzer::AddRoomsCommand(app);
   try {
     app.parse(argc, argv);
     return 0;

@@ -89,6 +89,11 @@ const Vec3& LightField::Coarse(const Vec3& point, const Vec3& normal, uint32_t i
   return coarse_.emplace(key, sum).first->second;
 }
 
+Vec3 LightField::Known(const Vec3& point, const Vec3& normal, uint32_t instance) const {
+  const auto found = coarse_.find(CellKey(point, normal, instance, kCoarseCell));
+  return found == coarse_.end() ? ambient_ : Vec3(found->second.cwiseMin(bounce_limit_) + ambient_);
+}
+
 Irradiance LightField::Gather(const Vec3& point, const Vec3& normal, uint64_t key) {
   Irradiance result;
   for (size_t l = 0; l < lights_.size(); ++l) {

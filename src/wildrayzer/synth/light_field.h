@@ -47,6 +47,9 @@ class LightField {
   const Vec3& ambient() const { return ambient_; }
   // E of the comment above.
   Vec3 Total(const Irradiance& irradiance) const;
+  // Direct light near a point as far as it is known already, else ambient(); never adds to what is
+  // remembered, so that movers leave the static light as it is without them.
+  Vec3 Known(const Vec3& point, const Vec3& normal, uint32_t instance) const;
   size_t cells() const { return cells_.size(); }
 
  private:

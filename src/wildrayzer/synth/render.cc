@@ -155,8 +155,7 @@ Vec3 Renderer::MoverLight(const Surface& surface, uint64_t key, uint32_t index) 
     } else if (hit) {
       const Surface s = Shade(*scene_.world, hit, from, direction, 0.3F);
       if (s.glow > 0) continue;
-      bounced +=
-          s.albedo.cwiseProduct(light_.Total(light_.At(s.position, s.normal, hit.instance, {0.5F, 0.5F})));
+      bounced += s.albedo.cwiseProduct(light_.Known(s.position, hit.normal, hit.instance));
     }
   }
   return sum + bounced / kMoverBounces;
@@ -196,6 +195,7 @@ Frame Renderer::Render(size_t frame) {
   out.clean = Image(w, h);
   out.mask.assign(pixels, 0);
   out.shadow.assign(pixels, 0);
+  out.cover.assign(pixels, 0);
   out.depth.assign(pixels, 0);
   mover_bounds_.clear();
   for (uint32_t m = 0; m < scene_.movers.size(); ++m) {
@@ -205,6 +205,7 @@ Frame Renderer::Render(size_t frame) {
   }
   if (!mover_bounds_.empty()) movers_.Commit();
   out.clean_depth.assign(pixels, 0);
+  const float scale = 1.0F / static_cast<float>(options_.samples);
   const View& view = scene_.views[frame];
   for (size_t p = 0; p < pixels; ++p) {
     const auto x = static_cast<float>(p % static_cast<size_t>(w)),
@@ -218,9 +219,9 @@ Frame Renderer::Render(size_t frame) {
       const Sample s = Trace(view, ray, key, static_cast<uint32_t>(i));
       seen += s.seen;
       clean += s.clean;
-      out.mask[p] |= s.mover ? 1 : 0;
+      out.cover[p] += s.mover ? scale : 0.0F;
     }
-    const float scale = 1.0F / static_cast<float>(options_.samples);
+    out.mask[p] = out.cover[p] > 0 ? 1 : 0;
     Store(seen * scale, &out.rgb.rgb[3 * p]);
     Store(clean * scale, &out.clean.rgb[3 * p]);
     const Vec3 center = view.Ray((x + 0.5F) / static_cast<float>(w), (y + 0.5F) / static_cast<float>(h));

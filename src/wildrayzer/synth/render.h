@@ -30,6 +30,7 @@ struct Frame {
   Image rgb;                    // as seen
   Image clean;                  // the same view without the movers
   std::vector<uint8_t> mask;    // 1: at least one ray of the pixel met a mover
+  std::vector<float> cover;     // fraction of the colour rays that met a mover
   std::vector<uint8_t> shadow;  // 1: see above; disjoint from mask
   std::vector<float> depth;     // camera z in metres of what the ray through the pixel's centre meets
   std::vector<float> clean_depth;

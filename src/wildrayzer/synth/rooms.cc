@@ -1,0 +1,285 @@
+#include "wildrayzer/synth/rooms.h"
+
+#include <fmt/format.h>
+
+#include <atomic>
+#include <chrono>
+#include <exception>
+#include <fstream>
+#include <functional>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "wildrayzer/synth/cutouts.h"
+#include "wildrayzer/synth/render.h"
+#include "wildrayzer/synth/scene_files.h"
+#include "wildrayzer/synth/summary.h"
+#include "wildrayzer/util/atomic_file.h"
+#include "wildrayzer/util/error.h"
+#include "wildrayzer/util/interrupt.h"
+#include "wildrayzer/util/log.h"
+#include "wildrayzer/util/random.h"
+#include "wildrayzer/util/system.h"
+
+namespace wildrayzer::synth {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+int CountOf(const SplitCounts& counts, Split split) {
+  return split == Split::kTrain ? counts.train : split == Split::kValidation ? counts.val : counts.test;
+}
+
+void Check(const RoomsOptions& o) {
+  const auto range = [](const char* name, int value, int low, int high) {
+    if (value < low || value > high) {
+      throw UsageError(fmt::format("--{} must be between {} and {}, not {}", name, low, high, value));
+    }
+  };
+  if (o.out.empty()) throw UsageError("--out must name a folder");
+  range("size", o.size, 32, 1024);
+  range("frames", o.frames, 8, 1000);
+  range("samples", o.samples, 1, 256);
+  range("threads", o.threads, 0, 4096);
+  int total = o.paired;
+  for (const SplitCounts& c : {o.still, o.dynamic, o.cutouts}) {
+    for (const int n : {c.train, c.val, c.test}) {
+      range("static, --dynamic and --cutouts", n, 0, 999999);
+      total += n;
+    }
+  }
+  range("paired", o.paired, 0, 999999);
+  if (total == 0) throw UsageError("nothing to make: ask for --static, --dynamic, --paired or --cutouts");
+}
+
+// Settings that decide the content of a scene. Counts may grow from run to run.
+Json Settings(const RoomsOptions& o, const Catalogue& catalogue) {
+  uint64_t models = 0;
+  for (const ModelInfo& model : catalogue.models()) models = SplitMix64(models ^ Fnv1a64(model.id));
+  return {{"format", 1},          {"seed", o.seed},
+          {"size", o.size},       {"frames", o.frames},
+          {"samples", o.samples}, {"mover_shadows", o.mover_shadows},
+          {"depth", o.depth},     {"models", fmt::format("{:016x}", models)}};
+}
+
+// Creates the folder or checks that it is one of ours with the same settings.
+void OpenFolder(const RoomsOptions& o, const Json& settings) {
+  std::error_code error;
+  if (fs::exists(o.out, error) && !fs::is_directory(o.out, error))
+    throw UsageError(o.out.string() + ": is a file; choose another --out");
+  fs::create_directories(o.out, error);
+  if (error) throw FileError(o.out.string(), "cannot create the folder: " + error.message());
+  const fs::path path = o.out / "rooms.json";
+  if (!fs::exists(path)) {
+    if (!fs::is_empty(o.out))
+      throw UsageError(o.out.string() + ": holds something else; choose an empty folder for --out");
+    WriteFileAtomically(path, settings.dump(1) + "\n");
+    return;
+  }
+  std::ifstream file(path);
+  const Json before = Json::parse(file, nullptr, false);
+  if (before.is_discarded() || !before.is_object())
+    throw FileError(path.string(), "is damaged; choose another --out");
+  for (const auto& [key, value] : settings.items()) {
+    if (!before.contains(key) || before[key] != value) {
+      throw UsageError(
+          fmt::format("{}: was made with another {} ({}, now {}); use the same settings or another --out",
+                      o.out.string(), key, before.contains(key) ? before[key].dump() : "none", value.dump()));
+    }
+  }
+}
+
+// Runs job(0) ... job(count - 1) on `threads` threads and raises the first error after all have stopped.
+void RunParallel(int count, int threads, const std::function<void(int)>& job) {
+  std::atomic<int> next = 0;
+  std::atomic<bool> stop = false;
+  std::exception_ptr failure;
+  std::mutex mutex;
+  const auto work = [&] {
+    for (int i = next++; i < count && !stop; i = next++) {
+      try {
+        job(i);
+      } catch (...) {
+        const std::lock_guard lock(mutex);
+        if (!failure) failure = std::current_exception();
+        stop = true;
+      }
+    }
+  };
+  {
+    std::vector<std::jthread> pool;
+    for (int t = 1; t < threads; ++t) pool.emplace_back(work);
+    work();
+  }
+  if (failure) std::rethrow_exception(failure);
+}
+
+// Folders that a killed run did not come to remove.
+void RemoveLeftovers(const fs::path& root) {
+  std::error_code error;
+  for (const char* kind : {"images", "clean", "binary_masks", "shadow_masks", "depth", "metadata"}) {
+    for (const auto& entry : fs::directory_iterator(root / kind, error)) {
+      const std::string name = entry.path().filename().string();
+      if (name.starts_with(".") && name.find(".tmp-") != std::string::npos)
+        fs::remove_all(entry.path(), error);
+    }
+  }
+}
+
+class Maker {
+ public:
+  Maker(const RoomsOptions& options, const Catalogue& catalogue, Progress& progress)
+      : options_(options),
+        catalogue_(catalogue),
+        progress_(progress),
+        threads_(options.threads > 0 ? options.threads : AvailableCores()) {}
+
+  void MakeScenes(const Subset& subset) {
+    const fs::path root = options_.out / subset.folder;
+    RemoveLeftovers(root);
+    std::vector<int> missing;
+    for (int i = 0; i < subset.count; ++i) {
+      if (!SceneIsComplete(root, SceneName(subset, i))) missing.push_back(i);
+    }
+    Run(subset.title, missing, subset.count, [&](int i) { MakeOne(subset, root, i); });
+    frames_ += static_cast<int64_t>(missing.size()) * options_.frames;
+  }
+
+  void MakeCutouts(Split split) {
+    const int count = CountOf(options_.cutouts, split);
+    if (count == 0) return;
+    const fs::path root = options_.out / "coco" / SplitName(split);
+    std::vector<int> missing;
+    for (int i = 0; i < count; ++i) {
+      if (!CutoutIsComplete(root, i)) missing.push_back(i);
+    }
+    Run(fmt::format("cut-outs {}", SplitName(split)), missing, count, [&](int i) {
+      WriteCutout(root, i, catalogue_,
+                  {SceneSeed("cut-out", split, i), split, options_.size, options_.samples});
+    });
+    WriteInstances(root, count);
+    WriteCutoutSheet(root, count);
+  }
+
+  RoomsReport report() const {
+    RoomsReport r = report_;
+    if (frames_ > 0) r.frame_seconds = scene_seconds_ / static_cast<double>(frames_);
+    return r;
+  }
+
+ private:
+  // Seeds of different lists, splits and places never meet: each is a hash of all four.
+  uint64_t SceneSeed(const std::string& list, Split split, int index) const {
+    return SplitMix64(SplitMix64(options_.seed) ^
+                      Fnv1a64(fmt::format("{}/{}/{}", list, SplitName(split), index)));
+  }
+
+  void Run(const std::string& title, const std::vector<int>& missing, int count,
+           const std::function<void(int)>& job) {
+    report_.found += count - static_cast<int>(missing.size());
+    if (missing.empty()) return;
+    progress_.Stage(title, static_cast<int>(missing.size()));
+    const auto start = std::chrono::steady_clock::now();
+    std::mutex mutex;
+    RunParallel(static_cast<int>(missing.size()), threads_, [&](int i) {
+      ThrowIfInterrupted();
+      job(missing[static_cast<size_t>(i)]);
+      const std::lock_guard lock(mutex);
+      progress_.Step();
+    });
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    report_.made += static_cast<int>(missing.size());
+    report_.seconds += seconds;
+    if (!title.starts_with("cut-outs")) scene_seconds_ += seconds;
+  }
+
+  void MakeOne(const Subset& subset, const fs::path& root, int index) {
+    SceneOptions made;
+    made.seed = SceneSeed(subset.pairs    ? "paired"
+                          : subset.movers ? "dynamic"
+                                          : "static",
+                          subset.split, index);
+    made.split = subset.split;
+    made.frames = options_.frames;
+    made.movers = subset.movers;
+    const Scene scene = MakeScene(catalogue_, made);
+    RenderOptions render;
+    render.width = render.height = options_.size;
+    render.samples = options_.samples;
+    render.mover_shadows = options_.mover_shadows;
+    Renderer renderer(scene, catalogue_, render, made.seed);
+    std::vector<Frame> frames;
+    for (size_t f = 0; f < scene.views.size(); ++f) frames.push_back(renderer.Render(f));
+    WriteSceneFiles(root, SceneName(subset, index), scene, catalogue_, made, frames,
+                    {subset.movers, subset.pairs, options_.depth});
+  }
+
+  const RoomsOptions& options_;
+  const Catalogue& catalogue_;
+  Progress& progress_;
+  int threads_;
+  RoomsReport report_;
+  int64_t frames_ = 0;
+  double scene_seconds_ = 0;
+};
+
+// The catalogues when they are installed, else the built-in models, and the log says which.
+bool FillCatalogue(const RoomsOptions& options, Catalogue& catalogue) {
+  const int found = options.built_in ? 0 : AddSweetHomeModels(catalogue, options.models);
+  if (found == 0) {
+    AddBuiltInModels(catalogue);
+    if (options.built_in) {
+      LogInfo("furnishing with the built-in models");
+    } else {
+      LogInfo(
+          "no model catalogues (*.sh3f) in {}; furnishing with the built-in models. Install the Debian "
+          "package "
+          "sweethome3d-furniture for real furniture and people",
+          options.models.string());
+    }
+  }
+  catalogue.AssignSplits();
+  return found == 0;
+}
+
+}  // namespace
+
+std::vector<Subset> Subsets(const RoomsOptions& o) {
+  std::vector<Subset> all;
+  for (const Split split : {Split::kTrain, Split::kValidation, Split::kTest}) {
+    const std::string name = SplitName(split);
+    all.push_back({"static " + name, fs::path("re10k") / name, "room_" + name, "full_list", split,
+                   CountOf(o.still, split), false, false});
+    const std::string list = split == Split::kTest ? "dre10k_final_context" : "full_list";
+    all.push_back({"dynamic " + name, fs::path("dynamic_re10k") / name, "moving_" + name, list, split,
+                   CountOf(o.dynamic, split), true, false});
+  }
+  all.push_back({"paired test", fs::path("dynamic_re10k") / "test", "wildrayzer", "wildrayzer_final_context",
+                 Split::kTest, o.paired, true, true});
+  std::erase_if(all, [](const Subset& s) { return s.count == 0; });
+  return all;
+}
+
+RoomsReport MakeRooms(const RoomsOptions& options, Progress& progress) {
+  Check(options);
+  Catalogue catalogue(std::make_shared<const RayDevice>());
+  const bool built_in = FillCatalogue(options, catalogue);
+  OpenFolder(options, Settings(options, catalogue));
+  Maker maker(options, catalogue, progress);
+  for (const Subset& subset : Subsets(options)) {
+    maker.MakeScenes(subset);
+    WriteLists(options.out, subset);
+    WriteSceneSheet(options.out, subset);
+  }
+  for (const Split split : {Split::kTrain, Split::kValidation, Split::kTest}) maker.MakeCutouts(split);
+  WriteAttribution(options.out, catalogue);
+  progress.Finish();
+  RoomsReport report = maker.report();
+  report.models = catalogue.models().size();
+  report.built_in = built_in;
+  return report;
+}
+
+}  // namespace wildrayzer::synth
