@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 
@@ -26,7 +27,7 @@ void SyncFolder(const fs::path& folder) {
 
 // A sibling name that no other process uses.
 fs::path TemporarySibling(const fs::path& path) {
-  static int counter = 0;
+  static std::atomic<int> counter = 0;
   return path.parent_path() / ("." + path.filename().string() + ".tmp-" + std::to_string(::getpid()) + "-" +
                                std::to_string(counter++));
 }

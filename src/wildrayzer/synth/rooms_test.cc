@@ -1,0 +1,211 @@
+// Whole data sets: the files are there, other modules read them, and they follow from the seed alone.
+#include "wildrayzer/synth/rooms.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <set>
+
+#include "wildrayzer/data/coco.h"
+#include "wildrayzer/data/listed_scenes.h"
+#include "wildrayzer/data/masks.h"
+#include "wildrayzer/data/view_lists.h"
+#include "wildrayzer/synth/scene_files.h"
+#include "wildrayzer/synth/summary.h"
+#include "wildrayzer/util/error.h"
+
+namespace wildrayzer::synth {
+namespace {
+
+namespace fs = std::filesystem;
+
+RoomsOptions SmallSet(const fs::path& out, int threads) {
+  RoomsOptions o;
+  o.out = out;
+  o.seed = 5;
+  o.size = 32;
+  o.frames = 8;
+  o.samples = 2;
+  o.threads = threads;
+  o.still = {1, 0, 1};
+  o.dynamic = {1, 0, 1};
+  o.paired = 1;
+  o.cutouts = {3, 0, 0};
+  o.built_in = true;
+  return o;
+}
+
+RoomsReport Make(const RoomsOptions& options) {
+  Progress progress(false);
+  return MakeRooms(options, progress);
+}
+
+std::map<std::string, std::string> Contents(const fs::path& root) {
+  std::map<std::string, std::string> files;
+  for (const auto& entry : fs::recursive_directory_iterator(root)) {
+    if (!entry.is_regular_file()) continue;
+    std::ifstream file(entry.path(), std::ios::binary);
+    files[fs::relative(entry.path(), root).generic_string()] =
+        std::string(std::istreambuf_iterator<char>(file), {});
+  }
+  return files;
+}
+
+class RoomsTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    root_ = fs::temp_directory_path() / ("wildrayzer_rooms_" + std::to_string(::getpid()));
+    fs::create_directories(root_);
+    report_ = Make(SmallSet(root_ / "a", 1));
+  }
+  static void TearDownTestSuite() { fs::remove_all(root_); }
+  static fs::path root_;
+  static RoomsReport report_;
+};
+fs::path RoomsTest::root_;
+RoomsReport RoomsTest::report_;
+
+TEST_F(RoomsTest, SameBytesWhateverTheNumberOfThreads) {
+  EXPECT_EQ(report_.made, 8);
+  EXPECT_TRUE(report_.built_in);
+  Make(SmallSet(root_ / "b", 3));
+  const auto a = Contents(root_ / "a"), b = Contents(root_ / "b");
+  EXPECT_GT(a.size(), 100U);
+  ASSERT_EQ(a.size(), b.size());
+  for (const auto& [name, content] : a) {
+    ASSERT_TRUE(b.contains(name)) << name;
+    EXPECT_TRUE(b.at(name) == content) << name;
+  }
+}
+
+TEST_F(RoomsTest, AnInterruptedRunGoesOn) {
+  const RoomsOptions options = SmallSet(root_ / "resumed", 1);
+  fs::copy(root_ / "a", options.out, fs::copy_options::recursive);
+  // As a kill leaves it: pictures without metadata, and a half-written folder.
+  const fs::path train = options.out / "dynamic_re10k" / "train";
+  fs::remove(train / "metadata" / "moving_train_000000.json");
+  fs::remove(train / "images" / "moving_train_000000" / "00003.png");
+  fs::create_directories(train / "images" / ".moving_train_000000.tmp-1-1");
+  fs::remove(options.out / "coco" / "train" / "annotations" / "000001.json");
+  const RoomsReport again = Make(options);
+  EXPECT_EQ(again.made, 2);
+  EXPECT_EQ(again.found, 6);
+  EXPECT_TRUE(Contents(options.out) == Contents(root_ / "a"));
+
+  RoomsOptions other = options;
+  other.seed = 6;
+  EXPECT_THROW(Make(other), UsageError);
+  other = options;
+  other.still.train = 2;  // more scenes of the same kind are welcome
+  EXPECT_EQ(Make(other).made, 1);
+}
+
+TEST_F(RoomsTest, ReadersAcceptTheLayouts) {
+  const fs::path out = root_ / "a", test = out / "dynamic_re10k" / "test";
+  const auto still = OpenListedScenes(out / "re10k" / "train" / "full_list.txt");
+  ASSERT_EQ(still->size(), 1U);
+  EXPECT_EQ(still->Read(0).frames.size(), 8U);
+
+  ListedScenesOptions options;
+  options.view_index = test / "wildrayzer_final_context_2_view_idx.json";
+  options.masks.roots["default"] = test / "binary_masks";
+  const auto paired = OpenListedScenes(test / "wildrayzer_final_context_2.txt", options);
+  ASSERT_EQ(paired->size(), 1U);
+  const SceneRecord scene = paired->Read(0);
+  ASSERT_EQ(scene.frames.size(), 8U);
+  EXPECT_TRUE(fs::is_regular_file(scene.frames[0].clean_path));
+  double moving = 0;
+  for (const FrameRecord& frame : scene.frames) {
+    EXPECT_TRUE(fs::is_regular_file(frame.image_path));
+    EXPECT_EQ(ReadImage(frame.image_path).width, 32);
+    const GrayImage mask = ReadMask(frame.mask_path);
+    for (const uint8_t v : mask.values) moving += v != 0;
+    ASSERT_TRUE(frame.w2c && frame.intrinsics);
+    EXPECT_NEAR(frame.w2c->topLeftCorner(3, 3).determinant(), 1, 1e-5);
+  }
+  EXPECT_GT(moving / (8 * 32 * 32), 0.03);
+  const auto views = paired->EvaluationViews(0);
+  ASSERT_TRUE(views);
+  EXPECT_EQ(views->inputs, (std::vector<int>{0, 7}));
+  EXPECT_EQ(views->targets.size(), 6U);
+  EXPECT_TRUE(fs::exists(test / "contact_sheet_paired.png"));
+  EXPECT_TRUE(fs::exists(out / "ATTRIBUTION.md"));
+}
+
+TEST_F(RoomsTest, CutoutsAreValidCoco) {
+  const fs::path root = root_ / "a" / "coco" / "train";
+  const CocoInstances instances = CocoInstances::Load(root / "instances.json");
+  ASSERT_EQ(instances.images().size(), 3U);
+  for (const CocoImage& image : instances.images()) {
+    EXPECT_EQ(ReadImage(root / image.file_name).width, image.width);
+  }
+}
+
+TEST_F(RoomsTest, SplitsUseDifferentModels) {
+  const auto files = Contents(root_ / "a");
+  std::set<std::string> train, test;
+  for (const auto& [name, content] : files) {
+    if (name.find("/metadata/") == std::string::npos) continue;
+    auto& used = name.find("/train/") != std::string::npos ? train : test;
+    for (size_t at = content.find("built-in/"); at != std::string::npos;
+         at = content.find("built-in/", at + 1)) {
+      used.insert(content.substr(at, content.find('"', at) - at));
+    }
+  }
+  ASSERT_FALSE(train.empty());
+  ASSERT_FALSE(test.empty());
+  for (const std::string& model : train) EXPECT_FALSE(test.contains(model)) << model;
+}
+
+TEST_F(RoomsTest, ImpossibleOptionsAreRefused) {
+  const auto with = [](auto change) {
+    RoomsOptions o = SmallSet(root_ / "refused", 1);
+    change(o);
+    return o;
+  };
+  EXPECT_THROW(Make(with([](RoomsOptions& o) { o.size = 8; })), UsageError);
+  EXPECT_THROW(Make(with([](RoomsOptions& o) { o.frames = 1; })), UsageError);
+  EXPECT_THROW(Make(with([](RoomsOptions& o) { o.samples = 0; })), UsageError);
+  EXPECT_THROW(Make(with([](RoomsOptions& o) { o.still.train = -1; })), UsageError);
+  EXPECT_THROW(Make(with([](RoomsOptions& o) { o.still = o.dynamic = o.cutouts = {}, o.paired = 0; })),
+               UsageError);
+  EXPECT_FALSE(fs::exists(root_ / "refused"));
+  std::ofstream(root_ / "file") << "x";
+  EXPECT_THROW(Make(with([](RoomsOptions& o) { o.out = root_ / "file"; })), UsageError);
+  fs::create_directories(root_ / "foreign");
+  std::ofstream(root_ / "foreign" / "thesis.txt") << "precious";
+  EXPECT_THROW(Make(with([](RoomsOptions& o) { o.out = root_ / "foreign"; })), UsageError);
+}
+
+TEST(Views, InputsIncludeBothEndsAndTargetsAreOthers) {
+  for (const int inputs : {2, 3, 4}) {
+    std::vector<int> context, target;
+    SpreadViews(16, inputs, &context, &target);
+    EXPECT_EQ(context.front(), 0);
+    EXPECT_EQ(context.back(), 15);
+    EXPECT_EQ(context.size(), static_cast<size_t>(inputs));
+    std::set<int> all(context.begin(), context.end());
+    all.insert(target.begin(), target.end());
+    EXPECT_EQ(all.size(), static_cast<size_t>(inputs) + 6);
+  }
+}
+
+TEST(Npy, FloatsComeBack) {
+  const fs::path path = fs::temp_directory_path() / ("wildrayzer_npy_" + std::to_string(::getpid()) + ".npy");
+  const std::vector<float> values = {0, 1.5F, -2, 3e8F, 5, 6};
+  WriteNpy(path, 2, 3, values);
+  int height = 0, width = 0;
+  EXPECT_EQ(ReadNpyFloats(path, &height, &width), values);
+  EXPECT_EQ(height, 2);
+  EXPECT_EQ(width, 3);
+  fs::resize_file(path, 140);
+  EXPECT_THROW(ReadNpyFloats(path, &height, &width), FileError);
+  fs::remove(path);
+}
+
+}  // namespace
+}  // namespace wildrayzer::synth
