@@ -130,7 +130,7 @@ TEST(Obj, RefusesDamagedModels) {
   const FileReader none = [](const std::string&) { return std::nullopt; };
   EXPECT_THROW(ParseObj("", none, "empty.obj"), FileError);
   EXPECT_THROW(ParseObj("v 0 0 0\nv 1 0 0\nf 1 2 900000\n", none, "range.obj"), FileError);
-  EXPECT_THROW(ParseObj("v nan 0 0\nv 1 0 0\nv 1 1 0\nf 1 2 3\n", none, "nan.obj"), FileError);
+  EXPECT_THROW(ParseObj("v 1e99 0 0\nv 1 0 0\nv 1 1 0\nf 1 2 3\n", none, "infinite.obj"), FileError);
   EXPECT_THROW(ParseObj(std::string("\0\1\2garbage", 10), none, "noise.obj"), FileError);
 }
 

@@ -124,11 +124,16 @@ TEST_F(SceneTest, PairIsExactOutsideMaskAndShadow) {
         EXPECT_EQ(plain[f].mask[p], shadowed[f].mask[p]);
         EXPECT_FALSE(shadowed[f].mask[p] != 0 && shadowed[f].shadow[p] != 0);
         for (size_t c = 3 * p; c < 3 * p + 3; ++c) {
-          if (plain[f].mask[p] == 0) ASSERT_EQ(plain[f].rgb.rgb[c], alone.rgb.rgb[c]);
-          if (shadowed[f].mask[p] == 0 && shadowed[f].shadow[p] == 0)
+          if (plain[f].mask[p] == 0) {
+            ASSERT_EQ(plain[f].rgb.rgb[c], alone.rgb.rgb[c]);
+          }
+          if (shadowed[f].mask[p] == 0 && shadowed[f].shadow[p] == 0) {
             ASSERT_EQ(shadowed[f].rgb.rgb[c], alone.rgb.rgb[c]);
+          }
           // A shadow never brightens.
-          if (shadowed[f].shadow[p] != 0) ASSERT_LE(shadowed[f].rgb.rgb[c], alone.rgb.rgb[c]);
+          if (shadowed[f].shadow[p] != 0) {
+            ASSERT_LE(shadowed[f].rgb.rgb[c], alone.rgb.rgb[c]);
+          }
         }
         masked += shadowed[f].mask[p];
         shaded += shadowed[f].shadow[p];
@@ -227,7 +232,9 @@ TEST_F(SceneTest, PathsAndMoversObeyTheirLimits) {
       }
       for (const Footprint& f : FurnitureFootprints(scene)) {
         const bool level = f.top > view.position.y() - 0.25F && f.bottom < view.position.y() + 0.25F;
-        if (level) EXPECT_GT(Distance(f, {view.position.x(), view.position.z()}), path.clearance - 0.01F);
+        if (level) {
+          EXPECT_GT(Distance(f, {view.position.x(), view.position.z()}), path.clearance - 0.01F);
+        }
       }
     }
     for (const Mover& mover : scene.movers) {
@@ -256,8 +263,9 @@ TEST_F(SceneTest, FurnitureStandsOnTheFloorWithoutIntersections) {
         const bool apart = all[i].bottom >= all[j].top || all[j].bottom >= all[i].top;
         const bool on_top =
             all[i].bottom > 0.1F || all[j].bottom > 0.1F;  // things on tables: placed on a level spot
-        if (!apart && !on_top)
+        if (!apart && !on_top) {
           EXPECT_FALSE(Overlap(all[i], all[j], 0)) << "seed " << seed << ": " << i << " " << j;
+        }
       }
     }
   }
