@@ -39,6 +39,29 @@ std::string Planes::SizeText() const {
   return std::to_string(channels) + " x " + std::to_string(height) + " x " + std::to_string(width);
 }
 
+Planes PlanesFrom(const Image& image) {
+  Planes out(3, image.height, image.width);
+  out.values = ToPlanes(image);
+  return out;
+}
+
+Image ImageFrom(const Planes& picture) {
+  if (picture.channels != 3)
+    throw Error("only pictures of 3 channels can be shown, got " + picture.SizeText());
+  return FromPlanes(picture.values, picture.width, picture.height);
+}
+
+Planes PlanesFrom(const GrayImage& image) {
+  Planes out(1, image.height, image.width);
+  for (size_t i = 0; i < out.values.size(); ++i) out.values[i] = static_cast<float>(image.values[i]) / 255.0f;
+  return out;
+}
+
+GrayImage GrayFrom(const Planes& mask) {
+  if (mask.channels != 1) throw Error("a mask must have 1 channel, got " + mask.SizeText());
+  return FromProbabilities(mask.values, mask.width, mask.height);
+}
+
 Planes Complement(const Planes& mask) {
   Planes out = mask;
   for (float& value : out.values) value = 1.0f - value;

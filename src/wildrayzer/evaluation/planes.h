@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "wildrayzer/io/images.h"
+
 namespace wildrayzer {
 
 // `channels` planes of height x width values, row-major, plane after plane ([C, H, W]). Pictures: 3 channels
@@ -30,6 +32,13 @@ struct Planes {
   // "3 x 128 x 256" for messages.
   std::string SizeText() const;
 };
+
+// byte / 255, and round(255 clamp(x)) back (weights.md 6.6).
+Planes PlanesFrom(const Image& image);
+Image ImageFrom(const Planes& picture);
+// One channel likewise: probabilities, or masks as 0 and 1.
+Planes PlanesFrom(const GrayImage& image);
+GrayImage GrayFrom(const Planes& mask);
 
 // 1 - mask.
 Planes Complement(const Planes& mask);

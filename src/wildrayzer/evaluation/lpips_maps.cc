@@ -1,8 +1,8 @@
-// The arithmetic on LPIPS maps, apart from the network.
+#include "wildrayzer/evaluation/lpips_maps.h"
+
 #include <limits>
 #include <numeric>
 
-#include "wildrayzer/evaluation/lpips.h"
 #include "wildrayzer/util/error.h"
 
 namespace wildrayzer {

@@ -1,0 +1,105 @@
+#include "wildrayzer/evaluation/method.h"
+
+#include <fmt/format.h>
+
+#include <functional>
+
+#include "wildrayzer/data/views.h"
+#include "wildrayzer/data/masks.h"
+#include "wildrayzer/evaluation/floors.h"
+#include "wildrayzer/util/error.h"
+
+namespace wildrayzer {
+namespace {
+
+std::vector<Planes> Inputs(const EvaluationScene& scene) {
+  std::vector<Planes> inputs;
+  for (int i = 0; i < scene.num_inputs; ++i) inputs.push_back(PlanesFrom(scene.observed[i]));
+  return inputs;
+}
+
+size_t NearestInput(const EvaluationScene& scene, size_t target) {
+  return NearestView(std::span(scene.frames).first(scene.num_inputs), scene.frames[scene.num_inputs + target]);
+}
+
+// A floor as a function (scene, position of the target) -> picture.
+class Floor : public Method {
+ public:
+  using Draw = std::function<Planes(const EvaluationScene& scene, size_t target)>;
+  Floor(std::string method_name, std::string method_title, std::string method_note, Draw draw)
+      : Method(std::move(method_name), std::move(method_title), std::move(method_note)), draw_(std::move(draw)) {}
+
+  MethodOutput Run(const EvaluationScene& scene) const override {
+    MethodOutput output;
+    for (size_t t = 0; t < scene.num_targets(); ++t) output.renders.push_back(draw_(scene, t));
+    return output;
+  }
+
+ private:
+  Draw draw_;
+};
+
+class FolderRenderings : public Method {
+ public:
+  FolderRenderings(const std::string& method_name, std::filesystem::path folder)
+      : Method(method_name, method_name, "renderings read from " + folder.string()), folder_(std::move(folder)) {}
+
+  MethodOutput Run(const EvaluationScene& scene) const override {
+    MethodOutput output;
+    for (size_t t = 0; t < scene.num_targets(); ++t) {
+      const std::string by_frame = fmt::format("{:05d}.png", scene.frames[scene.num_inputs + t]);
+      const std::string by_position = fmt::format("rendered/target_view_{:02d}.png", t);
+      std::filesystem::path path = folder_ / scene.name / by_frame;
+      if (!std::filesystem::exists(path)) path = folder_ / scene.name / by_position;
+      if (!std::filesystem::exists(path)) {
+        throw FileError((folder_ / scene.name).string(), "holds neither " + by_frame + " nor " + by_position);
+      }
+      output.renders.push_back(PlanesFrom(ReadImage(path)));
+    }
+    return output;
+  }
+
+ private:
+  std::filesystem::path folder_;
+};
+
+}  // namespace
+
+std::vector<std::unique_ptr<Method>> FloorMethods(uint64_t seed) {
+  std::vector<std::unique_ptr<Method>> floors;
+  floors.push_back(std::make_unique<Floor>("floor_nearest", "Nearest input", "floor: the input view nearest in time",
+                                           [](const EvaluationScene& scene, size_t target) {
+                                             return PlanesFrom(scene.observed[NearestInput(scene, target)]);
+                                           }));
+  floors.push_back(std::make_unique<Floor>(
+      "floor_mean", "Mean of inputs", "floor: the inputs averaged pixel by pixel",
+      [](const EvaluationScene& scene, size_t) { return MeanOfViews(Inputs(scene)); }));
+  floors.push_back(std::make_unique<Floor>(
+      "floor_homography", "Warped nearest input",
+      "floor: the nearest input moved onto the target by a homography of matched features",
+      [seed](const EvaluationScene& scene, size_t target) {
+        return WarpOntoView(PlanesFrom(scene.observed[NearestInput(scene, target)]),
+                            PlanesFrom(scene.observed[scene.num_inputs + target]), seed)
+            .picture;
+      }));
+  return floors;
+}
+
+std::unique_ptr<Method> RenderingsFromFolder(const std::string& name, const std::filesystem::path& folder) {
+  return std::make_unique<FolderRenderings>(name, folder);
+}
+
+std::vector<Planes> MasksFromFolder(const EvaluationScene& scene, const std::filesystem::path& folder) {
+  std::vector<Planes> masks;
+  for (size_t view = 0; view < scene.frames.size(); ++view) {
+    const std::string stem = fmt::format("{:05d}", scene.frames[view]);
+    std::filesystem::path path = folder / scene.name / (stem + ".png");
+    if (!std::filesystem::exists(path)) path.replace_extension(".npy");
+    if (!std::filesystem::exists(path)) throw FileError((folder / scene.name).string(), "holds no mask " + stem + ".png or .npy");
+    const Image& picture = scene.observed[view];
+    masks.push_back(PlanesFrom(ResizeMask(ReadMask(path), picture.width, picture.height)));
+  }
+  return masks;
+}
+
+}  // namespace wildrayzer

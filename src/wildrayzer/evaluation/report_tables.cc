@@ -1,0 +1,148 @@
+#include <fmt/format.h>
+
+#include <cmath>
+#include <optional>
+
+#include "wildrayzer/evaluation/report.h"
+
+namespace wildrayzer {
+namespace {
+
+struct TableKind {
+  std::string title;
+  std::vector<std::string> keys;
+};
+
+const std::vector<TableKind>& TableKinds() {
+  static const std::vector<TableKind> kinds = {
+      {"whole frame", {"psnr", "ssim", "lpips"}},
+      {"static region", {"psnr_static", "ssim_static", "lpips_spatial_static"}},
+      {"transient region", {"psnr_transient", "ssim_transient", "lpips_spatial_transient"}},
+      {"masked LPIPS by the release's formula (blind to the mask)",
+       {"lpips_released_static", "lpips_released_transient"}},
+      {"motion masks", {"mask_iou", "mask_recall", "mask_precision", "mask_f1", "mask_false_alarm"}},
+      {"cameras",
+       {"camera_rotation", "camera_translation", "camera_auc_5", "camera_auc_10", "camera_auc_20"}},
+  };
+  return kinds;
+}
+
+// A method's scores under each setting of one data set; nullopt where it was not run.
+struct MethodAcross {
+  std::string name, title;
+  std::vector<std::optional<MethodSummary>> settings;
+};
+
+std::vector<MethodAcross> Collect(const std::vector<const SettingResult*>& settings, uint64_t seed) {
+  std::vector<MethodAcross> methods;
+  for (size_t s = 0; s < settings.size(); ++s) {
+    for (const MethodResult& method : settings[s]->methods) {
+      auto found = methods.begin();
+      while (found != methods.end() && found->name != method.name) ++found;
+      if (found == methods.end()) {
+        methods.push_back({method.name, method.title, {}});
+        found = methods.end() - 1;
+        found->settings.resize(settings.size());
+      }
+      found->settings[s] = Summarise(method, seed);
+    }
+  }
+  return methods;
+}
+
+TableCell Cell(const std::optional<MethodSummary>& summary, const MetricInfo& metric) {
+  if (!summary || !summary->scores.contains(metric.key)) return {"-", "", false};
+  const Estimate& e = summary->scores.at(metric.key).over_scenes;
+  if (std::isnan(e.mean)) return {"-", "", false};
+  const auto print = [&](double v) { return fmt::format("{:.{}f}", v * metric.scale, metric.decimals); };
+  TableCell cell{print(e.mean), "", false};
+  if (e.counted > 1) cell.interval = print(e.low) + " .. " + print(e.high);
+  return cell;
+}
+
+void MarkBest(Table& table, size_t column, bool higher_is_better) {
+  std::optional<double> best;
+  for (const TableRow& row : table.rows) {
+    if (row.cells[column].text == "-") continue;
+    const double value = std::stod(row.cells[column].text);
+    if (!best || (higher_is_better ? value > *best : value < *best)) best = value;
+  }
+  for (TableRow& row : table.rows) {
+    row.cells[column].best =
+        best && row.cells[column].text != "-" && std::stod(row.cells[column].text) == *best;
+  }
+}
+
+// "RayZer, 2 views: 3 images without PSNR static" and failed scenes.
+void AddNotes(const std::vector<MethodAcross>& methods, const std::vector<const SettingResult*>& settings,
+              const TableKind& kind, Table& table) {
+  for (const MethodAcross& method : methods) {
+    for (size_t s = 0; s < settings.size(); ++s) {
+      if (!method.settings[s]) continue;
+      const MethodSummary& summary = *method.settings[s];
+      const std::string who = method.title + ", " + settings[s]->label;
+      if (summary.failed > 0) {
+        table.notes.push_back(fmt::format("{}: {} of {} scenes failed and are in no mean", who,
+                                          summary.failed, summary.scenes));
+      }
+      const auto first = summary.scores.find(kind.keys.front());
+      if (first != summary.scores.end() && first->second.skipped_images > 0) {
+        table.notes.push_back(fmt::format("{}: {} of {} images have no such pixels and are in no mean", who,
+                                          first->second.skipped_images,
+                                          first->second.skipped_images + first->second.images));
+      }
+    }
+  }
+}
+
+std::optional<Table> MakeTable(const std::vector<MethodAcross>& methods,
+                               const std::vector<const SettingResult*>& settings, const TableKind& kind) {
+  Table table;
+  table.title = settings.front()->data + ", " + kind.title;
+  for (const SettingResult* setting : settings) table.groups.push_back(setting->label);
+  for (const std::string& key : kind.keys) {
+    const MetricInfo& metric = *FindMetric(key);
+    table.columns.push_back(metric.title + (metric.higher_is_better ? " ↑" : " ↓"));
+  }
+  for (const MethodAcross& method : methods) {
+    TableRow row{.method = method.title, .cells = {}};
+    bool measured = false;
+    for (const auto& summary : method.settings) {
+      for (const std::string& key : kind.keys) {
+        row.cells.push_back(Cell(summary, *FindMetric(key)));
+        measured |= row.cells.back().text != "-";
+      }
+    }
+    if (measured) table.rows.push_back(std::move(row));
+  }
+  if (table.rows.empty()) return std::nullopt;
+  for (size_t c = 0; c < table.rows.front().cells.size(); ++c) {
+    MarkBest(table, c, FindMetric(kind.keys[c % kind.keys.size()])->higher_is_better);
+  }
+  AddNotes(methods, settings, kind, table);
+  return table;
+}
+
+}  // namespace
+
+std::vector<Table> PaperTables(const EvaluationResult& evaluation) {
+  std::vector<std::vector<const SettingResult*>> groups;
+  for (const SettingResult& setting : evaluation.settings) {
+    auto group = groups.begin();
+    while (group != groups.end() &&
+           (group->front()->protocol != setting.protocol || group->front()->data != setting.data))
+      ++group;
+    if (group == groups.end()) group = groups.insert(groups.end(), std::vector<const SettingResult*>());
+    group->push_back(&setting);
+  }
+  std::vector<Table> tables;
+  for (const auto& settings : groups) {
+    const std::vector<MethodAcross> methods = Collect(settings, evaluation.bootstrap_seed);
+    for (const TableKind& kind : TableKinds()) {
+      if (auto table = MakeTable(methods, settings, kind)) tables.push_back(std::move(*table));
+    }
+  }
+  return tables;
+}
+
+}  // namespace wildrayzer
