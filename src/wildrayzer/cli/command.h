@@ -17,6 +17,7 @@ void AddRenderCommand(CLI::App& app);
 void AddMasksCommand(CLI::App& app);
 void AddInspectCommand(CLI::App& app);
 void AddConvertCommand(CLI::App& app);
+void AddEvalCommand(CLI::App& app);
 
 // The options that choose a model: --model --config --dino --no-motion --init --seed --precision --threads,
 // and overrides.

@@ -38,6 +38,7 @@ int Run(int argc, char** argv) {
   wildrayzer::AddInspectCommand(app);
   wildrayzer::AddConvertCommand(app);
   wildrayzer::AddRoomsCommand(app);
+  wildrayzer::AddEvalCommand(app);
   try {
     app.parse(argc, argv);
     return 0;

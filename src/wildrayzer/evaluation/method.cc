@@ -4,8 +4,8 @@
 
 #include <functional>
 
-#include "wildrayzer/data/views.h"
 #include "wildrayzer/data/masks.h"
+#include "wildrayzer/data/views.h"
 #include "wildrayzer/evaluation/floors.h"
 #include "wildrayzer/util/error.h"
 
@@ -19,7 +19,8 @@ std::vector<Planes> Inputs(const EvaluationScene& scene) {
 }
 
 size_t NearestInput(const EvaluationScene& scene, size_t target) {
-  return NearestView(std::span(scene.frames).first(scene.num_inputs), scene.frames[scene.num_inputs + target]);
+  return NearestView(std::span(scene.frames).first(scene.num_inputs),
+                     scene.frames[scene.num_inputs + target]);
 }
 
 // A floor as a function (scene, position of the target) -> picture.
@@ -27,7 +28,8 @@ class Floor : public Method {
  public:
   using Draw = std::function<Planes(const EvaluationScene& scene, size_t target)>;
   Floor(std::string method_name, std::string method_title, std::string method_note, Draw draw)
-      : Method(std::move(method_name), std::move(method_title), std::move(method_note)), draw_(std::move(draw)) {}
+      : Method(std::move(method_name), std::move(method_title), std::move(method_note)),
+        draw_(std::move(draw)) {}
 
   MethodOutput Run(const EvaluationScene& scene) const override {
     MethodOutput output;
@@ -42,7 +44,8 @@ class Floor : public Method {
 class FolderRenderings : public Method {
  public:
   FolderRenderings(const std::string& method_name, std::filesystem::path folder)
-      : Method(method_name, method_name, "renderings read from " + folder.string()), folder_(std::move(folder)) {}
+      : Method(method_name, method_name, "renderings read from " + folder.string()),
+        folder_(std::move(folder)) {}
 
   MethodOutput Run(const EvaluationScene& scene) const override {
     MethodOutput output;
@@ -67,7 +70,8 @@ class FolderRenderings : public Method {
 
 std::vector<std::unique_ptr<Method>> FloorMethods(uint64_t seed) {
   std::vector<std::unique_ptr<Method>> floors;
-  floors.push_back(std::make_unique<Floor>("floor_nearest", "Nearest input", "floor: the input view nearest in time",
+  floors.push_back(std::make_unique<Floor>("floor_nearest", "Nearest input",
+                                           "floor: the input view nearest in time",
                                            [](const EvaluationScene& scene, size_t target) {
                                              return PlanesFrom(scene.observed[NearestInput(scene, target)]);
                                            }));
@@ -95,7 +99,8 @@ std::vector<Planes> MasksFromFolder(const EvaluationScene& scene, const std::fil
     const std::string stem = fmt::format("{:05d}", scene.frames[view]);
     std::filesystem::path path = folder / scene.name / (stem + ".png");
     if (!std::filesystem::exists(path)) path.replace_extension(".npy");
-    if (!std::filesystem::exists(path)) throw FileError((folder / scene.name).string(), "holds no mask " + stem + ".png or .npy");
+    if (!std::filesystem::exists(path))
+      throw FileError((folder / scene.name).string(), "holds no mask " + stem + ".png or .npy");
     const Image& picture = scene.observed[view];
     masks.push_back(PlanesFrom(ResizeMask(ReadMask(path), picture.width, picture.height)));
   }

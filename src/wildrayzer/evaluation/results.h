@@ -63,7 +63,7 @@ struct MethodResult {
 // One table: all methods on one data set with one number of inputs.
 struct SettingResult {
   std::string label;     // "2 views"
-  std::string protocol;  // "dre10k", "iphone", "masks", "davis"
+  std::string protocol;  // "re10k", "dre10k", "iphone", "masks", "davis"
   std::string data;
   int num_inputs = 0;
   double mask_threshold = 0.1;

@@ -1,5 +1,7 @@
 #include "wildrayzer/evaluation/scoring.h"
 
+#include <algorithm>
+
 #include "wildrayzer/evaluation/camera_metrics.h"
 #include "wildrayzer/evaluation/image_metrics.h"
 #include "wildrayzer/util/error.h"
@@ -22,8 +24,8 @@ void ScoreRegion(const Planes& picture, const Planes& truth, const Planes& regio
   result.scores["lpips_released_" + name] = ReleasedMaskedLpips(*maps, region);
 }
 
-ImageResult ScoreTarget(const EvaluationScene& scene, size_t target, const Planes& picture, const Protocol& protocol,
-                        const LpipsFunction& lpips) {
+ImageResult ScoreTarget(const EvaluationScene& scene, size_t target, const Planes& picture,
+                        const Protocol& protocol, const LpipsFunction& lpips) {
   const size_t view = scene.num_inputs + target;
   const Planes& truth = scene.truth[target];
   CheckComparable(picture, truth, "rendering of frame " + std::to_string(scene.frames[view]));
@@ -42,7 +44,8 @@ ImageResult ScoreTarget(const EvaluationScene& scene, size_t target, const Plane
   return result;
 }
 
-void ScoreMasks(const EvaluationScene& scene, const MethodOutput& output, double threshold, SceneResult& result) {
+void ScoreMasks(const EvaluationScene& scene, const MethodOutput& output, double threshold,
+                SceneResult& result) {
   for (size_t view = 0; view < output.masks.size(); ++view) {
     if (output.masks[view].values.empty() || scene.masks[view].values.empty()) continue;
     MaskResult mask;
@@ -57,11 +60,15 @@ void ScoreMasks(const EvaluationScene& scene, const MethodOutput& output, double
 }  // namespace
 
 Protocol FindProtocol(const std::string& name) {
-  const std::vector<Protocol> protocols = {{"dre10k", false, true}, {"iphone", true, true}, {"masks", false, false}, {"davis", false, false}};
+  const std::vector<Protocol> protocols = {{"re10k", true, false, false},
+                                           {"dre10k", false, false, true},
+                                           {"iphone", true, true, true},
+                                           {"masks", false, false, false},
+                                           {"davis", false, false, false}};
   for (const Protocol& protocol : protocols) {
     if (protocol.name == name) return protocol;
   }
-  throw UsageError("there is no protocol '" + name + "'; choose dre10k, iphone, masks or davis");
+  throw UsageError("there is no protocol '" + name + "'; choose re10k, dre10k, iphone, masks or davis");
 }
 
 SceneResult ScoreScene(const EvaluationScene& scene, const MethodOutput& output, const Protocol& protocol,
@@ -71,10 +78,17 @@ SceneResult ScoreScene(const EvaluationScene& scene, const MethodOutput& output,
   const bool judge_renders = protocol.frame || protocol.regions;
   if (judge_renders && !output.renders.empty()) {
     if (output.renders.size() != scene.num_targets()) {
-      throw Error(std::to_string(output.renders.size()) + " renderings for " + std::to_string(scene.num_targets()) + " targets");
+      throw Error(std::to_string(output.renders.size()) + " renderings for " +
+                  std::to_string(scene.num_targets()) + " targets");
     }
-    if (protocol.frame && !scene.clean_truth) {
-      throw Error("has no clean target pictures (gt_image_path), which protocol " + protocol.name + " is judged on");
+    if (protocol.clean && !scene.clean_truth) {
+      throw Error("has no clean target pictures (gt_image_path), which protocol " + protocol.name +
+                  " is judged on");
+    }
+    const auto unknown = [](const Planes& mask) { return mask.values.empty(); };
+    if (protocol.regions && !protocol.frame &&
+        std::all_of(scene.masks.begin() + scene.num_inputs, scene.masks.end(), unknown)) {
+      throw Error("has no true masks of its targets, which protocol " + protocol.name + " is judged on");
     }
     for (size_t t = 0; t < scene.num_targets(); ++t) {
       result.images.push_back(ScoreTarget(scene, t, output.renders[t], protocol, lpips));

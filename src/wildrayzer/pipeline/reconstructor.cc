@@ -67,6 +67,20 @@ ModelConfig ResolveConfig(const ModelSource& source, const std::optional<Checkpo
   return ApplyOverrides(Config::Parse(found.ToYaml(), "configuration"), source);
 }
 
+// [1, K, 1, H, W]
+torch::Tensor StackMasks(std::span<const MotionMask> masks, int64_t inputs, const Scene& scene) {
+  std::vector<torch::Tensor> stack;
+  for (const MotionMask& mask : masks) {
+    if (static_cast<int64_t>(masks.size()) != inputs || mask.width != scene.width ||
+        mask.height != scene.height) {
+      throw UsageError(fmt::format("motion masks must be {} of {} x {} pixels, one an input", inputs,
+                                   scene.width, scene.height));
+    }
+    stack.push_back(torch::tensor(mask.probability).view({1, mask.height, mask.width}));
+  }
+  return torch::stack(stack).unsqueeze(0);
+}
+
 Cameras ToModel(std::span<const Camera> cameras) {
   const CameraTensors tensors = CamerasToTensors(cameras);
   Cameras model;
@@ -190,7 +204,8 @@ Reconstructor::Reconstructor(Reconstructor&&) noexcept = default;
 Reconstructor& Reconstructor::operator=(Reconstructor&&) noexcept = default;
 
 Scene Reconstructor::Reconstruct(std::span<const Image> photos, int num_held_out,
-                                 const ProgressCallback& progress) const {
+                                 const ProgressCallback& progress,
+                                 std::span<const MotionMask> input_masks) const {
   torch::NoGradGuard no_grad;
   const auto inputs = static_cast<int64_t>(photos.size()) - num_held_out;
   if (inputs < 2)
@@ -211,6 +226,7 @@ Scene Reconstructor::Reconstruct(std::span<const Image> photos, int num_held_out
   Report(progress, "encoding the scene", config.scene_encoder_layers + motion_blocks);
   MotionSource motion;
   if (features.defined()) motion.dino_features = features.slice(1, 0, inputs);
+  if (!input_masks.empty()) motion.masks = StackMasks(input_masks, inputs, scene);
   const EncodedScene encoded =
       impl_->model->EncodeScene(views.Views(0, inputs), cameras.Views(0, inputs), motion, steps);
   scene.state = std::make_shared<Scene::State>(Scene::State{encoded.tokens});

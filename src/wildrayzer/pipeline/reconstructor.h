@@ -85,8 +85,12 @@ class Reconstructor {
   // Estimates cameras and motion of all photos together and encodes the static place seen by the inputs: all
   // photos but the last `num_held_out`, whose cameras and masks are estimated too but whose pixels the scene
   // never sees. Needs at least two inputs (UsageError); photos may differ in size.
+  // input_masks: empty, or one mask per input in the model's frame (UsageError for another number or size)
+  // that takes the place of the estimated motion when tokens are masked; also works without a motion
+  // estimator.
   Scene Reconstruct(std::span<const Image> photos, int num_held_out = 0,
-                    const ProgressCallback& progress = {}) const;
+                    const ProgressCallback& progress = {},
+                    std::span<const MotionMask> input_masks = {}) const;
 
   // Motion masks (and cameras) alone: nothing is encoded, Render must not be called on the result.
   Scene EstimateMotion(std::span<const Image> photos, const ProgressCallback& progress = {}) const;

@@ -1,0 +1,329 @@
+// wildrayzer eval: the paper's measurements, methods side by side.
+
+#include <cstdio>
+#include <fstream>
+#include <sstream>
+
+#include "wildrayzer/cli/command.h"
+#include "wildrayzer/data/folder_scenes.h"
+#include "wildrayzer/evaluation/lpips_function.h"
+#include "wildrayzer/evaluation/model_method.h"
+#include "wildrayzer/evaluation/results_json.h"
+#include "wildrayzer/evaluation/runner.h"
+#include "wildrayzer/util/atomic_file.h"
+#include "wildrayzer/util/error.h"
+#include "wildrayzer/util/log.h"
+#include "wildrayzer/version.h"
+
+namespace wildrayzer {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct EvalOptions {
+  ModelOptions model;
+  std::string data, out, protocol = "iphone";
+  std::vector<std::string> view_indices;
+  std::vector<int> inputs = {2};
+  int targets = 6, width = 256, height = 256, scenes = 0, gallery = 6;
+  std::string masks, rayzer, lpips_vgg, lpips_heads;
+  double mask_threshold = 0.1;
+  std::vector<std::string> external_masks, renders;  // NAME=FOLDER
+  bool no_floors = false, no_oracle = false, json = false;
+};
+
+void AddDataOptions(CLI::App& command, EvalOptions& options) {
+  command.add_option("data", options.data, "List of scenes (full_list.txt), DAVIS root, or folder of scenes")
+      ->required()
+      ->type_name("PATH");
+  command.add_option("--out,-o", options.out, "Folder for results; an interrupted run in it is continued")
+      ->required();
+  command
+      .add_option("--protocol", options.protocol,
+                  "What is judged: re10k (whole frame of static scenes), dre10k (static region), iphone "
+                  "(clean targets), masks, davis")
+      ->check(CLI::IsMember({"re10k", "dre10k", "iphone", "masks", "davis"}))
+      ->capture_default_str();
+  command
+      .add_option("--view-index", options.view_indices,
+                  "JSON of inputs and targets per scene; repeat for 2, 3 and 4 inputs")
+      ->type_name("FILE");
+  command.add_option("--inputs", options.inputs, "Numbers of inputs, without --view-index")
+      ->check(CLI::Range(2, 64))
+      ->capture_default_str();
+  command.add_option("--targets", options.targets, "Targets a scene, without --view-index")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  command.add_option("--masks", options.masks, "Folder of true motion masks, {scene}/{%05d}.npy")
+      ->type_name("FOLDER");
+  command.add_option("--width", options.width, "Picture width of the model")
+      ->check(CLI::Range(16, 4096))
+      ->capture_default_str();
+  command.add_option("--height", options.height, "Picture height of the model")
+      ->check(CLI::Range(16, 4096))
+      ->capture_default_str();
+  command.add_option("--scenes", options.scenes, "Only the first N scenes (0: all)")
+      ->check(CLI::Range(0, 1000000))
+      ->capture_default_str();
+}
+
+void AddMethodOptions(CLI::App& command, EvalOptions& options) {
+  command
+      .add_option("--rayzer", options.rayzer,
+                  "Checkpoint of plain RayZer (default: the model's own weights without motion)")
+      ->type_name("FILE");
+  command
+      .add_option("--external-masks", options.external_masks,
+                  "RayZer with another program's masks, {scene}/{%05d}.png or .npy")
+      ->type_name("NAME=FOLDER");
+  command
+      .add_option("--renders", options.renders,
+                  "Another program's renderings, {scene}/{%05d}.png or the release's layout")
+      ->type_name("NAME=FOLDER");
+  command.add_flag("--no-floors", options.no_floors, "Leave out the three floors");
+  command.add_flag("--no-oracle", options.no_oracle, "Leave out RayZer with true masks");
+  command
+      .add_option("--mask-threshold", options.mask_threshold,
+                  "Probability above which a pixel counts as moving")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  command
+      .add_option("--lpips-vgg", options.lpips_vgg,
+                  "torchvision's VGG16 weights; without them LPIPS is not measured")
+      ->type_name("FILE");
+  command.add_option("--lpips-heads", options.lpips_heads, "The LPIPS v0.1 heads for VGG (vgg.pth)")
+      ->type_name("FILE");
+  command.add_option("--gallery", options.gallery, "Scenes shown with pictures in the report")
+      ->check(CLI::Range(0, 1000))
+      ->capture_default_str();
+  command.add_flag("--json", options.json, "Print results.json on standard output");
+}
+
+std::pair<std::string, fs::path> NamedFolder(const std::string& text) {
+  const size_t at = text.find('=');
+  if (at == 0 || at == std::string::npos) throw UsageError("'" + text + "' must be NAME=FOLDER");
+  const fs::path folder = text.substr(at + 1);
+  if (!fs::is_directory(folder)) throw UsageError(folder.string() + ": is no folder");
+  return {text.substr(0, at), folder};
+}
+
+// Ours, RayZer without masks, with true and with external masks; only the floors and foreign renderings
+// without a model.
+void AddModelMethods(const EvalOptions& options, std::vector<std::unique_ptr<Method>>& methods) {
+  if (options.model.model.empty() && options.model.init.empty()) {
+    LogWarning(
+        "no model: only floors and renderings from folders are scored (give --model CHECKPOINT or --init "
+        "random)");
+    if (!options.external_masks.empty()) throw UsageError("--external-masks needs a model");
+    return;
+  }
+  ModelSource source = options.model.Resolve();
+  const std::string weights = source.weights.empty() ? "random weights" : source.weights.string();
+  if (source.use_motion) {
+    methods.push_back(
+        ModelMethod("ours", "WildRayZer", "the model, " + weights, std::make_shared<Reconstructor>(source)));
+  }
+  source.use_motion = false;
+  source.dino.clear();
+  if (!options.rayzer.empty()) {
+    source.weights = options.rayzer;
+    source.config.clear();
+  }
+  const auto rayzer = std::make_shared<Reconstructor>(source);
+  const std::string of = options.rayzer.empty() ? weights : options.rayzer;
+  methods.push_back(ModelMethod("rayzer", "RayZer", "no masks, " + of, rayzer));
+  if (!options.no_oracle) {
+    methods.push_back(ModelMethod("rayzer_true_masks", "RayZer + true masks (oracle)",
+                                  "true masks of the inputs, " + of, rayzer, TrueMasks,
+                                  /*judge_masks=*/false));
+  }
+  for (const std::string& text : options.external_masks) {
+    const auto [name, folder] = NamedFolder(text);
+    methods.push_back(
+        ModelMethod("rayzer_" + name, "RayZer + " + name, "masks from " + folder.string() + ", " + of, rayzer,
+                    [path = folder](const EvaluationScene& scene) { return MasksFromFolder(scene, path); }));
+  }
+}
+
+std::vector<std::unique_ptr<Method>> MakeMethods(const EvalOptions& options) {
+  std::vector<std::unique_ptr<Method>> methods;
+  AddModelMethods(options, methods);
+  for (const std::string& text : options.renders) {
+    const auto [name, folder] = NamedFolder(text);
+    methods.push_back(RenderingsFromFolder(name, folder));
+  }
+  if (!options.no_floors) {
+    for (auto& floor : FloorMethods(options.model.seed)) methods.push_back(std::move(floor));
+  }
+  for (size_t i = 0; i < methods.size(); ++i) {
+    for (size_t j = i + 1; j < methods.size(); ++j) {
+      if (methods[i]->name == methods[j]->name)
+        throw UsageError("two methods are called '" + methods[i]->name + "'");
+    }
+  }
+  if (methods.empty())
+    throw UsageError(
+        "there is nothing to score: give --model, --init random or --renders, or drop --no-floors");
+  return methods;
+}
+
+std::vector<SettingRequest> MakeSettings(const EvalOptions& options) {
+  ListedScenesOptions listed;
+  if (!options.masks.empty()) listed.masks.roots["default"] = options.masks;
+  std::vector<SettingRequest> settings;
+  const auto add = [&](int inputs) {
+    SettingRequest setting;
+    setting.label = std::to_string(inputs) + " views";
+    setting.data =
+        fs::path(options.data).filename().empty() ? options.data : fs::path(options.data).filename().string();
+    setting.scenes = OpenScenes(options.data, listed);
+    setting.num_inputs = inputs;
+    setting.num_targets = options.targets;
+    settings.push_back(std::move(setting));
+  };
+  for (const std::string& index : options.view_indices) {
+    listed.view_index = index;
+    const auto scenes = OpenScenes(options.data, listed);
+    const auto views = scenes->EvaluationViews(0);
+    if (!views) throw FileError(index, "lists no views for " + scenes->name(0));
+    add(static_cast<int>(views->inputs.size()));
+  }
+  if (options.view_indices.empty()) {
+    for (const int inputs : options.inputs) add(inputs);
+  }
+  for (size_t i = 1; i < settings.size(); ++i) {
+    if (settings[i].label == settings[i - 1].label)
+      throw UsageError("two settings have " + settings[i].label);
+  }
+  return settings;
+}
+
+std::string Joined(const std::vector<std::string>& parts) {
+  std::string text;
+  for (const std::string& part : parts) text += (text.empty() ? "" : " ") + part;
+  return text;
+}
+
+// Everything that decides the numbers, except the list of methods: results of another evaluation must not be
+// mixed in.
+std::vector<std::pair<std::string, std::string>> Facts(const EvalOptions& options) {
+  const auto absolute = [](const std::string& path) {
+    return path.empty() ? "" : fs::absolute(path).lexically_normal().string();
+  };
+  std::string indices;
+  for (const std::string& index : options.view_indices)
+    indices += (indices.empty() ? "" : ", ") + absolute(index);
+  return {{"program", std::string("wildrayzer ") + kVersion},
+          {"data", absolute(options.data)},
+          {"protocol", options.protocol},
+          {"view lists",
+           indices.empty() ? "evenly spread, " + std::to_string(options.targets) + " targets" : indices},
+          {"picture size", std::to_string(options.width) + " x " + std::to_string(options.height)},
+          {"true masks", absolute(options.masks)},
+          {"mask threshold", std::to_string(options.mask_threshold)},
+          {"model", options.model.model.empty() ? options.model.init : absolute(options.model.model)},
+          {"configuration", absolute(options.model.config)},
+          {"overrides", Joined(options.model.overrides)},
+          {"plain RayZer", absolute(options.rayzer)},
+          {"DINOv3", absolute(options.model.dino)},
+          {"precision", options.model.precision},
+          {"LPIPS network", absolute(options.lpips_vgg)},
+          {"LPIPS heads", absolute(options.lpips_heads)},
+          {"seed", std::to_string(options.model.seed)}};
+}
+
+void CheckSameEvaluation(const EvalOptions& options,
+                         const std::vector<std::pair<std::string, std::string>>& facts) {
+  nlohmann::ordered_json json = nlohmann::ordered_json::object();
+  for (const auto& [name, value] : facts) json[name] = value;
+  const std::string text = json.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  const fs::path path = fs::path(options.out) / "evaluation.json";
+  fs::create_directories(options.out);
+  if (fs::exists(path)) {
+    std::ifstream stream(path);
+    std::ostringstream found;
+    found << stream.rdbuf();
+    if (found.str() != text) {
+      throw UsageError(options.out + ": holds an evaluation with other settings; give another --out");
+    }
+    LogInfo("{}: continuing; finished scenes are kept", options.out);
+  } else if (!fs::is_empty(options.out)) {
+    throw UsageError(options.out + ": is not empty and holds no evaluation; give another --out");
+  }
+  WriteFileAtomically(path, text);
+}
+
+LpipsFunction MakeLpips(const EvalOptions& options, EvaluationResult& evaluation) {
+  if (options.lpips_vgg.empty() != options.lpips_heads.empty()) {
+    throw UsageError("LPIPS needs both --lpips-vgg and --lpips-heads");
+  }
+  if (!options.lpips_vgg.empty()) return LoadLpips(options.lpips_vgg, options.lpips_heads);
+  evaluation.absent["LPIPS"] = "no weights given (--lpips-vgg and --lpips-heads)";
+  return {};
+}
+
+// Says of every group of scores that nobody has why it is missing.
+void NoteAbsent(EvaluationResult& evaluation) {
+  bool masks = false, cameras = false;
+  for (const SettingResult& setting : evaluation.settings) {
+    for (const MethodResult& method : setting.methods) {
+      for (const SceneResult& scene : method.scenes) {
+        masks |= !scene.masks.empty();
+        cameras |= !scene.cameras.empty();
+      }
+    }
+  }
+  if (!masks) evaluation.absent["motion masks"] = "no true masks, or no method that makes masks";
+  if (!cameras) evaluation.absent["cameras"] = "no true poses, or no method that estimates cameras";
+  evaluation.absent["RayZer + co-segmentation masks"] = "this command does not make co-segmentation masks";
+}
+
+void Run(const EvalOptions& options) {
+  EvaluationResult evaluation;
+  evaluation.title = "Evaluation, protocol " + options.protocol;
+  evaluation.bootstrap_seed = options.model.seed;
+  evaluation.facts = Facts(options);
+  RunOptions run;
+  run.folder = options.out;
+  run.protocol = FindProtocol(options.protocol);
+  run.width = options.width;
+  run.height = options.height;
+  run.mask_threshold = options.mask_threshold;
+  run.max_scenes = static_cast<size_t>(options.scenes);
+  run.gallery_scenes = options.gallery;
+  const std::vector<SettingRequest> settings = MakeSettings(options);
+  run.lpips = MakeLpips(options, evaluation);
+  CheckSameEvaluation(options, evaluation.facts);
+  const std::vector<std::unique_ptr<Method>> methods = MakeMethods(options);
+
+  Progress progress;
+  run.progress = ReportTo(progress);
+  std::vector<GalleryScene> gallery;
+  for (const SettingRequest& setting : settings) {
+    evaluation.settings.push_back(RunSetting(setting, methods, run));
+    for (GalleryScene& scene : MakeGallery(setting, evaluation.settings.back(), run))
+      gallery.push_back(std::move(scene));
+  }
+  progress.Finish();
+  NoteAbsent(evaluation);
+  WriteReport(options.out, evaluation, gallery);
+  if (options.json) std::printf("%s\n", EvaluationToJson(evaluation).dump(2).c_str());
+  LogInfo("{}: results.json, results.csv, results.md and report.html", options.out);
+}
+
+}  // namespace
+
+void AddEvalCommand(CLI::App& app) {
+  auto options = std::make_shared<EvalOptions>();
+  CLI::App* command = app.add_subcommand("eval", "The paper's measurements, methods side by side");
+  AddDataOptions(*command, *options);
+  AddMethodOptions(*command, *options);
+  options->model.AddTo(*command);
+  command->footer(
+      "Example:\n  wildrayzer eval rooms/test/full_list.txt --protocol iphone --inputs 2 3 4 --model "
+      "wildrayzer_2view.pt "
+      "--dino dinov3-vit7b16/ --out scores");
+  command->callback([options] { Run(*options); });
+}
+
+}  // namespace wildrayzer

@@ -1,0 +1,13 @@
+// LPIPS for code that is free of LibTorch.
+#pragma once
+
+#include <filesystem>
+
+#include "wildrayzer/evaluation/scoring.h"
+
+namespace wildrayzer {
+
+// Lpips::Load as a function of two pictures; see lpips.h for the files and the errors.
+LpipsFunction LoadLpips(const std::filesystem::path& vgg, const std::filesystem::path& heads);
+
+}  // namespace wildrayzer

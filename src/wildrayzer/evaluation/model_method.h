@@ -1,0 +1,29 @@
+// The model and its relatives as methods of an evaluation.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "wildrayzer/evaluation/method.h"
+#include "wildrayzer/pipeline/reconstructor.h"
+
+namespace wildrayzer {
+
+// Masks of every view of a scene that take the place of estimated motion: true ones (oracle), or another
+// program's.
+using MaskSource = std::function<std::vector<Planes>(const EvaluationScene& scene)>;
+
+// Renders the targets from the inputs at cameras estimated from all views. Without `masks` the model's own
+// motion estimate decides (nothing, for a model without one); with `masks` theirs does, and with
+// `judge_masks` they are scored as the method's motion masks (pointless for true ones). A picture size other
+// than the model's raises UsageError.
+std::unique_ptr<Method> ModelMethod(const std::string& name, const std::string& title,
+                                    const std::string& note, std::shared_ptr<const Reconstructor> model,
+                                    MaskSource masks = {}, bool judge_masks = true);
+
+// The true masks of the scene; Error when a view has none.
+std::vector<Planes> TrueMasks(const EvaluationScene& scene);
+
+}  // namespace wildrayzer
