@@ -47,6 +47,15 @@ Json CountByModule(const Checkpoint& checkpoint) {
   return counts;
 }
 
+// What a training checkpoint holds beside the weights ("optimizer", counters), without reading it.
+Json DescribeSiblings(const TorchArchive& archive) {
+  Json siblings = Json::object();
+  for (const std::string& key : archive.siblings()) {
+    if (const auto object = archive.root().Find(key)) siblings[key] = object->Describe(60);
+  }
+  return siblings;
+}
+
 // Fills what can be said of the checkpoint as a model of ours, as DINOv3, or as neither.
 void DescribeModel(const Checkpoint& checkpoint, Json& report) {
   if (IsDinov3(checkpoint)) {
@@ -82,6 +91,11 @@ void Print(const Json& report, bool tensors) {
     std::printf("  %-28s %5lld tensors %14lld parameters\n", module.c_str(),
                 count["tensors"].get<long long>(), count["parameters"].get<long long>());
   }
+  if (report.contains("beside_the_weights")) {
+    for (const auto& [key, text] : report["beside_the_weights"].items()) {
+      std::printf("beside the weights: %s = %s\n", key.c_str(), text.get<std::string>().c_str());
+    }
+  }
   for (const char* kind : {"missing", "unexpected"}) {
     if (!report.contains(kind)) continue;
     std::printf("%s keys: %zu\n", kind, report[kind].size());
@@ -115,6 +129,7 @@ void Run(const InspectOptions& options) {
   report["bytes"] = bytes;
   report["modules"] = CountByModule(checkpoint);
   report["metadata"] = checkpoint.metadata();
+  if (checkpoint.archive()) report["beside_the_weights"] = DescribeSiblings(*checkpoint.archive());
   if (options.check_values) {
     checkpoint.CheckFinite(checkpoint.names());
     report["finite"] = true;
