@@ -16,12 +16,11 @@ void WriteResultPage(const std::filesystem::path& path, const nlohmann::ordered_
     json.insert(at + 1, "\\");
   constexpr std::string_view kTemplate = kResultPageTemplate;
   constexpr std::string_view kMarker = "/*RESULT*/";
-  constexpr size_t kAt = kTemplate.find(kMarker);
-  static_assert(kAt != std::string_view::npos);
+  const size_t marker = kTemplate.find(kMarker);  // the page's own file has it exactly once
   AtomicFile page(path);
-  page.Write(kTemplate.substr(0, kAt));
+  page.Write(kTemplate.substr(0, marker));
   page.Write(json);
-  page.Write(kTemplate.substr(kAt + kMarker.size()));
+  page.Write(kTemplate.substr(marker + kMarker.size()));
   page.Commit();
 }
 
