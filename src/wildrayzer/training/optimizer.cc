@@ -1,0 +1,229 @@
+#include "wildrayzer/training/optimizer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "wildrayzer/kernels/parallel.h"
+#include "wildrayzer/training/muon.h"
+#include "wildrayzer/training/optimizer_kernels.h"
+#include "wildrayzer/util/error.h"
+
+namespace wildrayzer {
+namespace {
+
+constexpr int64_t kPieceSize = 1 << 15;  // elements; small enough to stay in a core's cache between passes
+
+const std::string kQkv = ".attn.to_qkv.weight";
+
+// Muon is for the hidden matrices of transformer blocks; embeddings, tokenizers and heads stay with AdamW.
+bool IsBlockMatrix(const std::string& name, const torch::Tensor& parameter) {
+  if (parameter.dim() != 2) return false;
+  const std::array<std::string, 4> endings{kQkv, ".attn.fc.weight", ".mlp.mlp.0.weight", ".mlp.mlp.2.weight"};
+  return std::any_of(endings.begin(), endings.end(),
+                     [&](const std::string& end) { return name.ends_with(end); });
+}
+
+void CheckParameters(const NamedParameters& parameters) {
+  std::set<std::string> names;
+  for (const auto& [name, parameter] : parameters) {
+    if (!names.insert(name).second) throw Error("the optimizer was given parameter '" + name + "' twice");
+    if (!parameter.defined() || parameter.scalar_type() != torch::kFloat32 || !parameter.device().is_cpu())
+      throw Error("the optimizer needs float32 parameters on the CPU; '" + name + "' is not");
+  }
+}
+
+// A new tensor of the state over `value`, copied, or the reason why it cannot be.
+torch::Tensor Checked(const std::map<std::string, torch::Tensor>& state, const std::string& name,
+                      const torch::Tensor& like, const std::string& label) {
+  const auto found = state.find(name);
+  if (found == state.end()) throw FileError(label, "the optimizer state lacks '" + name + "'");
+  const torch::Tensor& value = found->second;
+  if (value.sizes() != like.sizes())
+    throw FileError(label, "'" + name + "' of the optimizer state has another shape than the model");
+  if (value.scalar_type() != like.scalar_type())
+    throw FileError(label, "'" + name + "' of the optimizer state has another number type");
+  if (value.is_floating_point() && !torch::isfinite(value).all().item<bool>())
+    throw FileError(label, "'" + name + "' of the optimizer state holds values that are not finite");
+  return value.to(torch::kCPU).clone(torch::MemoryFormat::Contiguous);
+}
+
+}  // namespace
+
+NamedParameters TrainableParameters(const torch::nn::Module& module) {
+  NamedParameters parameters;
+  for (const auto& item : module.named_parameters()) {
+    if (item.value().requires_grad()) parameters.emplace_back(item.key(), item.value());
+  }
+  return parameters;
+}
+
+Optimizer::Optimizer(NamedParameters parameters, const OptimizerOptions& options)
+    : options_(options), parameters_(std::move(parameters)) {
+  CheckParameters(parameters_);
+  const torch::NoGradGuard no_grad;
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    auto& [name, parameter] = parameters_[i];
+    parameter.set_data(parameter.detach().clone(torch::MemoryFormat::Contiguous));
+    Slot slot;
+    slot.muon = options_.kind == OptimizerKind::kMuon && IsBlockMatrix(name, parameter);
+    slot.matrices = slot.muon && name.ends_with(kQkv) && parameter.size(0) % 3 == 0 ? 3 : 1;
+    slot.decay = parameter.dim() == 1 ? 0.0 : options_.weight_decay;
+    slot.first = torch::zeros_like(parameter, torch::requires_grad(false));
+    if (!slot.muon) slot.second = torch::zeros_like(slot.first);
+    for (int64_t begin = 0; begin < parameter.numel(); begin += kPieceSize)
+      pieces_.push_back({i, begin, std::min(begin + kPieceSize, parameter.numel())});
+    const int64_t matrix = parameter.numel() / slot.matrices;
+    for (int64_t k = 0; slot.muon && k < slot.matrices; ++k)
+      muon_pieces_.push_back({i, k * matrix, (k + 1) * matrix});
+    slots_.push_back(std::move(slot));
+  }
+  std::copy_if(pieces_.begin(), pieces_.end(), std::back_inserter(adamw_pieces_),
+               [&](const Piece& piece) { return !slots_[piece.parameter].muon; });
+}
+
+std::vector<torch::Tensor> Optimizer::ContiguousGradients() const {
+  std::vector<torch::Tensor> gradients;
+  for (const auto& [name, parameter] : parameters_) {
+    const torch::Tensor& gradient = parameter.grad();
+    gradients.push_back(gradient.defined() ? gradient.detach().to(torch::kFloat32).contiguous() : gradient);
+  }
+  return gradients;
+}
+
+double Optimizer::Norm(const std::vector<torch::Tensor>& gradients) const {
+  std::vector<double> sums(pieces_.size(), 0.0);
+  ParallelFor(static_cast<int64_t>(pieces_.size()), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const Piece& piece = pieces_[i];
+      const torch::Tensor& gradient = gradients[piece.parameter];
+      if (!gradient.defined()) continue;
+      sums[i] = SumOfSquares(piece.end - piece.begin, gradient.data_ptr<float>() + piece.begin);
+    }
+  });
+  double total = 0;
+  for (const double sum : sums) total += sum;
+  return std::sqrt(total);
+}
+
+double Optimizer::GradientNorm() const { return Norm(ContiguousGradients()); }
+
+void Optimizer::ZeroGrad() {
+  for (auto& [name, parameter] : parameters_) parameter.mutable_grad() = torch::Tensor();
+}
+
+StepResult Optimizer::Step(double rate, double loss) {
+  const std::vector<torch::Tensor> gradients = ContiguousGradients();
+  const double norm = Norm(gradients);
+  if (!std::isfinite(loss) || !std::isfinite(norm)) {
+    ++counters_.not_finite;
+    return {false, norm};
+  }
+  if (norm > options_.skip_factor * options_.clip_norm) {
+    ++counters_.too_large;
+    return {false, norm};
+  }
+  const double gradient_scale = std::min(1.0, options_.clip_norm / (norm + 1e-6));
+  for (size_t i = 0; i < slots_.size(); ++i) slots_[i].step += gradients[i].defined() ? 1 : 0;
+  UpdateAdamW(gradients, rate, gradient_scale);
+  UpdateMuon(gradients, rate * options_.muon_rate_ratio, gradient_scale);
+  ++counters_.applied;
+  return {true, norm};
+}
+
+void Optimizer::UpdateAdamW(const std::vector<torch::Tensor>& gradients, double rate, double gradient_scale) {
+  ParallelFor(static_cast<int64_t>(adamw_pieces_.size()), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const Piece& piece = adamw_pieces_[i];
+      const Slot& slot = slots_[piece.parameter];
+      const torch::Tensor& gradient = gradients[piece.parameter];
+      if (!gradient.defined()) continue;
+      const double correction1 = 1.0 - std::pow(options_.beta1, static_cast<double>(slot.step));
+      const double correction2 = 1.0 - std::pow(options_.beta2, static_cast<double>(slot.step));
+      const AdamWStep step{
+          static_cast<float>(gradient_scale),     static_cast<float>(1.0 - rate * slot.decay),
+          static_cast<float>(options_.beta1),     static_cast<float>(options_.beta2),
+          static_cast<float>(rate / correction1), static_cast<float>(1.0 / std::sqrt(correction2)),
+          static_cast<float>(options_.eps)};
+      AdamWUpdate(step, piece.end - piece.begin, gradient.data_ptr<float>() + piece.begin,
+                  parameters_[piece.parameter].second.data_ptr<float>() + piece.begin,
+                  slot.first.data_ptr<float>() + piece.begin, slot.second.data_ptr<float>() + piece.begin);
+    }
+  });
+}
+
+void Optimizer::UpdateMuon(const std::vector<torch::Tensor>& gradients, double rate, double gradient_scale) {
+  const torch::ScalarType dtype = options_.muon_bf16 ? torch::kBFloat16 : torch::kFloat32;
+  // One matrix a thread: the products of a small model's matrices are too small to be shared between cores.
+  ParallelFor(static_cast<int64_t>(muon_pieces_.size()), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const Piece& piece = muon_pieces_[i];
+      const Slot& slot = slots_[piece.parameter];
+      const torch::Tensor& parameter = parameters_[piece.parameter].second;
+      const torch::Tensor& gradient = gradients[piece.parameter];
+      if (!gradient.defined()) continue;
+      const int64_t rows = parameter.size(0) / slot.matrices, columns = parameter.size(1);
+      const int64_t count = piece.end - piece.begin;
+      torch::Tensor direction = torch::empty({rows, columns}, torch::kFloat32);
+      MomentumUpdate(static_cast<float>(options_.muon_momentum), static_cast<float>(gradient_scale),
+                     options_.muon_nesterov, count, gradient.data_ptr<float>() + piece.begin,
+                     slot.first.data_ptr<float>() + piece.begin, direction.data_ptr<float>());
+      direction = Orthogonalize(direction, options_.muon_iterations, dtype);
+      const double scale = options_.muon_scale == MuonScale::kRmsMatched
+                               ? 0.2 * std::sqrt(static_cast<double>(std::max(rows, columns)))
+                               : std::sqrt(std::max(1.0, static_cast<double>(rows) / columns));
+      ApplyDirection(static_cast<float>(1.0 - rate * slot.decay), static_cast<float>(rate * scale), count,
+                     direction.data_ptr<float>(), parameter.data_ptr<float>() + piece.begin);
+    }
+  });
+}
+
+bool Optimizer::UsesMuon(const std::string& name) const {
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    if (parameters_[i].first == name) return slots_[i].muon;
+  }
+  return false;
+}
+
+std::map<std::string, torch::Tensor> Optimizer::ExportState() const {
+  std::map<std::string, torch::Tensor> state;
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    const std::string& name = parameters_[i].first;
+    const Slot& slot = slots_[i];
+    state[(slot.muon ? "momentum/" : "exp_avg/") + name] = slot.first;
+    if (!slot.muon) state["exp_avg_sq/" + name] = slot.second;
+    state["step/" + name] = torch::tensor(slot.step, torch::kInt64);
+  }
+  state["counters"] =
+      torch::tensor({counters_.applied, counters_.not_finite, counters_.too_large}, torch::kInt64);
+  return state;
+}
+
+void Optimizer::ImportState(const std::map<std::string, torch::Tensor>& state, const std::string& label) {
+  // Everything is checked before anything changes.
+  std::map<std::string, torch::Tensor> checked;
+  for (const auto& [name, like] : ExportState()) checked[name] = Checked(state, name, like, label);
+  for (const auto& [name, value] : state) {
+    if (!checked.contains(name))
+      throw FileError(label, "the optimizer state has '" + name + "', which the model or optimizer lacks");
+  }
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    const std::string& name = parameters_[i].first;
+    Slot& slot = slots_[i];
+    slot.step = checked["step/" + name].item<int64_t>();
+    slot.first = checked[(slot.muon ? "momentum/" : "exp_avg/") + name];
+    if (!slot.muon) slot.second = checked["exp_avg_sq/" + name];
+  }
+  const torch::Tensor counters = checked["counters"];
+  counters_ = {counters[0].item<int64_t>(), counters[1].item<int64_t>(), counters[2].item<int64_t>()};
+}
+
+std::array<std::vector<std::string>, 2> Optimizer::ReleaseGroups() const {
+  std::array<std::vector<std::string>, 2> groups;
+  for (const auto& [name, parameter] : parameters_) groups[parameter.dim() == 1 ? 1 : 0].push_back(name);
+  return groups;
+}
+
+}  // namespace wildrayzer
