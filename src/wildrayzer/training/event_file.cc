@@ -81,23 +81,25 @@ EventWriter::EventWriter(const fs::path& folder) {
          .values = {}});
 }
 
+bool VisitEvents(std::span<const std::byte> bytes, const std::function<void(Event&)>& visit) {
+  while (!bytes.empty()) {
+    if (bytes.size() < kHeaderBytes + kFooterBytes) return false;
+    const auto size = ReadRaw<uint64_t>(bytes, 0);
+    if (ReadRaw<uint32_t>(bytes, 8) != MaskedCrc32c(bytes.first(8))) return false;
+    if (size > bytes.size() - kHeaderBytes - kFooterBytes) return false;
+    const auto data = bytes.subspan(kHeaderBytes, size);
+    if (ReadRaw<uint32_t>(bytes, kHeaderBytes + size) != MaskedCrc32c(data)) return false;
+    Event event;
+    if (!EventFromWire(data, &event)) return false;
+    visit(event);
+    bytes = bytes.subspan(kHeaderBytes + size + kFooterBytes);
+  }
+  return true;
+}
+
 std::vector<Event> DecodeEvents(std::span<const std::byte> bytes, bool* complete) {
   std::vector<Event> events;
-  bool intact = true;
-  while (!bytes.empty() && intact) {
-    intact = false;
-    if (bytes.size() < kHeaderBytes + kFooterBytes) break;
-    const auto size = ReadRaw<uint64_t>(bytes, 0);
-    if (ReadRaw<uint32_t>(bytes, 8) != MaskedCrc32c(bytes.first(8))) break;
-    if (size > bytes.size() - kHeaderBytes - kFooterBytes) break;
-    const auto data = bytes.subspan(kHeaderBytes, size);
-    if (ReadRaw<uint32_t>(bytes, kHeaderBytes + size) != MaskedCrc32c(data)) break;
-    Event event;
-    if (!EventFromWire(data, &event)) break;
-    events.push_back(std::move(event));
-    bytes = bytes.subspan(kHeaderBytes + size + kFooterBytes);
-    intact = true;
-  }
+  const bool intact = VisitEvents(bytes, [&](Event& event) { events.push_back(std::move(event)); });
   if (complete != nullptr) *complete = intact;
   return events;
 }
@@ -106,7 +108,7 @@ std::vector<Event> ReadEventFile(const fs::path& path, bool* complete) {
   return DecodeEvents(MappedFile::Open(path)->bytes(), complete);
 }
 
-std::vector<Event> ReadEventFolder(const fs::path& folder) {
+std::vector<Event> ReadEventFolder(const fs::path& folder, const std::function<void(Event&)>& reduce) {
   std::vector<fs::path> paths;
   for (const auto& entry : fs::directory_iterator(folder)) {
     if (entry.path().filename().string().starts_with("events.out.tfevents.") && entry.is_regular_file() &&
@@ -116,14 +118,15 @@ std::vector<Event> ReadEventFolder(const fs::path& folder) {
   std::sort(paths.begin(), paths.end());
   std::vector<Event> events;
   for (const fs::path& path : paths) {
-    for (Event& event : ReadEventFile(path)) {
+    VisitEvents(MappedFile::Open(path)->bytes(), [&](Event& event) {
       if (event.session_start) {
         std::erase_if(events, [&](const Event& other) {
           return other.step >= event.step && other.file_version.empty();
         });
       }
+      if (reduce) reduce(event);
       events.push_back(std::move(event));
-    }
+    });
   }
   return events;
 }

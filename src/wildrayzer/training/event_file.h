@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -59,9 +60,13 @@ class EventWriter {
 // missing file raises FileError.
 std::vector<Event> ReadEventFile(const std::filesystem::path& path, bool* complete = nullptr);
 std::vector<Event> DecodeEvents(std::span<const std::byte> bytes, bool* complete = nullptr);
+// One after the other; false where DecodeEvents would say incomplete.
+bool VisitEvents(std::span<const std::byte> bytes, const std::function<void(Event&)>& visit);
 
 // All event files of a folder in the order they were written, with what a later session made void left out.
-// No event files: empty.
-std::vector<Event> ReadEventFolder(const std::filesystem::path& folder);
+// `reduce` sees every event before it is kept, so that a caller need not hold all pictures in memory. No
+// event files: empty.
+std::vector<Event> ReadEventFolder(const std::filesystem::path& folder,
+                                   const std::function<void(Event&)>& reduce = {});
 
 }  // namespace wildrayzer
