@@ -3,13 +3,17 @@
 namespace wildrayzer {
 namespace {
 
-// Added to the focal head's output: a horizontal field of view of 44 degrees.
-constexpr double kFocalOffset = 1.25;
+// The focal length at an output of 0: a horizontal field of view of 44 degrees.
+constexpr double kFocal = 1.25;
+// Logarithm of the largest factor on it with FocalLength::kBounded.
+constexpr double kFocalRange = 0.7;
 
 }  // namespace
 
-CameraHeadImpl::CameraHeadImpl(int64_t d, PoseRepresentation pose, CanonicalView canonical)
-    : rotation_size_(pose == PoseRepresentation::kRotation6d ? 6 : 4), canonical_(canonical) {
+CameraHeadImpl::CameraHeadImpl(int64_t d, PoseRepresentation pose, CanonicalView canonical, FocalLength focal)
+    : rotation_size_(pose == PoseRepresentation::kRotation6d ? 6 : 4),
+      canonical_(canonical),
+      focal_length_(focal) {
   relative_pose_ = register_module("rel_head", SiluMlp(2 * d, d, rotation_size_ + 3));
   focal_ = register_module("canonical_k_head", SiluMlp(d, d, 1));
 }
@@ -30,7 +34,11 @@ torch::Tensor CameraHeadImpl::forward(const torch::Tensor& camera_tokens) {
   if (rotation_size_ == 6) identity[4] = 1.0;
   const torch::Tensor pose = identity + relative_pose_->forward(pairs) * is_other;
 
-  const torch::Tensor focal = (focal_->forward(canonical_token) + kFocalOffset).expand({batch, views, 1});
+  const torch::Tensor x = focal_->forward(canonical_token);
+  const torch::Tensor focal =
+      (focal_length_ == FocalLength::kPublished ? x + kFocal
+                                                : kFocal * torch::exp(kFocalRange * torch::tanh(x)))
+          .expand({batch, views, 1});
   const torch::Tensor centre = torch::full({batch, views, 2}, 0.5, is_other.options());
   return torch::cat({pose, focal, focal, centre}, -1);
 }

@@ -11,7 +11,7 @@ namespace wildrayzer {
 // Children: rel_head (pose of a view relative to the canonical one), canonical_k_head (the focal length).
 class CameraHeadImpl : public torch::nn::Module {
  public:
-  CameraHeadImpl(int64_t d, PoseRepresentation pose, CanonicalView canonical);
+  CameraHeadImpl(int64_t d, PoseRepresentation pose, CanonicalView canonical, FocalLength focal);
 
   // camera_tokens [B, V, d] -> [B, V, 13] or [B, V, 11] float32: rotation (6D or quaternion w, x, y, z,
   // neither normalised), translation 3, fx, fy, cx, cy. Poses are camera-to-world with the canonical view as
@@ -25,6 +25,7 @@ class CameraHeadImpl : public torch::nn::Module {
  private:
   int64_t rotation_size_;
   CanonicalView canonical_;
+  FocalLength focal_length_;
   SiluMlp relative_pose_{nullptr};
   SiluMlp focal_{nullptr};
 };

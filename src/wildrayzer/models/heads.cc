@@ -75,9 +75,10 @@ BlockStackImpl::BlockStackImpl(int64_t layers, int64_t d, int64_t d_head) {
 }
 
 torch::Tensor BlockStackImpl::forward(const torch::Tensor& x, int64_t wanted, const std::string& name,
-                                      const Trace& trace) {
+                                      const Trace& trace, Tap* tap) {
   torch::Tensor tokens = x;
   for (size_t i = 0; i < blocks_.size(); ++i) {
+    if (tap && static_cast<size_t>(tap->layer) == i) tap->tokens = tokens;
     const bool shorten = i + 1 == blocks_.size() && wanted < tokens.size(1) && !trace.record;
     tokens = blocks_[i]->forward(tokens, shorten ? std::optional(wanted) : std::nullopt);
     if (trace.record) trace.Record(name + "." + std::to_string(i), tokens);

@@ -82,9 +82,14 @@ class BlockStackImpl : public torch::nn::Module {
   BlockStackImpl(int64_t layers, int64_t d, int64_t d_head);
   // x [B, N, d] -> [B, `wanted`, d]: the outputs of the first `wanted` tokens (1 <= wanted <= N). The last
   // block asks for those only, which changes nothing in their values. With trace.record the whole [B, N, d]
-  // is computed and recorded as "`name`.i", and the first `wanted` tokens are returned.
+  // is computed and recorded as "`name`.i", and the first `wanted` tokens are returned. `tap` receives all
+  // tokens as they enter block `tap->layer`.
+  struct Tap {
+    int64_t layer = 0;
+    torch::Tensor tokens;  // [B, N, d]
+  };
   torch::Tensor forward(const torch::Tensor& x, int64_t wanted, const std::string& name,
-                        const Trace& trace = {});
+                        const Trace& trace = {}, Tap* tap = nullptr);
 
   const std::vector<Block>& blocks() const { return blocks_; }
 

@@ -67,13 +67,21 @@ TokenMasking ReadTokenMasking(const Config& config) {
                 std::array{Pair{"zero", TokenMasking::kZero}, Pair{"noise", TokenMasking::kNoise}});
 }
 
-MotionConfig ReadMotion(const Config& config, const std::string& dino_model) {
+MotionConfig ReadMotion(const Config& config, const ModelConfig& model) {
   MotionConfig motion;
   motion.cross_view = config.Get<bool>("model.motion.cross_view", !config.Has("model.class_name"));
   motion.threshold =
       config.Get<double>("model.motion.threshold", config.Get<double>("model.motion_mask_threshold", 0.1));
-  const int64_t known_width = DinoWidth(dino_model);
-  motion.dino_width = config.Get<int64_t>("model.motion.dino_width", known_width > 0 ? known_width : 4096);
+  const int64_t known_width = DinoWidth(model.dino_model);
+  using Features = std::pair<const char*, MotionFeatures>;
+  motion.features =
+      Choice(config, "model.motion.features", motion.features,
+             std::array{Features{"dinov3", MotionFeatures::kDinov3}, Features{"own", MotionFeatures::kOwn}});
+  const bool own = motion.features == MotionFeatures::kOwn;
+  const int64_t default_width = own ? model.d : known_width > 0 ? known_width : 4096;
+  motion.dino_width = config.Get<int64_t>("model.motion.dino_width", default_width);
+  motion.feature_layer =
+      config.Get<int64_t>("model.motion.feature_layer", own ? model.camera_estimator_layers - 1 : 0);
   motion.layers = config.Get<int64_t>("model.motion.layers", motion.layers);
   motion.head_bias = config.Get<bool>("model.motion.head_bias", motion.head_bias);
   return motion;
@@ -117,10 +125,19 @@ ModelConfig ModelConfig::FromConfig(const Config& config) {
       config, "model.pose_latent.canonical", model.canonical,
       std::array{Canonical{"first", CanonicalView::kFirst}, Canonical{"middle", CanonicalView::kMiddle}});
 
+  using Focal = std::pair<const char*, FocalLength>;
+  model.focal = Choice(
+      config, "model.pose_latent.focal", model.focal,
+      std::array{Focal{"published", FocalLength::kPublished}, Focal{"bounded", FocalLength::kBounded}});
+  using Scale = std::pair<const char*, InitScale>;
+  model.init_scale =
+      Choice(config, "model.transformer.init_scale", model.init_scale,
+             std::array{Scale{"published", InitScale::kPublished}, Scale{"fan_in", InitScale::kFanIn}});
+
   model.use_motion = config.Get<bool>("model.use_motion_mask", false);
   model.token_masking = ReadTokenMasking(config);
   model.dino_model = config.Get<std::string>("model.dinov3_pseudolabel.model_name", model.dino_model);
-  model.motion = ReadMotion(config, model.dino_model);
+  model.motion = ReadMotion(config, model);
   model.Validate(config.name());
   return model;
 }
@@ -157,6 +174,12 @@ void ModelConfig::Validate(const std::string& where) const {
   }
   CheckRange(where, "the number of motion estimator layers", motion.layers, 1, kMaxLayers);
   CheckRange(where, "the DINOv3 feature width", motion.dino_width, 1, kMaxWidth);
+  if (motion.features == MotionFeatures::kOwn) {
+    CheckRange(where, "model.motion.dino_width (d, because the features are the model's own)",
+               motion.dino_width, d, d);
+    CheckRange(where, "the block that own motion features come from", motion.feature_layer, 0,
+               camera_estimator_layers - 1);
+  }
   if (!(motion.threshold >= 0.0 && motion.threshold <= 1.0)) {
     throw Error(fmt::format("{}: the motion threshold {} must lie in [0, 1]", where, motion.threshold));
   }
@@ -168,19 +191,24 @@ std::string ModelConfig::ToYaml() const {
       "  image_tokenizer: {{patch_size: {}}}\n"
       "  target_image: {{height: {}, width: {}}}\n"
       "  scene_latent: {{length: {}}}\n"
-      "  pose_latent: {{representation: \"{}\", canonical: \"{}\"}}\n"
+      "  pose_latent: {{representation: \"{}\", canonical: \"{}\", focal: {}}}\n"
       "  transformer: {{d: {}, d_head: {}, encoder_n_layer: {}, encoder_geom_n_layer: {}, decoder_n_layer: "
       "{},\n"
-      "                special_init: {}, depth_init: {}}}\n"
+      "                special_init: {}, depth_init: {}, init_scale: {}}}\n"
       "  use_motion_mask: {}\n"
       "  token_masking: {}\n"
-      "  motion: {{cross_view: {}, threshold: {}, dino_width: {}, layers: {}, head_bias: {}}}\n"
+      "  motion: {{cross_view: {}, threshold: {}, features: {}, dino_width: {}, feature_layer: {}, layers: "
+      "{},\n"
+      "           head_bias: {}}}\n"
       "  dinov3_pseudolabel: {{model_name: \"{}\"}}\n",
       patch, height, width, scene_tokens, pose == PoseRepresentation::kRotation6d ? "6d" : "quat",
-      canonical == CanonicalView::kFirst ? "first" : "middle", d, d_head, camera_estimator_layers,
-      scene_encoder_layers, renderer_layers, Bool(special_init), Bool(depth_init), Bool(use_motion),
+      canonical == CanonicalView::kFirst ? "first" : "middle",
+      focal == FocalLength::kPublished ? "published" : "bounded", d, d_head, camera_estimator_layers,
+      scene_encoder_layers, renderer_layers, Bool(special_init), Bool(depth_init),
+      init_scale == InitScale::kPublished ? "published" : "fan_in", Bool(use_motion),
       token_masking == TokenMasking::kZero ? "zero" : "noise", Bool(motion.cross_view), motion.threshold,
-      motion.dino_width, motion.layers, Bool(motion.head_bias), dino_model);
+      motion.features == MotionFeatures::kDinov3 ? "dinov3" : "own", motion.dino_width, motion.feature_layer,
+      motion.layers, Bool(motion.head_bias), dino_model);
 }
 
 int64_t DinoWidth(const std::string& model_name) {

@@ -18,6 +18,16 @@ enum class PoseRepresentation { kRotation6d, kQuaternion };
 enum class CanonicalView { kFirst, kMiddle };
 // What becomes of the tokens of dynamic patches: zeros (paper) or the learned noise token (released model).
 enum class TokenMasking { kZero, kNoise };
+// How the camera head's number x becomes a focal length in image widths: 1.25 + x (published), or
+// 1.25 exp(0.7 tanh x), which stays within [0.62, 2.52] (fields of view of 22 to 78 degrees) however far
+// training carries x.
+enum class FocalLength { kPublished, kBounded };
+// The semantic features that the motion estimator and the pseudo labels see: DINOv3 patch features, or the
+// camera estimator's own image tokens, which need no download.
+enum class MotionFeatures { kDinov3, kOwn };
+// Standard deviation of random matrices: 0.02 (published), or 0.02 sqrt(768 / columns), which is the same at
+// the published width and keeps the size of activations at any other.
+enum class InitScale { kPublished, kFanIn };
 
 struct MotionConfig {
   // The estimator's blocks attend over the tokens of all views (paper) or of each view on its own (release).
@@ -26,8 +36,12 @@ struct MotionConfig {
   bool cross_view = true;
   // A patch is dynamic when its mean motion probability exceeds this, in [0, 1].
   double threshold = 0.1;
-  // Width of the DINOv3 patch features: 384 (S, S+), 768 (B), 1024 (L), 1280 (H+), 4096 (7B).
+  MotionFeatures features = MotionFeatures::kDinov3;
+  // Width of the DINOv3 patch features: 384 (S, S+), 768 (B), 1024 (L), 1280 (H+), 4096 (7B). With kOwn it is
+  // d.
   int64_t dino_width = 4096;
+  // Blocks of the camera estimator that own features have passed, 0 .. its number of layers - 1.
+  int64_t feature_layer = 0;
   int64_t layers = 4;
   // Stage 2 files have no bias in the last convolution.
   bool head_bias = true;
@@ -50,6 +64,8 @@ struct ModelConfig {
   int64_t renderer_layers = 12;
   PoseRepresentation pose = PoseRepresentation::kRotation6d;
   CanonicalView canonical = CanonicalView::kFirst;
+  FocalLength focal = FocalLength::kPublished;
+  InitScale init_scale = InitScale::kPublished;
   // Standard deviations of RandomInit: 0.02, times 1 / sqrt(2 (i + 1)) in block i with special_init and
   // depth_init, times 1 / sqrt(2 layers) with special_init alone.
   bool special_init = true;

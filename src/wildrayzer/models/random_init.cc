@@ -30,6 +30,10 @@ double MatrixStd(std::string_view name, const ModelConfig& config) {
   return kStd;
 }
 
+double FanInFactor(int64_t columns, const ModelConfig& config) {
+  return config.init_scale == InitScale::kPublished ? 1.0 : std::sqrt(768.0 / static_cast<double>(columns));
+}
+
 void Initialise(const std::string& name, torch::Tensor parameter, const ModelConfig& config, uint64_t seed) {
   const bool is_code = name == "scene_code" || name == "cam_code" || name == "noise_token";
   if (is_code) {
@@ -40,7 +44,7 @@ void Initialise(const std::string& name, torch::Tensor parameter, const ModelCon
   } else if (parameter.dim() == 4) {
     FillNormal(parameter, 1.0 / std::sqrt(3.0 * static_cast<double>(parameter[0].numel())), seed, name);
   } else {
-    FillNormal(parameter, MatrixStd(name, config), seed, name);
+    FillNormal(parameter, MatrixStd(name, config) * FanInFactor(parameter.size(1), config), seed, name);
   }
 }
 

@@ -45,7 +45,7 @@ Cameras Cameras::Views(int64_t first, int64_t count) const {
   const auto part = [&](const torch::Tensor& all) {
     return all.defined() ? all.narrow(1, first, count) : all;
   };
-  return {part(c2w), part(fxfycxcy), part(camera_info), part(camera_tokens)};
+  return {part(c2w), part(fxfycxcy), part(camera_info), part(camera_tokens), part(features)};
 }
 
 RayZerImpl::RayZerImpl(const ModelConfig& config) : config_(config) {
@@ -64,7 +64,8 @@ RayZerImpl::RayZerImpl(const ModelConfig& config) : config_(config) {
   scene_encoder_ = stack("transformer_encoder_geom", config_.scene_encoder_layers);
   render_norm_ = register_module("decoder_ln", LayerNorm(d));
   renderer_ = stack("transformer_decoder", config_.renderer_layers);
-  camera_head_ = register_module("pose_predictor", CameraHead(d, config_.pose, config_.canonical));
+  camera_head_ =
+      register_module("pose_predictor", CameraHead(d, config_.pose, config_.canonical, config_.focal));
   conditioning_ray_tokenizer_ = register_module("target_pose_tokenizer", PatchTokenizer(6, config_.patch, d));
   render_ray_tokenizer_ = register_module("target_pose_tokenizer2", PatchTokenizer(6, config_.patch, d));
   fusion_ = register_module("mlp_fuse", FusionMlp(2 * d, d, Activation::kSilu));
@@ -114,7 +115,11 @@ Cameras RayZerImpl::EstimateCameras(const ViewTokens& views, const Trace& trace)
   trace.Record("camera_estimator_input", sequence);
 
   Cameras cameras;
-  cameras.camera_tokens = camera_estimator_->forward(sequence, count, "transformer_encoder", trace);
+  BlockStackImpl::Tap tap{config_.motion.feature_layer, {}};
+  cameras.camera_tokens = camera_estimator_->forward(sequence, count, "transformer_encoder", trace, &tap);
+  cameras.features = tap.tokens.narrow(1, count, sequence.size(1) - count)
+                         .view({batch, count, views.rows, views.columns, config_.d})
+                         .permute({0, 1, 4, 2, 3});
   cameras.camera_info = camera_head_->forward(cameras.camera_tokens);
   const CameraTensors decoded = DecodeCameraInfo(cameras.camera_info);
   cameras.c2w = decoded.c2w;

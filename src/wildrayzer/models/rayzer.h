@@ -36,6 +36,9 @@ struct Cameras {
   torch::Tensor
       camera_info;  // [B, V, 13 or 11], the camera head's output (camera_head.h); undefined for given cameras
   torch::Tensor camera_tokens;  // [B, V, d], the camera estimator's output; undefined for given cameras
+  // [B, V, d, rows, columns]: the image tokens after motion.feature_layer blocks of the camera estimator, the
+  // model's own semantic features (MotionFeatures::kOwn); undefined for given cameras.
+  torch::Tensor features;
 
   // Views first .. first + count - 1 (no copy).
   Cameras Views(int64_t first, int64_t count) const;

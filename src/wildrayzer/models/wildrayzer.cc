@@ -81,14 +81,15 @@ Prediction WildRayZerImpl::forward(const torch::Tensor& images, int64_t num_inpu
   const Cameras input_cameras = result.cameras.Views(0, num_inputs);
   const Cameras target_cameras = result.cameras.Views(num_inputs, targets);
 
+  const bool own = has_motion_estimator() && config().motion.features == MotionFeatures::kOwn;
+  const torch::Tensor features = own ? result.cameras.features.detach() : options.dino_features;
   MotionSource motion;
   motion.masks = options.input_masks;
-  if (options.dino_features.defined()) motion.dino_features = options.dino_features.narrow(1, 0, num_inputs);
+  if (features.defined()) motion.dino_features = features.narrow(1, 0, num_inputs);
   result.scene = EncodeScene(views.Views(0, num_inputs), input_cameras, motion, trace);
-  if (options.dino_features.defined() && targets > 0) {
-    result.target_logits =
-        PredictMotion(views.Views(num_inputs, targets), target_cameras,
-                      options.dino_features.narrow(1, num_inputs, targets), ViewRole::kTarget);
+  if (features.defined() && targets > 0) {
+    result.target_logits = PredictMotion(views.Views(num_inputs, targets), target_cameras,
+                                         features.narrow(1, num_inputs, targets), ViewRole::kTarget);
   }
   result.images = Render(result.scene.tokens, target_cameras, views.height, views.width, trace);
   if (options.render_inputs) {

@@ -48,7 +48,9 @@ struct Prediction {
 };
 
 struct ForwardOptions {
-  // DINOv3 patch features of all V views [B, V, dino_width, h, w]; undefined: no motion is estimated.
+  // DINOv3 patch features of all V views [B, V, dino_width, h, w]; undefined: no motion is estimated, unless
+  // the motion estimator works on the model's own features (which are detached: they are an input, not a
+  // thing to be trained through the masks).
   torch::Tensor dino_features;
   // Masks of the input views [B, K, 1, H, W] that override the prediction for token masking.
   torch::Tensor input_masks;

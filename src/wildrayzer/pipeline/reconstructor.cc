@@ -105,8 +105,11 @@ struct Reconstructor::Impl {
 
   // Resizes and crops the photos: [1, V, 3, H, W] in [0, 1].
   torch::Tensor Frame(std::span<const Image> photos, Scene& scene) const;
-  // Patch features [1, V, D, h, w]; undefined without motion.
-  torch::Tensor Features(const torch::Tensor& images, const ProgressCallback& progress);
+  // Whether DINOv3 is needed.
+  bool UsesDino() const { return config.use_motion && config.motion.features == MotionFeatures::kDinov3; }
+  // Patch features [1, V, D, h, w] for the motion estimator; undefined without motion.
+  torch::Tensor Features(const torch::Tensor& images, const Cameras& cameras,
+                         const ProgressCallback& progress);
   MotionMask MaskAt(const torch::Tensor& logits, int64_t view) const;
 };
 
@@ -150,8 +153,10 @@ torch::Tensor Reconstructor::Impl::Frame(std::span<const Image> photos, Scene& s
   return torch::stack(views).unsqueeze(0);
 }
 
-torch::Tensor Reconstructor::Impl::Features(const torch::Tensor& images, const ProgressCallback& progress) {
+torch::Tensor Reconstructor::Impl::Features(const torch::Tensor& images, const Cameras& cameras,
+                                            const ProgressCallback& progress) {
   if (!config.use_motion) return {};
+  if (!UsesDino()) return cameras.features;
   Report(progress, "DINOv3 features", images.size(1));
   std::vector<torch::Tensor> features;
   for (int64_t view = 0; view < images.size(1);
@@ -181,7 +186,7 @@ Reconstructor::Reconstructor(const ModelSource& source, const ProgressCallback& 
   if (!source.weights.empty()) impl_->checkpoint = Checkpoint::Open(source.weights);
   impl_->config = ResolveConfig(source, impl_->checkpoint);
   impl_->precision = Resolve(source.precision);
-  if (impl_->config.use_motion) {
+  if (impl_->UsesDino()) {
     impl_->LoadDino(source);
     // Random weights fit any DINOv3.
     if (source.weights.empty()) impl_->config.motion.dino_width = impl_->dino->config().width;
@@ -215,12 +220,11 @@ Scene Reconstructor::Reconstruct(std::span<const Image> photos, int num_held_out
   Scene scene;
   scene.num_inputs = static_cast<int>(inputs);
   const torch::Tensor images = impl_->Frame(photos, scene);
-  const torch::Tensor features = impl_->Features(images, progress);
-
   Report(progress, "estimating cameras", config.camera_estimator_layers);
   const ViewTokens views = impl_->model->Tokenize(images);
   const Cameras cameras = impl_->model->EstimateCameras(views, steps);
   scene.cameras = CamerasFromTensors(cameras.c2w[0], cameras.fxfycxcy[0]);
+  const torch::Tensor features = impl_->Features(images, cameras, progress);
 
   const int64_t motion_blocks = features.defined() ? config.motion.layers : 0;
   Report(progress, "encoding the scene", config.scene_encoder_layers + motion_blocks);
@@ -250,10 +254,10 @@ Scene Reconstructor::EstimateMotion(std::span<const Image> photos, const Progres
   Scene scene;
   scene.num_inputs = static_cast<int>(photos.size());
   const torch::Tensor images = impl_->Frame(photos, scene);
-  const torch::Tensor features = impl_->Features(images, progress);
   Report(progress, "estimating cameras", impl_->config.camera_estimator_layers);
   const ViewTokens views = impl_->model->Tokenize(images);
   const Cameras cameras = impl_->model->EstimateCameras(views, StepsOf(progress));
+  const torch::Tensor features = impl_->Features(images, cameras, progress);
   Report(progress, "estimating motion", impl_->config.motion.layers);
   const torch::Tensor logits =
       impl_->model->PredictMotion(views, cameras, features, ViewRole::kInput, StepsOf(progress));
