@@ -1,0 +1,121 @@
+#include "wildrayzer/training/camera_warmup.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+#include <vector>
+
+#include "wildrayzer/vision/framing.h"
+
+namespace wildrayzer {
+namespace {
+
+// Below this size of an error the loss is quadratic: matrix entries, depth units, image widths.
+constexpr double kHuber = 0.05;
+
+torch::Tensor Huber(const torch::Tensor& error) {
+  const torch::Tensor size = error.abs();
+  return torch::where(size < kHuber, size.square() / (2 * kHuber), size - kHuber / 2);
+}
+
+double ExplainedPart(const torch::Tensor& error, const torch::Tensor& truth) {
+  const double total = truth.square().sum().item<double>();
+  return total > 0 ? 1.0 - error.square().sum().item<double>() / total : 0.0;
+}
+
+// Centres of the patches in a view: [n, 2] (u, v) in [0, 1].
+torch::Tensor PatchCentres(int64_t rows, int64_t columns) {
+  const torch::Tensor v = (torch::arange(rows).to(torch::kFloat32) + 0.5) / static_cast<double>(rows);
+  const torch::Tensor u = (torch::arange(columns).to(torch::kFloat32) + 0.5) / static_cast<double>(columns);
+  return torch::stack({u.unsqueeze(0).expand({rows, columns}), v.unsqueeze(1).expand({rows, columns})}, -1)
+      .reshape({rows * columns, 2});
+}
+
+double MeanDegrees(const torch::Tensor& predicted, const torch::Tensor& truth) {
+  const torch::Tensor trace = (predicted * truth).sum({-2, -1});
+  const torch::Tensor angle = torch::acos(((trace - 1.0) / 2.0).clamp(-1.0, 1.0));
+  return angle.mean().item<double>() * 180.0 / std::numbers::pi;
+}
+
+}  // namespace
+
+WarmupBatch ToTensors(std::span<const VirtualScene> scenes) {
+  const auto batch = static_cast<int64_t>(scenes.size());
+  const auto views = static_cast<int64_t>(scenes[0].views.size());
+  const auto n = static_cast<int64_t>(scenes[0].patches[0].size());
+  const int64_t height = scenes[0].views[0].height;
+  const int64_t width = scenes[0].views[0].width;
+  WarmupBatch out;
+  out.images = torch::empty({batch, views, 3, height, width});
+  out.c2w = torch::empty({batch, views, 4, 4});
+  out.fxfycxcy = torch::full({batch, views, 4}, 0.5);
+  out.matches = torch::empty({batch, views, n, 2});
+  out.log_depth = torch::empty({batch, views, n});
+  out.visible = torch::empty({batch, views, n});
+  float* pixels = out.images.data_ptr<float>();
+  float* poses = out.c2w.data_ptr<float>();
+  float* matches = out.matches.data_ptr<float>();
+  float* depths = out.log_depth.data_ptr<float>();
+  float* visible = out.visible.data_ptr<float>();
+  for (int64_t b = 0; b < batch; ++b) {
+    const VirtualScene& scene = scenes[static_cast<size_t>(b)];
+    out.fxfycxcy[b].narrow(1, 0, 2).fill_(scene.focal);
+    for (size_t view = 0; view < scene.views.size(); ++view) {
+      const std::vector<float> planes = ToPlanes(scene.views[view]);
+      pixels = std::copy(planes.begin(), planes.end(), pixels);
+      for (int i = 0; i < 16; ++i) *poses++ = scene.c2w[view](i / 4, i % 4);
+      for (const VirtualScene::PatchTruth& truth : scene.patches[view]) {
+        *matches++ = truth.u;
+        *matches++ = truth.v;
+        *depths++ = std::log(std::max(truth.depth, 1e-3F));
+        *visible++ = truth.visible ? 1.0F : 0.0F;
+      }
+    }
+  }
+  return out;
+}
+
+MatchHeadImpl::MatchHeadImpl(int64_t d) {
+  projection_ = register_module("projection", NormLinear(d, 3, /*bias=*/true));
+}
+
+torch::Tensor MatchHeadImpl::forward(const torch::Tensor& features) {
+  return projection_->forward(features.flatten(3).transpose(2, 3));
+}
+
+WarmupTerms WarmupLoss(const Cameras& predicted, const torch::Tensor& match_output,
+                       const WarmupBatch& truth) {
+  const int64_t others = truth.c2w.size(1) - 1;
+  const torch::Tensor pose = predicted.c2w.narrow(1, 1, others);
+  const torch::Tensor true_pose = truth.c2w.narrow(1, 1, others);
+  const auto rotation = [](const torch::Tensor& c2w) { return c2w.narrow(2, 0, 3).narrow(3, 0, 3); };
+  const auto translation = [](const torch::Tensor& c2w) { return c2w.narrow(2, 0, 3).select(3, 3); };
+  const torch::Tensor rotation_error = rotation(pose) - rotation(true_pose);
+  const torch::Tensor translation_error = translation(pose) - translation(true_pose);
+  const torch::Tensor focal_error =
+      torch::log(predicted.fxfycxcy.select(2, 0).clamp_min(0.05)) - torch::log(truth.fxfycxcy.select(2, 0));
+
+  const int64_t side =
+      static_cast<int64_t>(std::llround(std::sqrt(static_cast<double>(truth.matches.size(2)))));
+  const torch::Tensor displacement = truth.matches - PatchCentres(side, side);  // [B, V, n, 2]
+  const torch::Tensor match_error = match_output.narrow(-1, 0, 2) - displacement;
+  const torch::Tensor depth_error = match_output.select(-1, 2) - truth.log_depth;
+  // The first view matches itself: nothing to learn.
+  const torch::Tensor weight = truth.visible.narrow(1, 1, others).unsqueeze(-1);
+  const torch::Tensor counted = weight.sum().clamp_min(1.0);
+  const torch::Tensor seen_error = match_error.narrow(1, 1, others) * weight;
+
+  WarmupTerms terms;
+  terms.loss = Huber(rotation_error).sum({-2, -1}).mean() / 3.0 + Huber(translation_error).sum(-1).mean() +
+               Huber(focal_error).mean() + 2.0 * Huber(seen_error).sum() / counted +
+               0.2 * Huber(depth_error).mean();
+  const torch::NoGradGuard no_grad;
+  terms.rotation_degrees = MeanDegrees(rotation(pose), rotation(true_pose));
+  terms.translation_r2 = ExplainedPart(translation_error, translation(true_pose));
+  terms.focal_error = focal_error.abs().mean().item<double>();
+  terms.match_error = (seen_error.square().sum(-1).sqrt().sum() / counted).item<double>();
+  terms.match_r2 = ExplainedPart(seen_error, displacement.narrow(1, 1, others) * weight);
+  return terms;
+}
+
+}  // namespace wildrayzer

@@ -1,0 +1,51 @@
+// Camera warm-up: the camera estimator learns to match views and to read cameras from the matches on virtual
+// worlds (data/virtual_worlds.h), before or beside the paper's recipe, which has no such thing. No label is
+// used: the cameras are those with which we drew the worlds.
+#pragma once
+
+#include <torch/torch.h>
+
+#include <span>
+
+#include "wildrayzer/data/virtual_worlds.h"
+#include "wildrayzer/models/heads.h"
+#include "wildrayzer/models/rayzer.h"
+
+namespace wildrayzer {
+
+// B virtual scenes of V views; n patches a view. Frames and units as in VirtualScene.
+struct WarmupBatch {
+  torch::Tensor images;     // [B, V, 3, H, W] in [0, 1]
+  torch::Tensor c2w;        // [B, V, 4, 4], relative to the first view
+  torch::Tensor fxfycxcy;   // [B, V, 4]
+  torch::Tensor matches;    // [B, V, n, 2]: where the patch centre appears in the first view
+  torch::Tensor log_depth;  // [B, V, n] in its own view
+  torch::Tensor visible;    // [B, V, n] float, 1 where `matches` holds
+};
+WarmupBatch ToTensors(std::span<const VirtualScene> scenes);
+
+// Reads matches and depths off the camera estimator's image tokens, densely, which is what makes matching
+// emerge early. It is a training aid and no part of the model.
+class MatchHeadImpl : public torch::nn::Module {
+ public:
+  explicit MatchHeadImpl(int64_t d);
+  // features [B, V, d, rows, columns] -> [B, V, n, 3]: displacement (u, v) to the first view, log depth.
+  torch::Tensor forward(const torch::Tensor& features);
+
+ private:
+  NormLinear projection_{nullptr};
+};
+TORCH_MODULE(MatchHead);
+
+// Loss terms (scalars with gradient) and measurements (plain numbers).
+struct WarmupTerms {
+  torch::Tensor loss;
+  double rotation_degrees = 0;  // mean geodesic error of the views after the first
+  double translation_r2 = 0;    // 1 - |t - t*|^2 / |t*|^2 summed over the batch
+  double focal_error = 0;       // mean |log f / f*|
+  double match_error = 0;       // mean distance of visible matches, in image widths
+  double match_r2 = 0;          // explained part of the squared displacement
+};
+WarmupTerms WarmupLoss(const Cameras& predicted, const torch::Tensor& match_output, const WarmupBatch& truth);
+
+}  // namespace wildrayzer

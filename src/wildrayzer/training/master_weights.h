@@ -1,0 +1,47 @@
+// Mixed precision in training: the model computes with bfloat16 matrices, the optimizer works on float32
+// masters of them (method.md section 6).
+#pragma once
+
+#include <torch/torch.h>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "wildrayzer/models/weights.h"
+#include "wildrayzer/training/optimizer.h"
+
+namespace wildrayzer {
+
+class MasterWeights {
+ public:
+  // The parameters of `module` (float32 now) whose names `trains` accepts are trained; the others are frozen
+  // (no gradient is recorded for them). Then the module is cast to `precision` (CastWeights): a matrix that
+  // becomes bfloat16 gets a float32 master, any other parameter is its own master.
+  MasterWeights(torch::nn::Module& module, Precision precision,
+                const std::function<bool(const std::string& name)>& trains);
+
+  // What the optimizer updates: float32, in state-dict order.
+  const NamedParameters& masters() const { return masters_; }
+
+  // Adds the module's gradients to the masters' and drops the module's: after every backward pass, so that
+  // accumulation over passes is in float32.
+  void CollectGradients();
+
+  // Rounds the masters to the module's precision: after every update.
+  void Publish();
+
+  // All parameters of the module in float32, trained or not, from the masters where there are such.
+  NamedParameters FullPrecision() const;
+
+ private:
+  struct Pair {
+    torch::Tensor used;    // the module's parameter
+    torch::Tensor master;  // float32; the same tensor if the module computes in float32
+  };
+  std::vector<Pair> pairs_;
+  NamedParameters masters_;
+  NamedParameters all_;
+};
+
+}  // namespace wildrayzer
