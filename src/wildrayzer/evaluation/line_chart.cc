@@ -11,7 +11,7 @@
 namespace wildrayzer {
 namespace {
 
-constexpr double kLeft = 56, kTop = 44, kRight = 12, kBottom = 24, kLegendLine = 18;
+constexpr double kLeft = 56, kTop = 52, kRight = 12, kBottom = 24, kLegendLine = 18, kSectionLift = 14;
 
 // From data to pixels.
 class Frame {
@@ -100,14 +100,17 @@ std::string Axes(const Frame& frame) {
   return out;
 }
 
+// Names take turns at two heights, because short sections stand close.
 std::string Sections(const Chart& chart, const Frame& frame) {
   std::string out;
+  double lift = 0;
   for (const auto& [start, name] : chart.sections) {
     const double x = frame.X(start);
     out += fmt::format("<path d=\"M{0:.1f} {1:.1f}V{2:.1f}\" stroke=\"#888\" stroke-dasharray=\"3 3\"/>", x,
-                       kTop - 14, frame.bottom());
-    out += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" opacity=\".7\">{}</text>", x + 4, kTop - 6,
+                       kTop - 14 - lift, frame.bottom());
+    out += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" opacity=\".7\">{}</text>", x + 4, kTop - 6 - lift,
                        HtmlText(name));
+    lift = lift == 0 ? kSectionLift : 0;
   }
   return out;
 }

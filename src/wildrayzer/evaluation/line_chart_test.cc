@@ -38,13 +38,13 @@ TEST(LineChart, TicksAreRound) {
   EXPECT_LE(NiceTicks(1e15, 1e15 + 0.25, 5).size(), 101u);
 }
 
-// Axes of known pixels: the plot begins at x 56, y 44; 480 - 56 - 12 = 412 wide and 220 high.
+// Axes of known pixels: the plot begins at x 56, y 52; 480 - 56 - 12 = 412 wide and 220 high.
 TEST(LineChart, PointsLieWhereTheAxesSay) {
   Chart chart = Simple({0, 1, 2}, {0, 1, 4});
   chart.y_range = {{0.0, 2.0}};
   const std::string svg = LineChart(chart);
   EXPECT_THAT(svg,
-              HasSubstr("<polyline points=\"56.0,264.0 262.0,154.0 468.0,44.0 \""));  // 4 drawn on the end
+              HasSubstr("<polyline points=\"56.0,272.0 262.0,162.0 468.0,52.0 \""));  // 4 drawn on the end
   EXPECT_THAT(svg, HasSubstr("loss &lt;b&gt;"));
 }
 
@@ -52,7 +52,7 @@ TEST(LineChart, LogarithmicAxis) {
   Chart chart = Simple({0, 1, 2}, {0.01, 0.1, 1});
   chart.log_y = true;
   chart.y_range = {{0.01, 1.0}};
-  EXPECT_THAT(LineChart(chart), HasSubstr("points=\"56.0,264.0 262.0,154.0 468.0,44.0 \""));
+  EXPECT_THAT(LineChart(chart), HasSubstr("points=\"56.0,272.0 262.0,162.0 468.0,52.0 \""));
   chart.y_range.reset();
   chart.series[0].y[0] = 0;  // no logarithm: falls back to a linear axis
   EXPECT_THAT(LineChart(chart), Not(HasSubstr("nan")));

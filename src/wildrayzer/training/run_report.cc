@@ -138,7 +138,7 @@ void AppendBinned(const Stage& stage, const std::string& tag, double bin_width, 
   series->high.push_back(series->y.back());
 }
 
-bool WantsLogAxis(const Chart& chart) {
+bool SpansRatio(const Chart& chart) {
   double low = std::numeric_limits<double>::infinity(), high = 0;
   for (const ChartSeries& series : chart.series) {
     for (const double value : series.y) {
@@ -148,6 +148,23 @@ bool WantsLogAxis(const Chart& chart) {
     }
   }
   return low > 0 && high > kLogRatio * low;
+}
+
+// Losses and norms are read by their ratios; a learning rate that ends at zero is not.
+bool IsReadByRatio(const std::string& name) {
+  return name.find("loss") != std::string::npos || name.find("norm") != std::string::npos;
+}
+
+// What is looked at first comes first; the others by name.
+std::vector<std::string> ChartOrder(const std::map<std::string, std::set<std::string>>& charts) {
+  std::vector<std::string> order;
+  for (const char* name : {"loss", "psnr", "lr", "grad_norm"}) {
+    if (charts.contains(name)) order.emplace_back(name);
+  }
+  for (const auto& [name, tags] : charts) {
+    if (std::find(order.begin(), order.end(), name) == order.end()) order.push_back(name);
+  }
+  return order;
 }
 
 std::string Curves(const std::vector<Stage>& stages) {
@@ -163,7 +180,8 @@ std::string Curves(const std::vector<Stage>& stages) {
       "<h2>Curves</h2>\n<p class=\"note\">Over the steps of all stages; lines are means of up to ";
   out += fmt::format(
       "{} bins, bands reach from the smallest to the largest value.</p>\n<div class=\"charts\">\n", kBins);
-  for (const auto& [name, tags] : charts) {
+  for (const std::string& name : ChartOrder(charts)) {
+    const std::set<std::string>& tags = charts[name];
     Chart chart;
     chart.title = tags.size() == 1 ? *tags.begin() : name;
     chart.x_range = {{0.0, end}};
@@ -176,7 +194,7 @@ std::string Curves(const std::vector<Stage>& stages) {
       for (const Stage& stage : stages) AppendBinned(stage, tag, std::max(1.0, end / kBins), &series);
       chart.series.push_back(std::move(series));
     }
-    chart.log_y = WantsLogAxis(chart);
+    chart.log_y = IsReadByRatio(name) && SpansRatio(chart);
     out += LineChart(chart);
   }
   return out + "</div>\n";
@@ -236,16 +254,17 @@ std::string Texts(const Stage& stage) {
   for (const RunLogEntry& entry : stage.entries) {
     for (const auto& [tag, text] : entry.texts) texts[tag] = text;
   }
-  std::string out = texts.empty() ? "" : "<h3>" + HtmlText(stage.name) + "</h3>\n<dl>\n";
+  if (texts.empty()) return "";
+  std::string out = "<h3>" + HtmlText(stage.name) + "</h3>\n<ul>\n";
   for (const auto& [tag, text] : texts) {
     if (text.find('\n') == std::string::npos) {
-      out += "<dt class=\"note\">" + HtmlText(tag) + "</dt><dd>" + HtmlText(text) + "</dd>\n";
+      out += "<li>" + HtmlText(tag + ": " + text) + "</li>\n";
     } else {
-      out += "<dt></dt><dd><details><summary>" + HtmlText(tag) + "</summary><pre>" + HtmlText(text) +
-             "</pre></details></dd>\n";
+      out += "<li><details><summary>" + HtmlText(tag) + "</summary><pre>" + HtmlText(text) +
+             "</pre></details></li>\n";
     }
   }
-  return texts.empty() ? "" : out + "</dl>\n";
+  return out + "</ul>\n";
 }
 
 }  // namespace

@@ -74,10 +74,10 @@ TEST(RunReport, DrawsStagesSideBySide) {
   EXPECT_THAT(page, HasSubstr("<td>train/psnr</td><td>-</td><td>-</td>"));
   // One chart "loss" with two lines; its x axis ends at 50 steps, so stage 2 begins at 4/5 of 412 pixels.
   EXPECT_THAT(page, HasSubstr("font-weight=\"600\">loss</text>"));
-  EXPECT_THAT(page, HasSubstr("M385.6 30.0V"));
+  EXPECT_THAT(page, HasSubstr("M385.6 24.0V"));
   EXPECT_THAT(page, HasSubstr(">validation/loss</text>"));
   EXPECT_THAT(page, HasSubstr("<summary>config</summary><pre>a: &lt;1&gt;\nb: 2</pre>"));
-  EXPECT_THAT(page, HasSubstr("<dt class=\"note\">seed</dt><dd>7</dd>"));
+  EXPECT_THAT(page, HasSubstr("<li>seed: 7</li>"));
   for (const char* outside : {"http://", "https://", "src=\"/", "<link", "nan", "inf,"})
     EXPECT_THAT(page, Not(HasSubstr(outside))) << outside;
 }
