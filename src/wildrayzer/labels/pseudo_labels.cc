@@ -37,11 +37,8 @@ FrameLabels Measure(const LabelFrame& frame, const LabelShape& shape, const Labe
   labels.ssim_weight = options.SsimWeight(labels.psnr);
   labels.ssim_map = SsimDissimilarity(frame.image, frame.rendering, shape.height, shape.width);
   labels.ssim = PoolToGrid(labels.ssim_map, shape.height, shape.width, shape.rows, shape.columns);
-  labels.features = FeatureDissimilarity(frame.features, frame.rendered_features, shape.channels);
-  if (labels.features.size() != shape.patches()) {
-    throw Error(fmt::format("features of {} patches are no grid of {} x {}", labels.features.size(),
-                            shape.rows, shape.columns));
-  }
+  labels.features = FeatureDissimilarity(UnitLength(frame.features, shape),
+                                         UnitLength(frame.rendered_features, shape), shape.channels);
   const std::vector<float> ssim = ZScores(labels.ssim), features = ZScores(labels.features);
   labels.saliency.resize(shape.patches());
   for (size_t i = 0; i < labels.saliency.size(); ++i) {
@@ -49,17 +46,6 @@ FrameLabels Measure(const LabelFrame& frame, const LabelShape& shape, const Labe
         static_cast<float>(labels.ssim_weight * ssim[i] + (1.0 - labels.ssim_weight) * features[i]);
   }
   return labels;
-}
-
-// Appends the features with every patch scaled to length 1.
-void AppendUnit(std::span<const float> features, int64_t channels, std::vector<float>& points) {
-  for (size_t start = 0; start < features.size(); start += channels) {
-    const auto patch = features.subspan(start, channels);
-    double squares = 0;
-    for (const float v : patch) squares += static_cast<double>(v) * v;
-    const double scale = squares > 0 ? 1.0 / std::sqrt(squares) : 0.0;
-    for (const float v : patch) points.push_back(static_cast<float>(v * scale));
-  }
 }
 
 template <typename T>
@@ -119,6 +105,23 @@ double LabelOptions::SsimWeight(double psnr) const {
   return low_ssim_weight + t * (high_ssim_weight - low_ssim_weight);
 }
 
+std::vector<float> UnitLength(std::span<const float> features, const LabelShape& shape) {
+  if (shape.channels < 1 || features.size() != shape.patches() * shape.channels) {
+    throw Error(fmt::format("{} features are no grid of {} x {} with {} channels", features.size(),
+                            shape.rows, shape.columns, shape.channels));
+  }
+  std::vector<float> unit(features.size());
+  for (size_t start = 0; start < features.size(); start += shape.channels) {
+    const auto patch = features.subspan(start, shape.channels);
+    double squares = 0;
+    for (const float v : patch) squares += static_cast<double>(v) * v;
+    if (!std::isfinite(squares)) throw Error("the features hold values that are not finite");
+    const double scale = squares > 0 ? 1.0 / std::sqrt(squares) : 0.0;
+    for (size_t c = 0; c < patch.size(); ++c) unit[start + c] = static_cast<float>(patch[c] * scale);
+  }
+  return unit;
+}
+
 PseudoLabels MeasureSaliency(std::span<const LabelFrame> frames, const LabelShape& shape,
                              const LabelOptions& options) {
   if (frames.empty()) throw Error("there are no frames to label");
@@ -135,9 +138,9 @@ void ClusterPatches(std::span<const LabelFrame> frames, const LabelShape& shape,
                     PseudoLabels& labels) {
   std::vector<float> points;
   points.reserve(frames.size() * shape.patches() * shape.channels);
-  for (const LabelFrame& frame : frames) AppendUnit(frame.features, shape.channels, points);
-  if (points.size() != frames.size() * shape.patches() * shape.channels) {
-    throw Error("the frames' features have different sizes");
+  for (const LabelFrame& frame : frames) {
+    const std::vector<float> unit = UnitLength(frame.features, shape);
+    points.insert(points.end(), unit.begin(), unit.end());
   }
   Random random(options.seed, "k-means");
   const Clusters clusters = KMeans(points, shape.channels, options.clusters, options.kmeans_steps, random);

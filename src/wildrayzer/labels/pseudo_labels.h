@@ -82,6 +82,10 @@ struct PseudoLabels {
 PseudoLabels MakePseudoLabels(std::span<const LabelFrame> frames, const LabelShape& shape,
                               const LabelOptions& options = {});
 
+// Features [rows * columns, channels] with every patch scaled to length 1 (zeros stay zeros). Raises Error
+// for another size and for values that are not finite.
+std::vector<float> UnitLength(std::span<const float> features, const LabelShape& shape);
+
 // The parts. First: psnr, ssim_weight, dissimilarities and saliency of every frame.
 PseudoLabels MeasureSaliency(std::span<const LabelFrame> frames, const LabelShape& shape,
                              const LabelOptions& options);
