@@ -1,0 +1,158 @@
+#include "wildrayzer/training/losses.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "wildrayzer/util/error.h"
+
+namespace wildrayzer {
+namespace {
+
+using torch::Tensor;
+
+double ToPsnr(double mse) { return -10.0 * std::log10(mse); }
+
+// One value a scene, repeated for each of its views.
+std::vector<float> PerView(const std::vector<float>& scenes, int64_t views) {
+  std::vector<float> values;
+  for (const float value : scenes) values.insert(values.end(), views, value);
+  return values;
+}
+
+bool IsDynamic(const LossInputs& inputs, int64_t scene) {
+  return inputs.scene_is_dynamic.empty() || inputs.scene_is_dynamic[scene];
+}
+
+void CheckViews(const char* name, const Tensor& tensor, int64_t scenes, int64_t views, int64_t channels) {
+  if (!tensor.defined()) return;
+  if (tensor.dim() != 5 || tensor.size(0) != scenes || (views >= 0 && tensor.size(1) != views) ||
+      tensor.size(2) != channels)
+    throw Error(fmt::format("the loss was given {} of another shape than [{}, {}, {}, H, W]", name, scenes,
+                            views >= 0 ? std::to_string(views) : "V", channels));
+}
+
+void CheckInputs(const LossInputs& inputs) {
+  if (!inputs.rendering.defined() || inputs.rendering.dim() != 5 ||
+      inputs.rendering.sizes() != inputs.target.sizes())
+    throw Error("the loss needs a rendering and a target of one shape [B, T, 3, H, W]");
+  const int64_t scenes = inputs.rendering.size(0), targets = inputs.rendering.size(1);
+  CheckViews("target logits", inputs.target_logits, scenes, targets, 1);
+  CheckViews("target labels", inputs.target_labels, scenes, targets, 1);
+  CheckViews("input logits", inputs.input_logits, scenes, -1, 1);
+  if (inputs.input_logits.defined())
+    CheckViews("input labels", inputs.input_labels, scenes, inputs.input_logits.size(1), 1);
+  for (const auto* flags : {&inputs.scene_has_input_labels, &inputs.scene_is_dynamic}) {
+    if (!flags->empty() && static_cast<int64_t>(flags->size()) != scenes)
+      throw Error("the loss was given flags for another number of scenes");
+  }
+}
+
+// Mean over the views with weight 1; 0 (of gradient 0) when there is none.
+Tensor WeightedMean(const Tensor& values, const std::vector<float>& weights) {
+  const Tensor counts = torch::tensor(weights).gt(0.0);
+  // Selected, not multiplied: a view that does not count may hold anything.
+  const Tensor kept = torch::where(counts, values, torch::zeros_like(values));
+  return kept.sum() / std::max<int64_t>(counts.sum().item<int64_t>(), 1);
+}
+
+}  // namespace
+
+Tensor MaskLosses(const Tensor& logits, const Tensor& labels) {
+  Tensor z = logits.to(torch::kFloat32);
+  const Tensor y = labels.detach().to(torch::kFloat32);
+  if (z.size(2) != y.size(2) || z.size(3) != y.size(3))
+    z = torch::upsample_bilinear2d(z, {y.size(2), y.size(3)}, /*align_corners=*/false);
+  const Tensor loss = torch::binary_cross_entropy_with_logits(z, y, {}, {}, at::Reduction::None);
+  return loss.flatten(1).mean(1);
+}
+
+Losses::Losses(const LossOptions& options, std::shared_ptr<const PerceptualLoss> perceptual)
+    : options_(options), perceptual_(std::move(perceptual)) {
+  if (options_.perceptual != 0 && perceptual_ == nullptr)
+    throw Error("a perceptual loss with a weight, but none to compute it");
+}
+
+Tensor Losses::StaticMask(const LossInputs& inputs, LossTerms& terms) const {
+  if (!options_.static_pixels_only || !inputs.target_logits.defined()) return {};
+  const torch::NoGradGuard no_grad;
+  const int64_t scenes = inputs.rendering.size(0), targets = inputs.rendering.size(1);
+  const int64_t height = inputs.rendering.size(3), width = inputs.rendering.size(4);
+  Tensor logits = inputs.target_logits.to(torch::kFloat32).flatten(0, 1);
+  if (logits.size(2) != height || logits.size(3) != width)
+    logits = torch::upsample_nearest2d(logits, {height, width});
+  Tensor mask =
+      torch::sigmoid(logits).le(options_.motion_threshold).to(torch::kUInt8).squeeze(1).contiguous();
+  for (int64_t scene = 0; scene < scenes; ++scene) {
+    if (!IsDynamic(inputs, scene)) mask.narrow(0, scene * targets, targets).fill_(1);
+  }
+  terms.static_share = static_cast<double>(mask.sum().item<int64_t>()) /
+                       static_cast<double>(std::max<int64_t>(mask.numel(), 1));
+  terms.all_pixels = terms.static_share < options_.minimum_static;
+  return terms.all_pixels ? Tensor() : mask;
+}
+
+Tensor Losses::Reconstruction(const LossInputs& inputs, LossTerms& terms) const {
+  const Tensor rendering = inputs.rendering.flatten(0, 1), target = inputs.target.flatten(0, 1);
+  const Tensor mask = StaticMask(inputs, terms);
+  std::vector<float> scenes;
+  for (int64_t scene = 0; scene < inputs.rendering.size(0); ++scene)
+    scenes.push_back(
+        static_cast<float>(IsDynamic(inputs, scene) ? options_.dynamic_scenes : options_.other_scenes));
+  const Tensor weights = torch::tensor(PerView(scenes, inputs.rendering.size(1)));
+
+  const Tensor errors = SquaredErrors(rendering, target, mask);
+  // Values (pixels times channels) that count in each view.
+  const Tensor counts = mask.defined() ? mask.flatten(1).sum(1).to(torch::kFloat32) * rendering.size(1)
+                                       : torch::full_like(errors, static_cast<float>(rendering[0].numel()));
+  terms.mse = (errors.detach().sum() / counts.sum()).item<double>();
+  terms.psnr = ToPsnr(terms.mse);
+  const Tensor view_mse = errors.detach() / counts.clamp_min(1.0);
+  for (int64_t view = 0; view < view_mse.size(0); ++view)
+    terms.view_psnr.push_back(ToPsnr(view_mse[view].item<double>()));
+
+  Tensor loss = torch::zeros({});
+  if (options_.mse != 0) loss = loss + options_.mse * (errors * weights).sum() / counts.sum();
+  if (options_.perceptual != 0) {
+    const Tensor distances = perceptual_->Distances(rendering, target, mask);
+    terms.perceptual = distances.detach().mean().item<double>();
+    loss = loss + options_.perceptual * (distances * weights).mean();
+  }
+  return loss;
+}
+
+Tensor Losses::TargetMasks(const LossInputs& inputs, LossTerms& terms) const {
+  if (!inputs.target_logits.defined() || !inputs.target_labels.defined()) return torch::zeros({});
+  std::vector<float> passes(terms.view_psnr.size(), 1.0f);
+  for (size_t view = 0; view < passes.size() && options_.psnr_gate; ++view)
+    passes[view] = terms.view_psnr[view] >= *options_.psnr_gate ? 1.0f : 0.0f;
+  terms.gated_views = std::count(passes.begin(), passes.end(), 0.0f);
+  const Tensor losses = MaskLosses(inputs.target_logits.flatten(0, 1), inputs.target_labels.flatten(0, 1));
+  const Tensor loss = WeightedMean(losses, passes);
+  terms.target_mask = loss.item<double>();
+  return loss;
+}
+
+Tensor Losses::InputMasks(const LossInputs& inputs, LossTerms& terms) const {
+  if (!inputs.input_logits.defined() || !inputs.input_labels.defined()) return torch::zeros({});
+  std::vector<float> labelled(inputs.input_logits.size(0), 1.0f);
+  for (size_t scene = 0; scene < inputs.scene_has_input_labels.size(); ++scene)
+    labelled[scene] = inputs.scene_has_input_labels[scene] ? 1.0f : 0.0f;
+  const Tensor losses = MaskLosses(inputs.input_logits.flatten(0, 1), inputs.input_labels.flatten(0, 1));
+  const Tensor loss = WeightedMean(losses, PerView(labelled, inputs.input_logits.size(1)));
+  terms.input_mask = loss.item<double>();
+  return loss;
+}
+
+LossTerms Losses::operator()(const LossInputs& inputs) const {
+  CheckInputs(inputs);
+  LossTerms terms;
+  terms.total = Reconstruction(inputs, terms);
+  if (options_.motion != 0)
+    terms.total = terms.total + options_.motion * (TargetMasks(inputs, terms) + InputMasks(inputs, terms));
+  terms.loss = terms.total.item<double>();
+  return terms;
+}
+
+}  // namespace wildrayzer

@@ -1,0 +1,95 @@
+// What the four training stages minimise (method.md section 6): photometric and perceptual losses of the
+// target views, restricted to what stands still where that is known, and the motion masks' losses.
+//
+// B scenes, T target and K input views, H x W pixels. One formula serves all stages; a stage is a choice of
+// weights and of which inputs are given:
+//   stage 1, 3  rendering, target
+//   stage 2     also logits and labels, mse = perceptual = 0, motion = 1, psnr_gate = 17
+//   stage 4     also input logits and labels, static_pixels_only
+#pragma once
+
+#include <torch/torch.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "wildrayzer/training/perceptual_loss.h"
+
+namespace wildrayzer {
+
+struct LossOptions {
+  double mse = 1.0;
+  double perceptual = 0.2;
+  double motion = 1.0;  // of the mask losses: target views + input views
+  // lambda_s and lambda_p of stage 4: what a dynamic scene's and any other scene's errors are multiplied by.
+  double dynamic_scenes = 1.0;
+  double other_scenes = 1.0;
+
+  // Dynamic scenes count only where their target logits say static: sigmoid <= motion_threshold.
+  bool static_pixels_only = false;
+  double motion_threshold = 0.1;
+  // With less than this share of static pixels in the whole batch all pixels count.
+  double minimum_static = 0.1;
+  // Target views rendered worse than this (dB, over the pixels that count) do not teach the target masks.
+  std::optional<double> psnr_gate;
+};
+
+// Tensors may be undefined where said. Nothing but rendering and logits receives gradients.
+struct LossInputs {
+  torch::Tensor rendering;      // [B, T, 3, H, W] in [0, 1]
+  torch::Tensor target;         // [B, T, 3, H, W]: the clean pictures
+  torch::Tensor target_logits;  // [B, T, 1, h, w] of motion; undefined: no masks
+  torch::Tensor target_labels;  // [B, T, 1, H', W'], any type, 1 = moves; undefined: no target mask loss
+  torch::Tensor input_logits;   // [B, K, 1, h, w]
+  torch::Tensor input_labels;   // [B, K, 1, H', W']; undefined: no input mask loss
+  // Which scenes have input labels (those with pasted objects); empty: all. The others' are ignored: all-zero
+  // masks must not teach that nothing moves.
+  std::vector<bool> scene_has_input_labels;
+  // Which scenes have things that move (besides pasted ones); empty: all.
+  std::vector<bool> scene_is_dynamic;
+};
+
+// Values of one batch. All but `total` are without gradient.
+struct LossTerms {
+  torch::Tensor total;    // scalar float32: mse MSE + perceptual Percep + motion (target + input mask losses)
+  double loss = 0;        // its value
+  double mse = 0;         // over the pixels that count
+  double psnr = 0;        // of mse, dB
+  double perceptual = 0;  // 0 with weight 0: not computed
+  double target_mask = 0;  // binary cross entropy of the target views that pass the gate; 0 when none does
+  double input_mask = 0;
+  std::vector<double> view_psnr;  // [B T], over the pixels that count
+  int64_t gated_views = 0;        // target views kept out of the mask loss
+  double static_share = 1;        // of the target pixels, by the logits
+  bool all_pixels = true;         // no static mask was applied: none was asked for, or too little was static
+};
+
+class Losses {
+ public:
+  // perceptual may be null when its weight is 0 (Error otherwise).
+  Losses(const LossOptions& options, std::shared_ptr<const PerceptualLoss> perceptual);
+
+  // Error when shapes do not fit together.
+  LossTerms operator()(const LossInputs& inputs) const;
+
+  const LossOptions& options() const { return options_; }
+
+ private:
+  // [B T, H, W] uint8, 1 = counts; undefined when all pixels count.
+  torch::Tensor StaticMask(const LossInputs& inputs, LossTerms& terms) const;
+  // Weighted sums of terms; they fill in what they are named after.
+  torch::Tensor Reconstruction(const LossInputs& inputs, LossTerms& terms) const;
+  torch::Tensor TargetMasks(const LossInputs& inputs, LossTerms& terms) const;
+  torch::Tensor InputMasks(const LossInputs& inputs, LossTerms& terms) const;
+
+  LossOptions options_;
+  std::shared_ptr<const PerceptualLoss> perceptual_;
+};
+
+// Mean binary cross entropy a view: logits [N, 1, h, w], labels [N, 1, H, W] in [0, 1], any type -> [N].
+// Logits of another size are resized bilinearly (align_corners = false) to the labels'.
+torch::Tensor MaskLosses(const torch::Tensor& logits, const torch::Tensor& labels);
+
+}  // namespace wildrayzer
