@@ -11,7 +11,11 @@
 
 #include "wildrayzer/evaluation/image_metrics.h"
 #include "wildrayzer/evaluation/lpips.h"
+#include "wildrayzer/io/torch_test_files.h"
+#include "wildrayzer/io/torch_writer.h"
 #include "wildrayzer/testing/golden.h"
+#include "wildrayzer/util/atomic_file.h"
+#include "wildrayzer/util/error.h"
 
 namespace wildrayzer {
 namespace {
@@ -193,6 +197,73 @@ TEST(MetricsGolden, EveryTensor) {
       }
     }
   }
+}
+
+// Bytes of a Python 2 text, at most 255.
+std::string Short(const std::string& text) {
+  return "U" + testing::Raw(static_cast<uint8_t>(text.size())) + text;
+}
+
+// The layout of the LPIPS package's vgg.pth (weights.md 3.3 and 4.5): a legacy stream that Python 2 wrote, an
+// OrderedDict made from a list of pairs, tensors on cuda:0.
+std::string HeadsAsPublished(const GoldenFile& file) {
+  std::string pairs = "](", keys = "](", storages;
+  for (int k = 0; k < kLpipsLayers; ++k) {
+    const torch::Tensor head = file.Get("lpips_lin" + std::to_string(k)).contiguous();
+    const std::string key = std::to_string(94000 + k);
+    pairs += "](" + Short("lin" + std::to_string(k) + ".model.1.weight") +
+             testing::Global("torch._utils", "_rebuild_tensor_v2") + "((" + Short("storage") +
+             testing::Global("torch", "FloatStorage") + Short(key) + Short("cuda:0") +
+             testing::Long(head.numel()) + "NtQ" + testing::Int(0) + testing::IntTuple(head.sizes().vec()) +
+             testing::IntTuple(head.strides().vec()) + "\x89NtRe";
+    keys += Short(key);
+    storages += testing::Raw<int64_t>(head.numel()) +
+                std::string(static_cast<const char*>(head.data_ptr()), static_cast<size_t>(head.nbytes()));
+  }
+  const std::string object = testing::Global("collections", "OrderedDict") + "(" + pairs + "etR}" +
+                             Short("_metadata") + testing::Global("collections", "OrderedDict") + "(]tRsb";
+  const std::string magic("\x80\x02\x8A\x0A\x6C\xFC\x9C\x46\xF9\x20\x6A\xA8\x50\x19\x2E", 15);
+  return magic + testing::Pickle(testing::Int(1001)) +
+         testing::Pickle("}(" + Short("protocol_version") + testing::Int(1001) + Short("little_endian") +
+                         "\x88u") +
+         testing::Pickle(object) + testing::Pickle(keys + "e") + storages;
+}
+
+// torchvision's vgg16 file: an ordered dict under its names, with a classifier that nobody needs here.
+void WriteTrunk(const std::filesystem::path& path) {
+  std::vector<TensorSource> tensors;
+  const auto add = [&](const std::string& name, const torch::Tensor& tensor) {
+    tensors.push_back(
+        {.name = name,
+         .dtype = DType::kF32,
+         .shape = tensor.sizes().vec(),
+         .stream = [tensor](const ByteSink& sink) {
+           sink({static_cast<const std::byte*>(tensor.data_ptr()), static_cast<size_t>(tensor.nbytes())});
+         }});
+  };
+  for (const testing::ManifestEntry& entry :
+       testing::ReadManifest(testing::GoldenDir() / "vgg16.weights.json")) {
+    add(entry.name, testing::Generate(entry).contiguous());
+  }
+  add("classifier.6.bias", torch::zeros({1000}));
+  WriteTorchArchive(path, TorchValue::MakeStateDict(tensors));
+}
+
+// From files laid out like the published ones to the golden distances, without a detour through tensors.
+TEST(MetricsGolden, LpipsFromPublishedFiles) {
+  WRZ_NEED_GOLDEN();
+  const auto folder = std::filesystem::temp_directory_path() / "wildrayzer_lpips_files";
+  std::filesystem::create_directories(folder);
+  WriteTrunk(folder / "vgg16.pth");
+  const Case c(testing::GoldenFiles("metrics").front());
+  WriteFileAtomically(folder / "vgg.pth", HeadsAsPublished(c.file));
+  const Lpips lpips = Lpips::Load(folder / "vgg16.pth", folder / "vgg.pth");
+  ExpectScores(c, "lpips", 0, kRelative,
+               [&](size_t i) { return LpipsDistance(lpips.Compare(c.pictures[i], c.truths[i])); });
+  // The two files confused, and the heads of another network.
+  EXPECT_THROW(Lpips::Load(folder / "vgg.pth", folder / "vgg.pth"), FileError);
+  EXPECT_THROW(Lpips::Load(folder / "vgg16.pth", folder / "vgg16.pth"), FileError);
+  std::filesystem::remove_all(folder);
 }
 
 }  // namespace

@@ -106,6 +106,11 @@ PhotoSource::PhotoSource(const std::vector<std::string>& paths) {
       if (fs::is_directory(path, error) || HasVideoExtension(path)) {
         throw UsageError(path + ": give either image files, or one folder, or one video");
       }
+      if (LowerExtension(path) == ".json") {
+        throw UsageError(path +
+                         ": is no photo; give image files, one folder or one video (cameras to follow go to "
+                         "--trajectory)");
+      }
       files_.emplace_back(path);
     }
   }

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "wildrayzer/testing/files.h"
 #include "wildrayzer/util/atomic_file.h"
 #include "wildrayzer/util/error.h"
 
@@ -11,14 +12,8 @@ namespace {
 
 namespace fs = std::filesystem;
 using ::testing::ElementsAre;
+using testing::FreshFolder;
 using ::testing::HasSubstr;
-
-fs::path FreshFolder(const std::string& name) {
-  const fs::path folder = fs::path(::testing::TempDir()) / ("wildrayzer_photos_" + name);
-  fs::remove_all(folder);
-  fs::create_directories(folder);
-  return folder;
-}
 
 std::vector<std::string> NamesIn(const PhotoSource& source) {
   std::vector<std::string> names;
@@ -52,6 +47,17 @@ TEST(PhotoSource, KeepsNamesApart) {
   }
   EXPECT_THAT(NamesIn(PhotoSource({(folder / "a/0.png").string(), (folder / "b/0.png").string()})),
               ElementsAre("0", "0_2"));
+}
+
+TEST(PhotoSource, SaysThatCamerasAreNoPhoto) {
+  const fs::path folder = FreshFolder("json");
+  WriteFileAtomically(folder / "cameras.JSON", "{}");
+  try {
+    PhotoSource({(folder / "cameras.JSON").string()});
+    FAIL() << "accepted";
+  } catch (const UsageError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("cameras.JSON: is no photo"));
+  }
 }
 
 TEST(PhotoSource, RefusesMixedKinds) {

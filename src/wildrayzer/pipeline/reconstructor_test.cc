@@ -124,6 +124,53 @@ TEST(Reconstructor, Bf16StaysCloseToFp32) {
   EXPECT_NE(rounded.precision(), exact.precision());
 }
 
+MotionMask FlatMask(float probability, int side = 64) {
+  return {.width = side,
+          .height = side,
+          .probability = std::vector<float>(static_cast<size_t>(side) * side, probability)};
+}
+
+TEST(Reconstructor, GivenMasksTakeThePlaceOfEstimatedOnes) {
+  const Reconstructor reconstructor(TinySource());
+  const std::vector<Image> photos = Pictures(3);
+  const auto view = [&](const std::vector<MotionMask>& masks) {
+    const Scene scene = reconstructor.Reconstruct(photos, 1, {}, masks);
+    EXPECT_EQ(scene.masks.size(), 3u);  // still estimated
+    return reconstructor.Render(scene, std::span(scene.cameras).last(1))[0];
+  };
+  const Scene scene = reconstructor.Reconstruct(photos, 1);
+  // The model's own masks given back to it change nothing; others do, each its own way.
+  EXPECT_EQ(view({scene.masks[0], scene.masks[1]}), view({}));
+  const Image still = view({FlatMask(0), FlatMask(0)});
+  EXPECT_NE(view({FlatMask(1), FlatMask(0)}), still);
+  EXPECT_NE(view({FlatMask(0), FlatMask(1)}), view({FlatMask(1), FlatMask(0)}));
+  // Only the side of the threshold counts.
+  EXPECT_EQ(view({FlatMask(0.05f), FlatMask(0.05f)}), still);
+}
+
+TEST(Reconstructor, GivenMasksWorkWithoutAMotionEstimator) {
+  ModelSource source = TinySource();
+  source.use_motion = false;
+  const Reconstructor reconstructor(source);
+  const std::vector<Image> photos = Pictures(2);
+  const auto view = [&](const std::vector<MotionMask>& masks) {
+    const Scene scene = reconstructor.Reconstruct(photos, 0, {}, masks);
+    return reconstructor.Render(scene, std::span(scene.cameras).first(1))[0];
+  };
+  EXPECT_EQ(view({FlatMask(0), FlatMask(0)}), view({}));
+  EXPECT_NE(view({FlatMask(1), FlatMask(0)}), view({}));
+}
+
+TEST(Reconstructor, RefusesMasksThatDoNotFit) {
+  const Reconstructor reconstructor(TinySource());
+  const std::vector<Image> photos = Pictures(2);
+  for (const auto& masks :
+       {std::vector<MotionMask>{FlatMask(0)}, std::vector<MotionMask>{FlatMask(0), FlatMask(0, 32)},
+        std::vector<MotionMask>{FlatMask(0), FlatMask(0), FlatMask(0)}}) {
+    EXPECT_THROW(reconstructor.Reconstruct(photos, 0, {}, masks), UsageError);
+  }
+}
+
 TEST(Reconstructor, ProgressMayAbortTheWork) {
   const Reconstructor reconstructor(TinySource());
   std::vector<Image> photos = Pictures(2);
