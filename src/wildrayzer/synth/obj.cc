@@ -3,8 +3,10 @@
 #include <tiny_obj_loader.h>
 
 #include <map>
+#include <set>
 #include <span>
 #include <sstream>
+#include <string_view>
 
 #include "wildrayzer/io/images.h"
 #include "wildrayzer/util/error.h"
@@ -14,20 +16,49 @@ namespace wildrayzer::synth {
 namespace {
 
 constexpr size_t kMaxTriangles = 2'000'000;
+constexpr size_t kMaxCorners = 1024;  // of one polygon; published models have up to 272
+constexpr uint64_t kMaxCornerWork = 400'000'000;
+constexpr size_t kMaxMaterialText = 1u << 20, kMaxMaterialFiles = 64;
+constexpr size_t kMaxTextures = 256;  // published models have up to 17
 constexpr int kMaxTextureSide = 512;
 constexpr float kMaxAlbedo = 0.92F;  // nothing reflects everything
 
-// All `mtllib` files, joined.
-std::string ReadMaterials(const std::string& text, const FileReader& read) {
+// All `mtllib` files, joined, each once.
+std::string ReadMaterials(const std::string& text, const FileReader& read, const std::string& name) {
   std::string materials;
+  std::set<std::string> seen;
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) {
     if (!line.starts_with("mtllib ")) continue;
     std::string file = line.substr(7);
     while (!file.empty() && (file.back() == '\r' || file.back() == ' ')) file.pop_back();
+    if (!seen.insert(file).second) continue;
     materials += read(file).value_or("") + "\n";
+    if (materials.size() > kMaxMaterialText || seen.size() > kMaxMaterialFiles)
+      throw FileError(name, "has too many materials");
   }
   return materials;
+}
+
+// Polygons are cut into triangles ear by ear, in a time quadratic in their corners.
+void CheckPolygons(const std::string& text, const std::string& name) {
+  constexpr std::string_view kBlank = " \t\r";
+  uint64_t work = 0;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find('\n', at), text.size());
+    std::string_view line(text.data() + at, end - at);
+    at = end + 1;
+    line.remove_prefix(std::min(line.find_first_not_of(kBlank), line.size()));
+    if (line.size() < 2 || line[0] != 'f' || kBlank.find(line[1]) == std::string_view::npos) continue;
+    uint64_t corners = 0;
+    for (size_t i = 1; i < line.size(); ++i) {
+      if (kBlank.find(line[i - 1]) != std::string_view::npos &&
+          kBlank.find(line[i]) == std::string_view::npos)
+        ++corners;
+    }
+    work += corners * corners;
+    if (corners > kMaxCorners || work > kMaxCornerWork) throw FileError(name, "has too large polygons");
+  }
 }
 
 TexturePtr Load(const std::string& bytes, const std::string& name) {
@@ -73,6 +104,7 @@ class Converter {
     material.alpha = std::clamp(static_cast<float>(m.dissolve), 0.0F, 1.0F);
     if (m.diffuse_texname.empty()) return material;
     TexturePtr& texture = textures_[m.diffuse_texname];
+    if (textures_.size() > kMaxTextures) throw FileError(name_, "has more than 256 textures");
     if (!texture) {
       try {
         const std::optional<std::string> bytes = read(m.diffuse_texname);
@@ -140,7 +172,8 @@ Mesh ParseObj(const std::string& text, const FileReader& read, const std::string
   config.triangulate = true;
   config.vertex_color = false;
   tinyobj::ObjReader reader;
-  if (!reader.ParseFromString(text, ReadMaterials(text, read), config)) {
+  CheckPolygons(text, name);
+  if (!reader.ParseFromString(text, ReadMaterials(text, read, name), config)) {
     const std::string& error = reader.Error();
     throw FileError(name, "is no readable OBJ model: " + error.substr(0, error.find('\n')));
   }

@@ -1,17 +1,15 @@
-// Sweet Home 3D catalogues (*.sh3f): zip archives of OBJ models with a Java properties file that gives names,
-// sizes, categories and licences (format: www.sweethome3d.com, "Furniture Library Editor").
+#include "wildrayzer/synth/sweet_home.h"
+
 #include <algorithm>
-#include <array>
+#include <charconv>
 #include <cstdlib>
 #include <map>
 #include <optional>
+#include <set>
 #include <sstream>
 
 #include "wildrayzer/synth/archive.h"
-#include "wildrayzer/synth/catalogue.h"
-#include "wildrayzer/synth/obj.h"
 #include "wildrayzer/util/error.h"
-#include "wildrayzer/util/log.h"
 
 namespace wildrayzer::synth {
 namespace {
@@ -31,24 +29,50 @@ void AppendUtf8(std::string& text, uint32_t code) {
     text += static_cast<char>(0xC0 | (code >> 6));
     text += static_cast<char>(0x80 | (code & 0x3F));
   } else {
-    text += static_cast<char>(0xE0 | (code >> 12));
+    if (code < 0x10000) {
+      text += static_cast<char>(0xE0 | (code >> 12));
+    } else {
+      text += static_cast<char>(0xF0 | (code >> 18));
+      text += static_cast<char>(0x80 | ((code >> 12) & 0x3F));
+    }
     text += static_cast<char>(0x80 | ((code >> 6) & 0x3F));
     text += static_cast<char>(0x80 | (code & 0x3F));
   }
 }
 
-// ISO 8859-1 with \uXXXX escapes, as Java writes it.
+// Exactly four hexadecimal digits at text[at], or nothing.
+std::optional<uint32_t> HexDigits(const std::string& text, size_t at) {
+  if (at + 4 > text.size()) return std::nullopt;
+  uint32_t code = 0;
+  const char* end = text.data() + at + 4;
+  if (std::from_chars(text.data() + at, end, code, 16).ptr != end) return std::nullopt;
+  return code;
+}
+
+// ISO 8859-1 with \uXXXX escapes (UTF-16, so pairs of surrogates for what lies beyond), as Java writes it.
 std::string Decode(const std::string& raw) {
   std::string text;
+  uint32_t high = 0;  // a first surrogate that waits for its second
   for (size_t i = 0; i < raw.size(); ++i) {
-    const bool escape = raw[i] == '\\' && i + 5 < raw.size() && raw[i + 1] == 'u';
-    if (escape) {
-      AppendUtf8(text, static_cast<uint32_t>(std::strtoul(raw.substr(i + 2, 4).c_str(), nullptr, 16)));
+    std::optional<uint32_t> code;
+    if (raw[i] == '\\' && i + 1 < raw.size() && raw[i + 1] == 'u') code = HexDigits(raw, i + 2);
+    if (code) {
       i += 5;
     } else if (raw[i] != '\\' && raw[i] != '\r') {
-      AppendUtf8(text, static_cast<unsigned char>(raw[i]));
+      code = static_cast<unsigned char>(raw[i]);
+    } else {
+      continue;
     }
+    const bool is_low = *code >= 0xDC00 && *code <= 0xDFFF, is_high = *code >= 0xD800 && *code <= 0xDBFF;
+    if (is_low && high != 0) {
+      AppendUtf8(text, 0x10000 + ((high - 0xD800) << 10) + (*code - 0xDC00));
+    } else if (high != 0 || is_low) {
+      AppendUtf8(text, 0xFFFD);  // half a character
+    }
+    if (!is_low && !is_high) AppendUtf8(text, *code);
+    high = is_high ? *code : 0;
   }
+  if (high != 0) AppendUtf8(text, 0xFFFD);
   return text;
 }
 
@@ -61,7 +85,9 @@ std::map<int, Properties> ParseProperties(const std::string& text) {
     if (line.starts_with("#") || equals == std::string::npos) continue;
     const size_t hash = line.find('#');
     const bool numbered = hash != std::string::npos && hash < equals;
-    const int number = numbered ? std::atoi(line.c_str() + hash + 1) : 0;
+    int number = 0;
+    if (numbered && std::from_chars(line.data() + hash + 1, line.data() + equals, number).ec != std::errc())
+      continue;
     all[number][line.substr(0, numbered ? hash : equals)] = Decode(line.substr(equals + 1));
   }
   return all;
@@ -141,32 +167,24 @@ RoomKind KindOf(const std::string& category) {
   return RoomKind::kAny;
 }
 
-// Nine numbers, row by row; identity when absent.
+// Nine numbers, row by row; identity when absent or beyond what a rotation can hold.
 Mat3 ModelRotation(const Properties& p) {
   std::istringstream in(Get(p, "modelRotation"));
   Mat3 rotation;
   for (int i = 0; i < 9; ++i) {
-    if (!(in >> rotation(i / 3, i % 3))) return Mat3::Identity();
+    if (!(in >> rotation(i / 3, i % 3)) || !(std::abs(rotation(i / 3, i % 3)) < 2)) return Mat3::Identity();
   }
   return rotation;
 }
 
-MeshPtr LoadModel(const fs::path& catalogue, const std::string& member, const Mat3& rotation,
-                  const Vec3& size) {
+MeshPtr LoadModel(const fs::path& catalogue, const SweetHomeEntry& entry) {
   const ZipArchive archive(catalogue);
-  const std::string name = catalogue.string() + ": " + member;
-  const std::optional<std::string> text = archive.Read(member, kMaxModel);
+  const std::string name = catalogue.string() + ": " + entry.member;
+  const std::optional<std::string> text = archive.Read(entry.member, kMaxModel);
   if (!text) throw FileError(name, "is missing");
-  const std::string folder = member.substr(0, member.rfind('/') + 1);
-  Mesh mesh = ParseObj(
-      *text, [&](const std::string& file) { return archive.Read(folder + file, kMaxTexture); }, name);
-  for (Vec3& p : mesh.positions) p = rotation * p;
-  const Bounds b = mesh.bounds();
-  if (b.size().minCoeff() <= 0) throw FileError(name, "is flat");
-  const Vec3 scale = size.cwiseQuotient(b.size()), origin(b.center().x(), b.low.y(), b.center().z());
-  for (Vec3& p : mesh.positions) p = (p - origin).cwiseProduct(scale);
-  for (Vec3& n : mesh.normals) n = (rotation * n).cwiseQuotient(scale);
-  return std::make_shared<const Mesh>(std::move(mesh));
+  const std::string folder = entry.member.substr(0, entry.member.rfind('/') + 1);
+  const auto read = [&](const std::string& file) { return archive.Read(folder + file, kMaxTexture); };
+  return std::make_shared<const Mesh>(MakeFurnitureMesh(*text, read, entry, name));
 }
 
 int AddCatalogue(Catalogue& catalogue, const fs::path& path) {
@@ -175,33 +193,54 @@ int AddCatalogue(Catalogue& catalogue, const fs::path& path) {
   if (!text)
     throw FileError(path.string(),
                     "is no Sweet Home 3D furniture catalogue (it has no PluginFurnitureCatalog.properties)");
-  const std::map<int, Properties> all = ParseProperties(*text);
-  const std::string license = all.contains(0) ? Get(all.at(0), "license") : "";
   int added = 0;
-  for (const auto& [number, p] : all) {
-    std::string member = Get(p, "model");
-    if (number == 0 || !member.starts_with("/") || !member.ends_with(".obj")) continue;
-    member.erase(0, 1);
-    const Vec3 size(Metres(p, "width"), Metres(p, "height"), Metres(p, "depth"));
-    const std::optional<Role> role = RoleOf(p, size);
-    if (!role) continue;
-    ModelInfo info{member,
-                   Get(p, "name"),
-                   Get(p, "creator"),
-                   license,
-                   path.filename().string(),
-                   *role,
-                   KindOf(Get(p, "category")),
-                   size};
-    catalogue.Add(info, [path, member, rotation = ModelRotation(p), size] {
-      return LoadModel(path, member, rotation, size);
-    });
+  for (const SweetHomeEntry& entry : ParseFurnitureProperties(*text, path.filename().string())) {
+    catalogue.Add(entry.info, [path, entry] { return LoadModel(path, entry); });
     ++added;
   }
   return added;
 }
 
 }  // namespace
+
+std::vector<SweetHomeEntry> ParseFurnitureProperties(const std::string& text, const std::string& source) {
+  const std::map<int, Properties> all = ParseProperties(text);
+  const std::string license = all.contains(0) ? Get(all.at(0), "license") : "";
+  std::vector<SweetHomeEntry> entries;
+  std::set<std::string> seen;
+  for (const auto& [number, p] : all) {
+    std::string member = Get(p, "model");
+    if (number == 0 || !member.starts_with("/") || !member.ends_with(".obj")) continue;
+    member.erase(0, 1);
+    const Vec3 size(Metres(p, "width"), Metres(p, "height"), Metres(p, "depth"));
+    const std::optional<Role> role = RoleOf(p, size);
+    if (!role || !seen.insert(member).second) continue;
+    SweetHomeEntry entry;
+    entry.info = {member, Get(p, "name"), Get(p, "creator"),          license,
+                  source, *role,          KindOf(Get(p, "category")), size};
+    entry.member = member;
+    entry.rotation = ModelRotation(p);
+    entries.push_back(std::move(entry));
+  }
+  return entries;
+}
+
+Mesh MakeFurnitureMesh(const std::string& obj, const FileReader& read, const SweetHomeEntry& entry,
+                       const std::string& name) {
+  Mesh mesh = ParseObj(obj, read, name);
+  for (Vec3& p : mesh.positions) p = entry.rotation * p;
+  const Bounds b = mesh.bounds();
+  if (!b.size().allFinite() || b.size().minCoeff() <= 0) throw FileError(name, "is flat or has no bounds");
+  const Vec3 scale = entry.info.size.cwiseQuotient(b.size()),
+             origin(b.center().x(), b.low.y(), b.center().z());
+  if (!scale.allFinite()) throw FileError(name, "is flat or has no bounds");
+  for (Vec3& p : mesh.positions) p = (p - origin).cwiseProduct(scale);
+  for (Vec3& n : mesh.normals) {
+    n = (entry.rotation * n).cwiseQuotient(scale);
+    if (!n.allFinite()) n = Vec3::Zero();  // the face's own normal is used instead
+  }
+  return mesh;
+}
 
 int AddSweetHomeModels(Catalogue& catalogue, const fs::path& folder) {
   std::error_code error;
