@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "wildrayzer/geometry/test_cameras.h"
+#include "wildrayzer/testing/files.h"
 #include "wildrayzer/util/atomic_file.h"
 #include "wildrayzer/util/error.h"
 
@@ -18,21 +19,9 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 using ::testing::AllOf;
+using testing::FreshFolder;
 using ::testing::HasSubstr;
-
-fs::path FreshFolder(const std::string& name) {
-  const fs::path folder = fs::path(::testing::TempDir()) / ("wildrayzer_cameras_" + name);
-  fs::remove_all(folder);
-  fs::create_directories(folder);
-  return folder;
-}
-
-std::string Content(const fs::path& path) {
-  std::ifstream file(path);
-  std::stringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
+using testing::ReadText;
 
 std::vector<NamedCamera> SomeCameras(int count, uint64_t seed) {
   std::vector<NamedCamera> cameras;
@@ -228,7 +217,7 @@ TEST(Nerfstudio, AxesAreOpenGl) {
   const fs::path path = FreshFolder("opengl") / "transforms.json";
   const NamedCamera named{"a.png", CameraRole::kInput, 100, 100, LookAt({0, 0, -2}, {0, 0, 0}, {0, -1, 0})};
   WriteNerfstudio(path, std::vector{named});
-  const json matrix = json::parse(Content(path))["frames"][0]["transform_matrix"];
+  const json matrix = json::parse(ReadText(path))["frames"][0]["transform_matrix"];
   // The camera looks along +z of the world with -y up: in OpenGL terms its y axis is -y, its z axis -z.
   EXPECT_EQ(matrix,
             json::parse("[[1.0,0.0,0.0,0.0],[0.0,-1.0,0.0,0.0],[0.0,0.0,-1.0,-2.0],[0.0,0.0,0.0,1.0]]"));

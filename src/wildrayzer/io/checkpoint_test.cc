@@ -9,6 +9,7 @@
 
 #include "wildrayzer/io/safetensors.h"
 #include "wildrayzer/io/torch_writer.h"
+#include "wildrayzer/testing/files.h"
 #include "wildrayzer/testing/golden.h"
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/log.h"
@@ -19,15 +20,9 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::Contains;
 using ::testing::ElementsAre;
+using testing::FreshFolder;
 using ::testing::HasSubstr;
 using ::testing::UnorderedElementsAreArray;
-
-fs::path FreshFolder(const std::string& name) {
-  const fs::path folder = fs::path(::testing::TempDir()) / ("wildrayzer_checkpoint_" + name);
-  fs::remove_all(folder);
-  fs::create_directories(folder);
-  return folder;
-}
 
 bool BitEqual(const torch::Tensor& a, const torch::Tensor& b) {
   if (a.scalar_type() != b.scalar_type() || a.sizes() != b.sizes()) return false;

@@ -10,6 +10,7 @@
 #include <limits>
 
 #include "wildrayzer/io/tensor_checks.h"
+#include "wildrayzer/testing/files.h"
 #include "wildrayzer/util/error.h"
 
 namespace wildrayzer {
@@ -17,19 +18,9 @@ namespace {
 
 namespace fs = std::filesystem;
 using ::testing::ElementsAre;
+using testing::FreshFolder;
 using ::testing::HasSubstr;
-
-fs::path FreshFolder(const std::string& name) {
-  const fs::path folder = fs::path(::testing::TempDir()) / ("wildrayzer_safetensors_" + name);
-  fs::remove_all(folder);
-  fs::create_directories(folder);
-  return folder;
-}
-
-std::string Content(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
+using testing::ReadText;
 
 // A file of the given header text and number of data bytes.
 std::string Bytes(const std::string& header, size_t data) {
@@ -239,7 +230,7 @@ TEST(SafetensorsWriter, WritesWhatItReads) {
   std::vector<TensorSource> sources;
   for (const TensorEntry& entry : file.tensors()) sources.push_back(TensorSource::Of(entry));
   WriteSafetensors(again, sources, file.metadata());
-  EXPECT_EQ(Content(path), Content(again));
+  EXPECT_EQ(ReadText(path), ReadText(again));
 }
 
 TEST(SafetensorsWriter, LeavesNothingBehindOnErrors) {

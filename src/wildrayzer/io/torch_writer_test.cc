@@ -13,6 +13,7 @@
 #include "wildrayzer/io/torch_archive.h"
 #include "wildrayzer/io/zip.h"
 #include "wildrayzer/io/zip_writer.h"
+#include "wildrayzer/testing/files.h"
 #include "wildrayzer/util/error.h"
 
 namespace wildrayzer {
@@ -20,13 +21,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using ::testing::ElementsAre;
-
-fs::path FreshFolder(const std::string& name) {
-  const fs::path folder = fs::path(::testing::TempDir()) / ("wildrayzer_torch_writer_" + name);
-  fs::remove_all(folder);
-  fs::create_directories(folder);
-  return folder;
-}
+using testing::FreshFolder;
 
 TensorSource Bytes(const std::string& name, DType dtype, std::vector<int64_t> shape,
                    const std::string& content) {

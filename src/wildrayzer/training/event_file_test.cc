@@ -4,9 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <fstream>
 #include <numeric>
 
+#include "wildrayzer/testing/files.h"
 #include "wildrayzer/util/error.h"
 
 namespace wildrayzer {
@@ -158,9 +158,7 @@ TEST(EventFile, HostileMessagesAreRefused) {
 }
 
 TEST(EventFile, LaterSessionsMakeEarlierEventsVoid) {
-  const fs::path folder = fs::temp_directory_path() / "wildrayzer_event_folder";
-  fs::remove_all(folder);
-  fs::create_directories(folder);
+  const fs::path folder = testing::FreshFolder("event_folder");
   {
     EventWriter first(folder);
     for (const int step : {1, 2, 3}) first.Write(StepEvent(step, {ScalarValue("a", 10.0f + step)}));

@@ -12,6 +12,7 @@
 #include <limits>
 #include <sstream>
 
+#include "wildrayzer/testing/files.h"
 #include "wildrayzer/util/error.h"
 
 namespace wildrayzer {
@@ -19,20 +20,9 @@ namespace {
 
 namespace fs = std::filesystem;
 using ::testing::ElementsAre;
+using testing::FreshFolder;
 using ::testing::HasSubstr;
-
-fs::path FreshFolder(const std::string& name) {
-  const fs::path folder = fs::temp_directory_path() / ("wildrayzer_run_log_" + name);
-  fs::remove_all(folder);
-  return folder;
-}
-
-std::string ReadText(const fs::path& path) {
-  std::ifstream file(path);
-  std::stringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
+using testing::ReadText;
 
 void LogSteps(RunLog& log, int64_t first, int64_t last, double value) {
   for (int64_t step = first; step <= last; ++step) log.Scalar(step, "train/loss", value);
@@ -157,8 +147,9 @@ TEST(RunLog, MisuseIsAnError) {
   EXPECT_THROW(log.Scalar(4, "a", 1), Error);
   EXPECT_THROW(log.Scalar(5, "step", 1), Error);
   EXPECT_THROW(log.Image(5, "empty", Image()), Error);
-  std::ofstream(FreshFolder("file")) << "x";
-  EXPECT_THROW(RunLog(fs::temp_directory_path() / "wildrayzer_run_log_file"), FileError);
+  const fs::path file = FreshFolder("file") / "occupied";
+  std::ofstream(file) << "x";
+  EXPECT_THROW(RunLog{file}, FileError);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "wildrayzer/testing/files.h"
 #include "wildrayzer/training/run_log.h"
 #include "wildrayzer/util/error.h"
 
@@ -15,15 +16,10 @@ namespace {
 
 namespace fs = std::filesystem;
 using ::testing::ElementsAre;
+using testing::FreshFolder;
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-fs::path FreshFolder(const std::string& name) {
-  const fs::path folder = fs::temp_directory_path() / ("wildrayzer_run_report_" + name);
-  fs::remove_all(folder);
-  fs::create_directories(folder);
-  return folder;
-}
+using testing::ReadText;
 
 void WriteLines(const fs::path& folder, const std::string& lines) {
   fs::create_directories(folder);
@@ -97,8 +93,7 @@ TEST(RunReport, ShowsFirstMiddleAndLastPicture) {
     log.Scalar(21, "train/loss", 1);
   }
   WriteRunReport(folder, "Title & more");
-  std::ifstream file(folder / "report.html");
-  const std::string page((std::istreambuf_iterator<char>(file)), {});
+  const std::string page = ReadText(folder / "report.html");
   EXPECT_THAT(page, HasSubstr("<h1>Title &amp; more</h1>"));
   for (int64_t step = 0; step <= 30; step += 5) {
     const std::string data = "data:image/png;base64," + Base64(EncodePng(picture(step))) + "\"";

@@ -3,9 +3,9 @@
 #include <sys/resource.h>
 
 #include <csignal>
-#include <fstream>
 #include <sstream>
 
+#include "wildrayzer/testing/files.h"
 #include "wildrayzer/util/atomic_file.h"
 #include "wildrayzer/util/config.h"
 #include "wildrayzer/util/error.h"
@@ -17,21 +17,9 @@ namespace {
 
 namespace fs = std::filesystem;
 using ::testing::ElementsAre;
+using testing::FreshFolder;
 using ::testing::HasSubstr;
-
-fs::path FreshFolder(const std::string& name) {
-  const fs::path folder = fs::path(::testing::TempDir()) / ("wildrayzer_util_" + name);
-  fs::remove_all(folder);
-  fs::create_directories(folder);
-  return folder;
-}
-
-std::string Content(const fs::path& path) {
-  std::ifstream file(path);
-  std::stringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
+using testing::ReadText;
 
 size_t CountEntries(const fs::path& folder) {
   return static_cast<size_t>(std::distance(fs::directory_iterator(folder), fs::directory_iterator()));
@@ -46,7 +34,7 @@ TEST(AtomicFile, AppearsOnlyOnCommit) {
   }
   EXPECT_EQ(CountEntries(folder), 0u);
   WriteFileAtomically(folder / "a.txt", "whole");
-  EXPECT_EQ(Content(folder / "a.txt"), "whole");
+  EXPECT_EQ(ReadText(folder / "a.txt"), "whole");
   EXPECT_EQ(CountEntries(folder), 1u);
 }
 
@@ -61,7 +49,7 @@ TEST(AtomicFile, KeepsTheOldFileWhenTheDiskIsFull) {
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
   EXPECT_THROW(WriteFileAtomically(folder / "a.txt", std::string(100000, 'x')), FileError);
   setrlimit(RLIMIT_FSIZE, &old_limit);
-  EXPECT_EQ(Content(folder / "a.txt"), "old");
+  EXPECT_EQ(ReadText(folder / "a.txt"), "old");
   EXPECT_EQ(CountEntries(folder), 1u);
 }
 
@@ -83,12 +71,12 @@ TEST(StagedFolder, RefusesToOverwriteUnlessTold) {
     StagedFolder abandoned(folder / "out", true);
     WriteFileAtomically(abandoned.staging() / "new.txt", "new");
   }
-  EXPECT_EQ(Content(folder / "out/keep.txt"), "precious");
+  EXPECT_EQ(ReadText(folder / "out/keep.txt"), "precious");
   StagedFolder staged(folder / "out/", true);
   WriteFileAtomically(staged.staging() / "new.txt", "new");
   staged.Commit();
   EXPECT_FALSE(fs::exists(folder / "out/keep.txt"));
-  EXPECT_EQ(Content(folder / "out/new.txt"), "new");
+  EXPECT_EQ(ReadText(folder / "out/new.txt"), "new");
   EXPECT_EQ(CountEntries(folder), 1u);
 }
 

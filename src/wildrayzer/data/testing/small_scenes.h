@@ -7,17 +7,10 @@
 #include <string>
 
 #include "wildrayzer/io/images.h"
+#include "wildrayzer/testing/files.h"
 #include "wildrayzer/util/atomic_file.h"
 
 namespace wildrayzer::testing {
-
-inline std::filesystem::path FreshFolder(const std::string& name) {
-  const std::filesystem::path folder =
-      std::filesystem::temp_directory_path() / "wildrayzer_data_tests" / name;
-  std::filesystem::remove_all(folder);
-  std::filesystem::create_directories(folder);
-  return folder;
-}
 
 // One colour, which survives resizing exactly.
 inline Image Plain(int width, int height, int red, int green, int blue) {
