@@ -5,6 +5,7 @@
 
 #include <fstream>
 
+#include "bad_input.h"
 #include "run_program.h"
 #include "wildrayzer/util/atomic_file.h"
 
@@ -13,13 +14,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
-
-struct BadInput {
-  std::string name;
-  int exit_code;
-  std::string message;                                                 // part of the line
-  std::function<std::vector<std::string>(const fs::path&)> arguments;  // prepares files in the folder
-};
 
 // Arguments of a render of two good photos with something wrong about the model.
 std::vector<std::string> GoodPhotos(const fs::path& folder, const std::vector<std::string>& more) {
@@ -36,11 +30,6 @@ std::vector<std::string> TinyRender(const fs::path& folder, const std::vector<st
   const std::vector<std::string> model = TinyModel();
   arguments.insert(arguments.end(), model.begin(), model.end());
   return arguments;
-}
-
-std::string Write(const fs::path& path, const std::string& content) {
-  WriteFileAtomically(path, content);
-  return path;
 }
 
 std::string GoodPhoto(const fs::path& folder) {
@@ -70,6 +59,8 @@ std::vector<BadInput> Cases() {
        [](const fs::path& f) {
          return TinyRender(f, {f / "nowhere.jpg", GoodPhoto(f)});
        }},
+      {"cameras_for_a_photo", 2, "cameras.json: is no photo",
+       [](const fs::path& f) { return TinyRender(f, {Write(f / "cameras.json", "{}")}); }},
       {"one_photo", 2, "at least two photos",
        [](const fs::path& f) { return TinyRender(f, {GoodPhoto(f)}); }},
       {"empty_folder", 2, "no images in this folder",
@@ -172,15 +163,19 @@ TEST_P(BadInputTest, OneLineAndNothingLeftBehind) {
   const ProgramResult result = RunProgram(quiet);
   EXPECT_EQ(result.exit_code, test.exit_code) << result.err;
   EXPECT_THAT(result.err, HasSubstr(test.message));
-  // Exactly one line of ours; the warning that random weights mean nothing may come before it.
+  // Exactly one line of ours; the warning that there are no weights may come before it.
   std::string err = result.err;
-  if (err.rfind("warning: random weights", 0) == 0) err.erase(0, err.find('\n') + 1);
+  for (const char* warning : {"warning: random weights", "warning: no model"}) {
+    if (err.rfind(warning, 0) == 0) err.erase(0, err.find('\n') + 1);
+  }
   EXPECT_EQ(std::count(err.begin(), err.end(), '\n'), 1) << err;
   EXPECT_THAT(err, ::testing::StartsWith("wildrayzer: "));
   EXPECT_EQ(Tree(folder), before);
 }
 
 INSTANTIATE_TEST_SUITE_P(Cli, BadInputTest, ::testing::ValuesIn(Cases()),
+                         [](const auto& parameter) { return parameter.param.name; });
+INSTANTIATE_TEST_SUITE_P(Eval, BadInputTest, ::testing::ValuesIn(EvalBadInputs()),
                          [](const auto& parameter) { return parameter.param.name; });
 
 TEST(FullDisk, RenderLeavesNothing) {

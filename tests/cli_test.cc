@@ -25,7 +25,7 @@ std::vector<std::string> Join(std::vector<std::string> a, const std::vector<std:
 }
 
 TEST(Cli, HelpHasAnExampleForEveryCommand) {
-  for (const std::string command : {"render", "masks", "inspect", "convert"}) {
+  for (const std::string command : {"render", "masks", "inspect", "convert", "rooms", "eval"}) {
     const ProgramResult result = RunProgram({command, "--help"});
     EXPECT_EQ(result.exit_code, 0) << command;
     EXPECT_THAT(result.out, HasSubstr("Example:\n  wildrayzer " + command));

@@ -8,8 +8,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
-#include <sstream>
 #include <stdexcept>
 
 namespace wildrayzer {
@@ -47,13 +45,6 @@ ProgramResult RunProgram(const std::vector<std::string>& arguments, uint64_t fil
   fs::remove(out);
   fs::remove(err);
   return result;
-}
-
-fs::path FreshFolder(const std::string& name) {
-  const fs::path folder = fs::temp_directory_path() / ("wildrayzer_cli_" + name);
-  fs::remove_all(folder);
-  fs::create_directories(folder);
-  return folder;
 }
 
 Image TestPicture(int width, int height, int seed) {
@@ -96,13 +87,6 @@ std::vector<std::string> Tree(const fs::path& folder) {
   }
   std::sort(names.begin(), names.end());
   return names;
-}
-
-std::string ReadText(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::stringstream text;
-  text << file.rdbuf();
-  return text.str();
 }
 
 }  // namespace wildrayzer

@@ -6,8 +6,12 @@
 #include <vector>
 
 #include "wildrayzer/io/images.h"
+#include "wildrayzer/testing/files.h"
 
 namespace wildrayzer {
+
+using testing::FreshFolder;
+using testing::ReadText;
 
 struct ProgramResult {
   int exit_code = -1;  // 128 + signal when it was killed
@@ -18,9 +22,6 @@ struct ProgramResult {
 // Runs `wildrayzer ARGUMENTS...` without a shell. `file_size_limit` > 0 bounds every file it writes, which
 // fails the way a full disk does.
 ProgramResult RunProgram(const std::vector<std::string>& arguments, uint64_t file_size_limit = 0);
-
-// An empty folder of its own for one test.
-std::filesystem::path FreshFolder(const std::string& name);
 
 // A picture with structure everywhere; different seeds look different.
 Image TestPicture(int width, int height, int seed);
@@ -34,7 +35,5 @@ std::vector<std::string> TinyModel();
 
 // Names of everything below `folder`, relative and sorted.
 std::vector<std::string> Tree(const std::filesystem::path& folder);
-
-std::string ReadText(const std::filesystem::path& path);
 
 }  // namespace wildrayzer

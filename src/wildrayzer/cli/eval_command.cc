@@ -4,15 +4,17 @@
 #include <fstream>
 #include <sstream>
 
-#include "wildrayzer/cli/command.h"
+#include "wildrayzer/cli/eval_config.h"
 #include "wildrayzer/data/folder_scenes.h"
 #include "wildrayzer/evaluation/lpips_function.h"
 #include "wildrayzer/evaluation/model_method.h"
 #include "wildrayzer/evaluation/results_json.h"
 #include "wildrayzer/evaluation/runner.h"
 #include "wildrayzer/util/atomic_file.h"
+#include "wildrayzer/util/config.h"
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/log.h"
+#include "wildrayzer/util/sha256.h"
 #include "wildrayzer/version.h"
 
 namespace wildrayzer {
@@ -20,24 +22,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct EvalOptions {
-  ModelOptions model;
-  std::string data, out, protocol = "iphone";
-  std::vector<std::string> view_indices;
-  std::vector<int> inputs = {2};
-  int targets = 6, width = 256, height = 256, scenes = 0, gallery = 6;
-  std::string masks, rayzer, lpips_vgg, lpips_heads;
-  double mask_threshold = 0.1;
-  std::vector<std::string> external_masks, renders;  // NAME=FOLDER
-  bool no_floors = false, no_oracle = false, json = false;
-};
-
 void AddDataOptions(CLI::App& command, EvalOptions& options) {
-  command.add_option("data", options.data, "List of scenes (full_list.txt), DAVIS root, or folder of scenes")
-      ->required()
-      ->type_name("PATH");
-  command.add_option("--out,-o", options.out, "Folder for results; an interrupted run in it is continued")
-      ->required();
+  command
+      .add_option("data", options.arguments,
+                  "List of scenes (full_list.txt), DAVIS root, or folder of scenes; and overrides of the "
+                  "configuration (training.dataset_path=FILE)")
+      ->type_name("DATA|KEY=VALUE");
+  command.add_option("--out,-o", options.out, "Folder for results; an interrupted run in it is continued");
   command
       .add_option("--protocol", options.protocol,
                   "What is judged: re10k (whole frame of static scenes), dre10k (static region), iphone "
@@ -54,7 +45,7 @@ void AddDataOptions(CLI::App& command, EvalOptions& options) {
   command.add_option("--targets", options.targets, "Targets a scene, without --view-index")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
-  command.add_option("--masks", options.masks, "Folder of true motion masks, {scene}/{%05d}.npy")
+  command.add_option("--masks", options.mask_folder, "Folder of true motion masks, {scene}/{%05d}.npy")
       ->type_name("FOLDER");
   command.add_option("--width", options.width, "Picture width of the model")
       ->check(CLI::Range(16, 4096))
@@ -169,7 +160,7 @@ std::vector<std::unique_ptr<Method>> MakeMethods(const EvalOptions& options) {
 
 std::vector<SettingRequest> MakeSettings(const EvalOptions& options) {
   ListedScenesOptions listed;
-  if (!options.masks.empty()) listed.masks.roots["default"] = options.masks;
+  listed.masks = options.masks;
   std::vector<SettingRequest> settings;
   const auto add = [&](int inputs) {
     SettingRequest setting;
@@ -204,32 +195,45 @@ std::string Joined(const std::vector<std::string>& parts) {
   return text;
 }
 
+// Tells two states of one file apart.
+std::string DigestOf(const std::string& config) {
+  const std::string text = Config::Load(config).Dump();
+  Sha256 digest;
+  digest.Update(text.data(), text.size());
+  return ", SHA-256 " + digest.Hex().substr(0, 16);
+}
+
 // Everything that decides the numbers, except the list of methods: results of another evaluation must not be
 // mixed in.
 std::vector<std::pair<std::string, std::string>> Facts(const EvalOptions& options) {
   const auto absolute = [](const std::string& path) {
     return path.empty() ? "" : fs::absolute(path).lexically_normal().string();
   };
-  std::string indices;
+  std::string masks, indices;
+  for (const auto& [name, root] : options.masks.roots) {
+    masks += (masks.empty() ? "" : ", ") + (name == "default" ? "" : name + ": ") + absolute(root);
+  }
   for (const std::string& index : options.view_indices)
     indices += (indices.empty() ? "" : ", ") + absolute(index);
-  return {{"program", std::string("wildrayzer ") + kVersion},
-          {"data", absolute(options.data)},
-          {"protocol", options.protocol},
-          {"view lists",
-           indices.empty() ? "evenly spread, " + std::to_string(options.targets) + " targets" : indices},
-          {"picture size", std::to_string(options.width) + " x " + std::to_string(options.height)},
-          {"true masks", absolute(options.masks)},
-          {"mask threshold", std::to_string(options.mask_threshold)},
-          {"model", options.model.model.empty() ? options.model.init : absolute(options.model.model)},
-          {"configuration", absolute(options.model.config)},
-          {"overrides", Joined(options.model.overrides)},
-          {"plain RayZer", absolute(options.rayzer)},
-          {"DINOv3", absolute(options.model.dino)},
-          {"precision", options.model.precision},
-          {"LPIPS network", absolute(options.lpips_vgg)},
-          {"LPIPS heads", absolute(options.lpips_heads)},
-          {"seed", std::to_string(options.model.seed)}};
+  return {
+      {"program", std::string("wildrayzer ") + kVersion},
+      {"data", absolute(options.data)},
+      {"protocol", options.protocol},
+      {"view lists",
+       indices.empty() ? "evenly spread, " + std::to_string(options.targets) + " targets" : indices},
+      {"picture size", std::to_string(options.width) + " x " + std::to_string(options.height)},
+      {"true masks", masks},
+      {"mask threshold", std::to_string(options.mask_threshold)},
+      {"model", options.model.model.empty() ? options.model.init : absolute(options.model.model)},
+      {"configuration",
+       options.model.config.empty() ? "" : absolute(options.model.config) + DigestOf(options.model.config)},
+      {"overrides", Joined(options.model.overrides)},
+      {"plain RayZer", absolute(options.rayzer)},
+      {"DINOv3", absolute(options.model.dino)},
+      {"precision", options.model.precision},
+      {"LPIPS network", absolute(options.lpips_vgg)},
+      {"LPIPS heads", absolute(options.lpips_heads)},
+      {"seed", std::to_string(options.model.seed)}};
 }
 
 void CheckSameEvaluation(const EvalOptions& options,
@@ -278,6 +282,21 @@ void NoteAbsent(EvaluationResult& evaluation) {
   evaluation.absent["RayZer + co-segmentation masks"] = "this command does not make co-segmentation masks";
 }
 
+// Raises Error when there is nothing to report but failures; the report with the reasons is there all the
+// same.
+void CheckAnythingMeasured(const EvaluationResult& evaluation, const std::string& folder) {
+  std::string failure;
+  for (const SettingResult& setting : evaluation.settings) {
+    for (const MethodResult& method : setting.methods) {
+      for (const SceneResult& scene : method.scenes) {
+        if (scene.failure.empty()) return;
+        if (failure.empty()) failure = scene.scene + ": " + scene.failure;
+      }
+    }
+  }
+  throw Error(folder + ": no scene could be measured; the first failure is " + failure);
+}
+
 void Run(const EvalOptions& options) {
   EvaluationResult evaluation;
   evaluation.title = "Evaluation, protocol " + options.protocol;
@@ -293,8 +312,8 @@ void Run(const EvalOptions& options) {
   run.gallery_scenes = options.gallery;
   const std::vector<SettingRequest> settings = MakeSettings(options);
   run.lpips = MakeLpips(options, evaluation);
-  CheckSameEvaluation(options, evaluation.facts);
   const std::vector<std::unique_ptr<Method>> methods = MakeMethods(options);
+  CheckSameEvaluation(options, evaluation.facts);  // last: a mistake above leaves nothing behind
 
   Progress progress;
   run.progress = ReportTo(progress);
@@ -308,6 +327,7 @@ void Run(const EvalOptions& options) {
   NoteAbsent(evaluation);
   WriteReport(options.out, evaluation, gallery);
   if (options.json) std::printf("%s\n", EvaluationToJson(evaluation).dump(2).c_str());
+  CheckAnythingMeasured(evaluation, options.out);
   LogInfo("{}: results.json, results.csv, results.md and report.html", options.out);
 }
 
@@ -322,8 +342,12 @@ void AddEvalCommand(CLI::App& app) {
   command->footer(
       "Example:\n  wildrayzer eval rooms/test/full_list.txt --protocol iphone --inputs 2 3 4 --model "
       "wildrayzer_2view.pt "
-      "--dino dinov3-vit7b16/ --out scores");
-  command->callback([options] { Run(*options); });
+      "--dino dinov3-vit7b16/ --out scores\n"
+      "  wildrayzer eval --config wildrayzer_inference.yaml evaluation.dino=dinov3-vit7b16/");
+  command->callback([options, command] {
+    CompleteEvalOptions(*command, *options);
+    Run(*options);
+  });
 }
 
 }  // namespace wildrayzer

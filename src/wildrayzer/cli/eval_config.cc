@@ -1,0 +1,180 @@
+#include "wildrayzer/cli/eval_config.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <map>
+#include <string_view>
+
+#include "wildrayzer/data/data_config.h"
+#include "wildrayzer/util/config.h"
+#include "wildrayzer/util/error.h"
+#include "wildrayzer/util/log.h"
+
+namespace wildrayzer {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Keys of the release's `inference` section that only concern its own pictures and diagnostics.
+constexpr std::array<std::string_view, 7> kNotNeeded = {
+    "if_inference",     "render_input_predictions", "use_gt_images_for_inference", "render_video",
+    "save_plucker_vis", "plucker_vis_stride",       "plucker_vis_include_quiver"};
+
+bool IsOverride(const std::string& text) {
+  const size_t at = text.find('=');
+  if (at == 0 || at == std::string::npos || fs::exists(text)) return false;
+  return std::all_of(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at),
+                     [](unsigned char c) { return std::isalnum(c) != 0 || c == '_' || c == '.'; });
+}
+
+void SortArguments(EvalOptions& options) {
+  for (const std::string& text : options.arguments) {
+    if (IsOverride(text)) {
+      options.model.overrides.push_back(text);
+    } else if (options.data.empty()) {
+      options.data = text;
+    } else {
+      throw UsageError("'" + text + "': one data set at a time ('" + options.data + "' was given before)");
+    }
+  }
+}
+
+// Takes values from the configuration where the command line has none.
+class Filler {
+ public:
+  Filler(const CLI::App& command, const Config& config) : command_(command), config_(config) {}
+
+  // `keys` in order of precedence; the first that is present counts.
+  template <typename T>
+  void operator()(const std::string& option, const std::vector<std::string>& keys, T& value) const {
+    for (auto key = keys.rbegin(); key != keys.rend(); ++key) {
+      if (!config_.Has(*key)) continue;
+      const T found = config_.Get<T>(*key, value);
+      if (!IsGiven(option)) value = found;
+    }
+  }
+  // A map of names and folders, as NAME=FOLDER.
+  void Folders(const std::string& option, const std::string& key, std::vector<std::string>& value) const {
+    const auto found = config_.Get<std::map<std::string, std::string>>(key, {});
+    if (IsGiven(option)) return;
+    for (const auto& [name, folder] : found) value.push_back(name + "=" + folder);
+  }
+  // A key that is true where the flag is not given.
+  void Flag(const std::string& option, const std::string& key, bool& off) const {
+    const bool on = config_.Get<bool>(key, true);
+    if (!IsGiven(option)) off = !on;
+  }
+  bool IsGiven(const std::string& option) const { return !option.empty() && command_.count(option) > 0; }
+
+ private:
+  const CLI::App& command_;
+  const Config& config_;
+};
+
+void NameUnknownKeys(const Config& config) {
+  for (const std::string& key : config.UnusedKeys()) {
+    const auto in = [&](const std::string& section) { return key.rfind(section + ".", 0) == 0; };
+    if (in("evaluation")) throw UsageError(config.name() + ": unknown key '" + key + "'");
+    if (in("model") || in("training")) continue;  // the model names its own; the rest is training's
+    const bool not_needed = std::any_of(kNotNeeded.begin(), kNotNeeded.end(), [&](std::string_view name) {
+      return key == "inference." + std::string(name);
+    });
+    if (!not_needed && !in("inference.render_video_config"))
+      LogWarning("{}: key '{}' is not used by this program", config.name(), key);
+  }
+}
+
+// The release's file names a folder of true masks even where it does not use them.
+void DropAbsentMasks(MaskFolders& masks) {
+  std::erase_if(masks.roots, [](const auto& root) {
+    if (fs::is_directory(root.second)) return false;
+    LogWarning("{}: is no folder; there are no true motion masks", root.second.string());
+    return true;
+  });
+}
+
+void Fill(const CLI::App& command, const Config& config, EvalOptions& options) {
+  const Filler fill(command, config);
+  const std::string e = "evaluation.", i = "inference.", t = "training.";
+  if (options.data.empty()) fill("", {e + "data", t + "dataset_path"}, options.data);
+  fill("--out", {e + "out", "inference_out_root"}, options.out);
+  fill("--protocol", {e + "protocol"}, options.protocol);
+  fill("--inputs", {e + "inputs"}, options.inputs);
+  if (!fill.IsGiven("--inputs") && !config.Has(e + "inputs"))
+    options.inputs = {config.Get<int>(t + "num_input_views", options.inputs.front())};
+  fill("--targets", {e + "targets", t + "num_target_views"}, options.targets);
+  int side = options.width;
+  fill("", {"model.image_tokenizer.image_size"}, side);
+  if (!fill.IsGiven("--width")) options.width = side;
+  if (!fill.IsGiven("--height")) options.height = side;
+  fill("--width", {"model.target_image.width"}, options.width);
+  fill("--height", {"model.target_image.height"}, options.height);
+  fill("--scenes", {e + "scenes"}, options.scenes);
+  fill("--gallery", {e + "gallery"}, options.gallery);
+  fill("--rayzer", {e + "rayzer"}, options.rayzer);
+  fill("--dino", {e + "dino"}, options.model.dino);
+  fill("--lpips-vgg", {e + "lpips_vgg"}, options.lpips_vgg);
+  fill("--lpips-heads", {e + "lpips_heads"}, options.lpips_heads);
+  fill("--mask-threshold", {e + "mask_threshold"}, options.mask_threshold);
+  fill.Folders("--external-masks", e + "external_masks", options.external_masks);
+  fill.Folders("--renders", e + "renders", options.renders);
+  fill.Flag("--no-floors", e + "floors", options.no_floors);
+  fill.Flag("--no-oracle", e + "oracle", options.no_oracle);
+  std::string weights;
+  fill("", {i + "model_path"}, weights);
+  if (!fill.IsGiven("--model") && !fill.IsGiven("--init")) options.model.model = weights;
+
+  const ListedScenesOptions listed = ReadEvaluationScenes(config);
+  fill("--view-index", {e + "view_indices"}, options.view_indices);
+  const bool counts = fill.IsGiven("--inputs") || config.Has(e + "inputs");
+  if (options.view_indices.empty() && !counts && !listed.view_index.empty())
+    options.view_indices = {listed.view_index.string()};
+  std::string masks;
+  fill("", {e + "masks"}, masks);
+  options.masks = listed.masks;
+  if (!config.Get<bool>(i + "use_gt_motion_masks", false)) DropAbsentMasks(options.masks);
+  if (!masks.empty()) options.masks.roots = {{"default", masks}};
+}
+
+void CheckRange(const std::string& what, double value, double low, double high) {
+  if (!(value >= low && value <= high))
+    throw UsageError(fmt::format("{} is {}, but must lie in [{}, {}]", what, value, low, high));
+}
+
+// Numbers from a file have not passed the command line's checks.
+void CheckRanges(const EvalOptions& options) {
+  if (options.inputs.empty()) throw UsageError("the list of numbers of inputs is empty");
+  for (const int inputs : options.inputs) CheckRange("number of inputs", inputs, 2, 64);
+  CheckRange("number of targets", options.targets, 1, 1000);
+  CheckRange("picture width", options.width, 16, 4096);
+  CheckRange("picture height", options.height, 16, 4096);
+  CheckRange("number of scenes", options.scenes, 0, 1000000);
+  CheckRange("number of scenes in the gallery", options.gallery, 0, 1000);
+  CheckRange("mask threshold", options.mask_threshold, 0, 1);
+}
+
+}  // namespace
+
+void CompleteEvalOptions(const CLI::App& command, EvalOptions& options) {
+  SortArguments(options);
+  if (!options.model.config.empty()) {
+    Config config = Config::Load(options.model.config);
+    for (const std::string& assignment : options.model.overrides) config.Override(assignment);
+    Fill(command, config, options);
+    NameUnknownKeys(config);
+    // Without a model in the file the sizes are read off the checkpoint.
+    if (!config.Has("model")) options.model.config.clear();
+  }
+  if (!options.mask_folder.empty()) options.masks.roots = {{"default", options.mask_folder}};
+  for (const auto& [name, root] : options.masks.roots) {
+    if (!fs::is_directory(root)) throw UsageError(root.string() + ": is no folder of motion masks");
+  }
+  CheckRanges(options);
+  if (options.data.empty())
+    throw UsageError("no data: give a list or folder of scenes, or training.dataset_path in a --config FILE");
+  if (options.out.empty())
+    throw UsageError("no folder for the results: give --out, or inference_out_root in a --config FILE");
+}
+
+}  // namespace wildrayzer

@@ -1,0 +1,41 @@
+// What `wildrayzer eval` is told: on the command line, and in the release's YAML.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "wildrayzer/cli/command.h"
+#include "wildrayzer/data/listed_scenes.h"
+
+namespace wildrayzer {
+
+struct EvalOptions {
+  ModelOptions model;
+  std::vector<std::string> arguments;  // DATA and KEY=VALUE
+  std::string data, out, protocol = "iphone";
+  std::vector<std::string> view_indices;
+  std::vector<int> inputs = {2};
+  int targets = 6, width = 256, height = 256, scenes = 0, gallery = 6;
+  std::string mask_folder;  // --masks
+  MaskFolders masks;
+  std::string rayzer, lpips_vgg, lpips_heads;
+  double mask_threshold = 0.1;
+  std::vector<std::string> external_masks, renders;  // NAME=FOLDER
+  bool no_floors = false, no_oracle = false, json = false;
+};
+
+// Sorts `arguments` into data and overrides, reads the file of --config, and takes from it what the command
+// line left open. Keys of the release:
+//   inference.model_path, .view_idx_file_path, .motion_mask_root, .use_gt_motion_masks,
+//   .motion_mask_preserve_suffix, inference_out_root, training.dataset_path, .num_input_views,
+//   .num_target_views, model.* (picture size; the rest is read when the model is loaded)
+// and our own, which go before those:
+//   evaluation.data, .out, .protocol, .view_indices (list), .inputs (list), .targets, .masks, .scenes,
+//   .gallery, .rayzer, .dino, .lpips_vgg, .lpips_heads, .mask_threshold, .external_masks and .renders (name:
+//   folder), .floors, .oracle
+// Paths are relative to the working directory, as in the release. Raises UsageError for unknown keys of
+// `evaluation`, numbers out of range, and when there is no data or no output folder; other unknown keys are
+// named in a warning.
+void CompleteEvalOptions(const CLI::App& command, EvalOptions& options);
+
+}  // namespace wildrayzer

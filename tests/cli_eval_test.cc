@@ -1,0 +1,267 @@
+// The eval command, run as a user runs it: from options, from the release's YAML, and given nonsense.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "bad_input.h"
+#include "run_program.h"
+#include "wildrayzer/data/testing/small_scenes.h"
+
+namespace wildrayzer {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+using ::testing::IsSupersetOf;
+
+std::vector<std::string> Join(std::vector<std::string> a, const std::vector<std::string>& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
+// A NumPy file of 64 x 64 zeros and ones: the left quarter moves.
+void WriteMask(const fs::path& path) {
+  fs::create_directories(path.parent_path());
+  std::string header = "{'descr': '|u1', 'fortran_order': False, 'shape': (64, 64), }";
+  header.resize(117, ' ');
+  std::string data(64 * 64, '\0');
+  for (size_t i = 0; i < data.size(); ++i) data[i] = i % 64 < 16 ? '\1' : '\0';
+  WriteFileAtomically(path, std::string("\x93NUMPY\x01\x00\x76\x00", 10) + header + "\n" + data);
+}
+
+// Two paired scenes of 5 frames with masks and a view list of two inputs and two targets, below `root`.
+void WritePairs(const fs::path& root) {
+  testing::WriteList(root, 2, 5, /*paired=*/true);
+  nlohmann::json views;
+  for (const char* scene : {"scene_00", "scene_01"}) {
+    views[scene] = {{"context", {0, 4}}, {"target", {1, 3}}};
+    for (int frame = 0; frame < 5; ++frame)
+      WriteMask(root / "masks" / scene / fmt::format("{:05d}.npy", frame));
+  }
+  std::ofstream(root / "views.json") << views.dump();
+}
+
+// The keys that the release's inference file has, and some of ours.
+std::string ReleaseYaml(const fs::path& root, const std::string& more = "") {
+  return fmt::format(
+      "model:\n"
+      "  class_name: model.rayzer_official_v3.Images2Latent4D\n"
+      "  image_tokenizer: {{image_size: 64, patch_size: 16, in_channels: 3}}\n"
+      "training:\n"
+      "  dataset_path: {0}/full_list.txt\n"
+      "  num_input_views: 2\n"
+      "  num_target_views: 2\n"
+      "  square_crop: true\n"
+      "inference:\n"
+      "  if_inference: true\n"
+      "  use_gt_motion_masks: false\n"
+      "  motion_mask_root:\n"
+      "    default: {0}/masks\n"
+      "  view_idx_file_path: {0}/views.json\n"
+      "  render_video: false\n"
+      "  render_video_config: {{traj_type: dataset, num_frames: 60}}\n"
+      "inference_out_root: {0}/results\n"
+      "{1}",
+      root.string(), more);
+}
+
+nlohmann::json Results(const fs::path& folder) {
+  return nlohmann::json::parse(ReadText(folder / "results.json"));
+}
+
+TEST(Eval, TheReleasesFileNeedsNoOtherOption) {
+  const fs::path root = FreshFolder("eval_yaml");
+  WritePairs(root);
+  WriteFileAtomically(root / "inference.yaml", ReleaseYaml(root));
+  const ProgramResult result = RunProgram({"-q", "eval", "--config", root / "inference.yaml"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(Tree(root / "results"),
+              IsSupersetOf({"results.json", "results.csv", "results.md", "report.html", "evaluation.json"}));
+  const nlohmann::json results = Results(root / "results");
+  ASSERT_EQ(results.at("settings").size(), 1u);
+  const nlohmann::json& setting = results["settings"][0];
+  EXPECT_EQ(setting.at("label"), "2 views");
+  EXPECT_EQ(setting.at("methods").size(), 3u);  // the floors
+  // The masks were found: the protocol asks for both regions.
+  const nlohmann::json& summary = setting["methods"][0].at("summary");
+  EXPECT_TRUE(summary.contains("psnr_transient"));
+  EXPECT_EQ(summary.at("psnr").at("images"), 4);
+  EXPECT_FALSE(summary.contains("lpips"));
+  EXPECT_EQ(results.at("absent").at("LPIPS"), "no weights given (--lpips-vgg and --lpips-heads)");
+
+  // Masks that are named but neither there nor asked for are done without.
+  const ProgramResult bare = RunProgram({"eval", "--config", root / "inference.yaml", "--out", root / "bare",
+                                         "inference.motion_mask_root={default: nowhere}"});
+  ASSERT_EQ(bare.exit_code, 0) << bare.err;
+  EXPECT_THAT(bare.err, HasSubstr("nowhere: is no folder; there are no true motion masks"));
+  EXPECT_FALSE(Results(root / "bare")["settings"][0]["methods"][0]["summary"].contains("psnr_transient"));
+
+  // The same from options alone gives the same numbers.
+  const ProgramResult options =
+      RunProgram({"-q", "eval", root / "full_list.txt", "--view-index", root / "views.json", "--masks",
+                  root / "masks", "--width", "64", "--height", "64", "--out", root / "by_options"});
+  ASSERT_EQ(options.exit_code, 0) << options.err;
+  const auto scores = [](const fs::path& folder) {
+    std::string all;
+    for (const auto& method : Results(folder)["settings"][0]["methods"]) all += method["summary"].dump();
+    return all;
+  };
+  EXPECT_EQ(scores(root / "by_options"), scores(root / "results"));
+}
+
+TEST(Eval, OptionsGoBeforeOverridesBeforeTheFile) {
+  const fs::path root = FreshFolder("eval_precedence");
+  WritePairs(root);
+  WriteFileAtomically(root / "a.yaml",
+                      ReleaseYaml(root, "evaluation: {protocol: dre10k, gallery: 0, scenes: 1}\n"));
+  const ProgramResult file =
+      RunProgram({"-q", "eval", "--config", root / "a.yaml", "evaluation.out=" + (root / "file").string()});
+  ASSERT_EQ(file.exit_code, 0) << file.err;
+  EXPECT_EQ(Results(root / "file")["settings"][0]["protocol"], "dre10k");
+  EXPECT_EQ(Results(root / "file")["settings"][0]["methods"][0]["scenes"].size(), 1u);
+  const ProgramResult both =
+      RunProgram({"-q", "eval", "--config", root / "a.yaml", "evaluation.inputs=[2, 3]",
+                  "evaluation.scenes=2", "--protocol", "iphone", "--out", root / "both"});
+  ASSERT_EQ(both.exit_code, 0) << both.err;
+  const nlohmann::json results = Results(root / "both");
+  ASSERT_EQ(results["settings"].size(), 2u);
+  EXPECT_EQ(results["settings"][1]["label"], "3 views");
+  EXPECT_EQ(results["settings"][1]["protocol"], "iphone");
+  EXPECT_EQ(results["settings"][1]["methods"][0]["scenes"].size(), 2u);
+}
+
+TEST(Eval, ScoresAModelAndContinues) {
+  const fs::path root = FreshFolder("eval_model");
+  WritePairs(root);
+  WriteFileAtomically(root / "a.yaml", "training: {dataset_path: " + (root / "full_list.txt").string() +
+                                           "}\ninference: {use_gt_motion_masks: true, motion_mask_root: " +
+                                           (root / "masks").string() +
+                                           ", view_idx_file_path: " + (root / "views.json").string() + "}\n" +
+                                           "evaluation: {gallery: 1, floors: false}\n");
+  const std::vector<std::string> arguments =
+      Join({"eval", "--config", root / "a.yaml", "--width", "64", "--height", "64", "--out", root / "out"},
+           TinyModel());
+  const ProgramResult first = RunProgram(arguments);
+  ASSERT_EQ(first.exit_code, 0) << first.err;
+  const nlohmann::json results = Results(root / "out");
+  std::vector<std::string> names;
+  for (const auto& method : results["settings"][0]["methods"]) names.push_back(method["name"]);
+  EXPECT_EQ(names,
+            (std::vector<std::string>{"ours", "rayzer", "rayzer_true_masks"}));
+  EXPECT_THAT(ReadText(root / "out/report.html"), HasSubstr("data:image/jpeg;base64,"));
+  // Damage to one scene's result is repaired by measuring again; everything else is kept.
+  fs::remove(root / "out/results.json");
+  const ProgramResult again = RunProgram(arguments);
+  ASSERT_EQ(again.exit_code, 0) << again.err;
+  EXPECT_THAT(again.err, HasSubstr("continuing; finished scenes are kept"));
+  EXPECT_EQ(Results(root / "out"), results);  // the seconds are those of the first run, too
+  // With another setting the folder is refused and left as it is.
+  const ProgramResult other = RunProgram(Join(arguments, {"--mask-threshold", "0.2"}));
+  EXPECT_EQ(other.exit_code, 2);
+  EXPECT_THAT(other.err, HasSubstr("holds an evaluation with other settings; give another --out"));
+  EXPECT_EQ(Results(root / "out"), results);
+}
+
+TEST(Eval, AFailedSceneIsListedAndNeverAveragedIn) {
+  const fs::path root = FreshFolder("eval_failed");
+  WritePairs(root);
+  fs::resize_file(root / "images/scene_01/00003.png", 40);
+  WriteFileAtomically(root / "a.yaml", ReleaseYaml(root));
+  const ProgramResult result = RunProgram({"eval", "--config", root / "a.yaml"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("scene_01: cannot be read: "));
+  EXPECT_THAT(result.err, HasSubstr("00003.png"));
+  const nlohmann::json method = Results(root / "results")["settings"][0]["methods"][0];
+  ASSERT_EQ(method["scenes_failed"].size(), 1u);
+  EXPECT_EQ(method["scenes_failed"][0]["scene"], "scene_01");
+  EXPECT_EQ(method["summary"]["psnr"]["images"], 2);
+
+  fs::remove(root / "images/scene_00/00000.png");
+  const ProgramResult none = RunProgram({"eval", "--config", root / "a.yaml", "--out", root / "none"});
+  EXPECT_EQ(none.exit_code, 1);
+  EXPECT_THAT(none.err, HasSubstr("no scene could be measured; the first failure is scene_00: "));
+  EXPECT_TRUE(fs::exists(root / "none/report.html"));
+}
+
+// Arguments of an evaluation of good pairs with something wrong.
+std::vector<std::string> GoodPairs(const fs::path& root, const std::vector<std::string>& more) {
+  WritePairs(root / "data");
+  return Join({"eval", root / "data/full_list.txt", "--width", "64", "--height", "64", "--out", root / "out"},
+              more);
+}
+
+std::vector<std::string> GoodYaml(const fs::path& root, const std::string& more) {
+  WritePairs(root / "data");
+  return {"eval", "--config", Write(root / "a.yaml", ReleaseYaml(root / "data", more))};
+}
+
+}  // namespace
+
+std::vector<BadInput> EvalBadInputs() {
+  const auto pairs = [](std::vector<std::string> more) {
+    return [more](const fs::path& f) { return GoodPairs(f, more); };
+  };
+  const auto yaml = [](std::string more) { return [more](const fs::path& f) { return GoodYaml(f, more); }; };
+  return {
+      {"eval_nothing", 2, "no data: give a list",
+       [](const fs::path&) { return std::vector<std::string>{"eval"}; }},
+      {"eval_without_out", 2, "give --out",
+       [](const fs::path& f) {
+         return std::vector<std::string>{"eval", f / "list.txt"};
+       }},
+      {"eval_missing_list", 1, "nowhere.txt",
+       [](const fs::path& f) {
+         return std::vector<std::string>{"eval", f / "nowhere.txt", "--out", f / "out"};
+       }},
+      {"eval_two_data_sets", 2, "one data set at a time", pairs({"another.txt"})},
+      {"eval_unknown_protocol", 2, "--protocol", pairs({"--protocol", "dre11k"})},
+      {"eval_missing_view_list", 1, "nowhere.json", pairs({"--view-index", "nowhere.json"})},
+      {"eval_view_list_of_other_scenes", 1, "views.json",
+       [](const fs::path& f) {
+         return GoodPairs(f, {"--view-index",
+                              Write(f / "views.json", R"({"other": {"context": [0, 1], "target": [2]}})")});
+       }},
+      {"eval_hostile_view_list", 1, "views.json",
+       [](const fs::path& f) {
+         return GoodPairs(f, {"--view-index", Write(f / "views.json", std::string(200000, '['))});
+       }},
+      {"eval_missing_masks", 2, "nowhere: is no folder of motion masks",
+       [](const fs::path& f) {
+         return GoodPairs(f, {"--scenes", "1", "--masks", f / "nowhere"});
+       }},
+      {"eval_renders_without_a_name", 2, "must be NAME=FOLDER", pairs({"--renders", "folder"})},
+      {"eval_renders_missing", 2, "nowhere: is no folder", pairs({"--renders", "nerf=nowhere"})},
+      {"eval_nothing_to_score", 2, "nothing to score", pairs({"--no-floors"})},
+      {"eval_half_of_lpips", 2, "LPIPS needs both", pairs({"--lpips-vgg", "vgg16.pth"})},
+      {"eval_missing_lpips", 1, "vgg16.pth", pairs({"--lpips-vgg", "vgg16.pth", "--lpips-heads", "vgg.pth"})},
+      {"eval_missing_checkpoint", 1, "nowhere.pt", pairs({"--model", "nowhere.pt"})},
+      {"eval_foreign_folder", 2, "is not empty and holds no evaluation",
+       [](const fs::path& f) {
+         fs::create_directories(f / "out");
+         Write(f / "out/precious.txt", "keep me");
+         return GoodPairs(f, {});
+       }},
+      {"eval_missing_config", 1, "nowhere.yaml",
+       [](const fs::path& f) {
+         return std::vector<std::string>{"eval", "--config", f / "nowhere.yaml"};
+       }},
+      {"eval_misspelt_key", 2, "unknown key 'evaluation.protocoll'",
+       yaml("evaluation: {protocoll: iphone}\n")},
+      {"eval_unknown_protocol_in_the_file", 2, "dre11k", yaml("evaluation: {protocol: dre11k}\n")},
+      {"eval_word_for_a_number", 1, "'evaluation.scenes'", yaml("evaluation: {scenes: many}\n")},
+      {"eval_number_out_of_range", 2, "number of inputs is 1", yaml("evaluation: {inputs: [1]}\n")},
+      {"eval_true_masks_missing", 2, "nowhere: is no folder of motion masks",
+       [](const fs::path& f) {
+         return Join(GoodYaml(f, ""),
+                     {"inference.use_gt_motion_masks=true", "inference.motion_mask_root={default: nowhere}"});
+       }},
+      {"eval_huge_pictures", 2, "picture width is 100000",
+       [](const fs::path& f) { return Join(GoodYaml(f, ""), {"model.target_image.width=100000"}); }},
+      {"eval_config_model_missing", 1, "nowhere.pt",
+       [](const fs::path& f) { return Join(GoodYaml(f, ""), {"inference.model_path=nowhere.pt"}); }},
+  };
+}
+
+}  // namespace wildrayzer
