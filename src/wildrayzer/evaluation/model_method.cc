@@ -1,5 +1,6 @@
 #include "wildrayzer/evaluation/model_method.h"
 
+#include "wildrayzer/labels/scene_labels.h"
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/interrupt.h"
 
@@ -70,6 +71,17 @@ std::unique_ptr<Method> ModelMethod(const std::string& name, const std::string& 
                                     const std::string& note, std::shared_ptr<const Reconstructor> model,
                                     MaskSource masks, bool judge_masks) {
   return std::make_unique<Model>(name, title, note, std::move(model), std::move(masks), judge_masks);
+}
+
+MaskSource CoSegmentationMasks(std::shared_ptr<const Reconstructor> model, const LabelOptions& options) {
+  return [model = std::move(model), options](const EvaluationScene& scene) {
+    const ProgressCallback listen = [](const std::string&, int) { ThrowIfInterrupted(); };
+    std::vector<Planes> masks;
+    for (const GrayImage& mask : CoSegmentViews(*model, scene.observed, options, listen)) {
+      masks.push_back(PlanesFrom(mask));
+    }
+    return masks;
+  };
 }
 
 std::vector<Planes> TrueMasks(const EvaluationScene& scene) {

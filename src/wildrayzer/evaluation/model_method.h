@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "wildrayzer/evaluation/method.h"
+#include "wildrayzer/labels/cosegmentation.h"
 #include "wildrayzer/pipeline/reconstructor.h"
 
 namespace wildrayzer {
@@ -22,6 +23,11 @@ using MaskSource = std::function<std::vector<Planes>(const EvaluationScene& scen
 std::unique_ptr<Method> ModelMethod(const std::string& name, const std::string& title,
                                     const std::string& note, std::shared_ptr<const Reconstructor> model,
                                     MaskSource masks = {}, bool judge_masks = true);
+
+// Co-segmentation masks of all views of the scene (labels/cosegmentation.h) from the features of `model`:
+// DINOv3's if it has them, else its own. A picture size other than the model's raises UsageError.
+MaskSource CoSegmentationMasks(std::shared_ptr<const Reconstructor> model,
+                               const LabelOptions& options = CoSegmentationOptions());
 
 // The true masks of the scene; Error when a view has none.
 std::vector<Planes> TrueMasks(const EvaluationScene& scene);

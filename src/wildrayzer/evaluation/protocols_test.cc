@@ -5,6 +5,7 @@
 #include <cmath>
 #include <fstream>
 
+#include "wildrayzer/evaluation/model_method.h"
 #include "wildrayzer/evaluation/runner.h"
 #include "wildrayzer/util/error.h"
 
@@ -137,6 +138,29 @@ TEST(Methods, FloorsAreNearestMeanAndWarp) {
   EXPECT_FLOAT_EQ(floors[0]->Run(scene).renders.at(0).values[0], 0.0f);  // tie between 0 and 4: the earlier
   EXPECT_FLOAT_EQ(floors[1]->Run(scene).renders.at(0).values[0], 0.5f);
   EXPECT_FLOAT_EQ(floors[2]->Run(scene).renders.at(0).values[0], 0.0f);  // flat pictures cannot be registered
+}
+
+TEST(Methods, CoSegmentationMasksAreBinaryAndOneAView) {
+  ModelSource source;  // random weights, its own features
+  source.use_motion = false;
+  for (const char* setting :
+       {"model.target_image.height=32", "model.target_image.width=32", "model.image_tokenizer.patch_size=8",
+        "model.target_pose_tokenizer.patch_size=8", "model.transformer.d=64", "model.transformer.d_head=32",
+        "model.transformer.encoder_n_layer=1", "model.transformer.encoder_geom_n_layer=1",
+        "model.transformer.decoder_n_layer=1", "model.scene_latent.length=8"}) {
+    source.overrides.push_back(setting);
+  }
+  const auto model = std::make_shared<const Reconstructor>(source);
+  const EvaluationScene scene = SmallScene();
+  const MaskSource masks = CoSegmentationMasks(model);
+  for (const Planes& mask : masks(scene)) {
+    EXPECT_EQ(mask.SizeText(), "1 x 32 x 32");
+    for (const float v : mask.values) EXPECT_TRUE(v == 0.0f || v == 1.0f);
+  }
+  const MethodOutput output = ModelMethod("m", "M", "", model, masks)->Run(scene);
+  EXPECT_EQ(output.renders.size(), 1u);
+  EXPECT_EQ(output.masks.size(), 3u);
+  EXPECT_FALSE(output.soft_masks);
 }
 
 class Folders : public ::testing::Test {

@@ -81,7 +81,7 @@ TEST(CoSegmentation, ACameraThatMovesExplainsStillThings) {
 
 TEST(CoSegmentation, FindsTheThing) {
   const Wall wall(6, /*moves=*/true);
-  LabelOptions options;
+  LabelOptions options;  // a thing of one feature is one cluster, so the strict choice of the labels will do
   options.grabcut = false;  // patches of one colour each leave nothing to refine
   const PseudoLabels labels = CoSegment(wall.frames, kShape, options);
   int both = 0, either = 0;

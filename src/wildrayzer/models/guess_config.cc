@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "wildrayzer/models/model_config.h"
@@ -62,6 +63,7 @@ ModelConfig GuessFromCheckpoint(const TensorShapes& tensor_shapes, const std::st
   model.patch = PatchSide(shapes.Size("image_tokenizer.1.weight", 2, 1), 3, where);
   model.d_head = shapes.Size("transformer_encoder.0.attn.q_norm.weight", 1, 0);
   model.camera_estimator_layers = shapes.Depth("transformer_encoder");
+  model.motion.feature_layer = std::max<int64_t>(model.camera_estimator_layers - 1, 0);
   model.scene_encoder_layers = shapes.Depth("transformer_encoder_geom");
   model.renderer_layers = shapes.Depth("transformer_decoder");
   model.height = model.width = (256 + model.patch - 1) / model.patch * model.patch;

@@ -80,8 +80,7 @@ MotionConfig ReadMotion(const Config& config, const ModelConfig& model) {
   const bool own = motion.features == MotionFeatures::kOwn;
   const int64_t default_width = own ? model.d : known_width > 0 ? known_width : 4096;
   motion.dino_width = config.Get<int64_t>("model.motion.dino_width", default_width);
-  motion.feature_layer =
-      config.Get<int64_t>("model.motion.feature_layer", own ? model.camera_estimator_layers - 1 : 0);
+  motion.feature_layer = config.Get<int64_t>("model.motion.feature_layer", model.camera_estimator_layers - 1);
   motion.layers = config.Get<int64_t>("model.motion.layers", motion.layers);
   motion.head_bias = config.Get<bool>("model.motion.head_bias", motion.head_bias);
   return motion;
@@ -177,9 +176,9 @@ void ModelConfig::Validate(const std::string& where) const {
   if (motion.features == MotionFeatures::kOwn) {
     CheckRange(where, "model.motion.dino_width (d, because the features are the model's own)",
                motion.dino_width, d, d);
-    CheckRange(where, "the block that own motion features come from", motion.feature_layer, 0,
-               camera_estimator_layers - 1);
   }
+  CheckRange(where, "the block that own features come from", motion.feature_layer, 0,
+             camera_estimator_layers - 1);
   if (!(motion.threshold >= 0.0 && motion.threshold <= 1.0)) {
     throw Error(fmt::format("{}: the motion threshold {} must lie in [0, 1]", where, motion.threshold));
   }

@@ -144,6 +144,7 @@ TEST(StateDict, ConfigurationIsGuessedFromShapes) {
     ModelConfig config = SmallConfig();
     config.pose = pose;
     config.camera_estimator_layers = 3;
+    config.motion.feature_layer = 2;  // shapes cannot tell: all blocks but the last
     config.renderer_layers = 2;
     WildRayZer model(config);
     TensorShapes shapes;

@@ -72,7 +72,8 @@ torch::Tensor StackMasks(std::span<const MotionMask> masks, int64_t inputs, cons
   std::vector<torch::Tensor> stack;
   for (const MotionMask& mask : masks) {
     if (static_cast<int64_t>(masks.size()) != inputs || mask.width != scene.width ||
-        mask.height != scene.height) {
+        mask.height != scene.height ||
+        mask.probability.size() != static_cast<size_t>(mask.width) * static_cast<size_t>(mask.height)) {
       throw UsageError(fmt::format("motion masks must be {} of {} x {} pixels, one an input", inputs,
                                    scene.width, scene.height));
     }
@@ -105,11 +106,18 @@ struct Reconstructor::Impl {
 
   // Resizes and crops the photos: [1, V, 3, H, W] in [0, 1].
   torch::Tensor Frame(std::span<const Image> photos, Scene& scene) const;
-  // Whether DINOv3 is needed.
-  bool UsesDino() const { return config.use_motion && config.motion.features == MotionFeatures::kDinov3; }
-  // Patch features [1, V, D, h, w] for the motion estimator; undefined without motion.
+  bool NeedsDino(const ModelSource& source) const {
+    if (!config.use_motion) return source.dino_features && !source.dino.empty();
+    return config.motion.features == MotionFeatures::kDinov3;
+  }
+  // Patch features [1, V, D, h, w]: DINOv3's, or the model's own when DINOv3 is not loaded.
   torch::Tensor Features(const torch::Tensor& images, const Cameras& cameras,
                          const ProgressCallback& progress);
+  // The same for the motion estimator; undefined without one.
+  torch::Tensor MotionFeaturesOf(const torch::Tensor& images, const Cameras& cameras,
+                                 const ProgressCallback& progress) {
+    return config.use_motion ? Features(images, cameras, progress) : torch::Tensor();
+  }
   MotionMask MaskAt(const torch::Tensor& logits, int64_t view) const;
 };
 
@@ -155,8 +163,7 @@ torch::Tensor Reconstructor::Impl::Frame(std::span<const Image> photos, Scene& s
 
 torch::Tensor Reconstructor::Impl::Features(const torch::Tensor& images, const Cameras& cameras,
                                             const ProgressCallback& progress) {
-  if (!config.use_motion) return {};
-  if (!UsesDino()) return cameras.features;
+  if (dino.is_empty()) return cameras.features;
   Report(progress, "DINOv3 features", images.size(1));
   std::vector<torch::Tensor> features;
   for (int64_t view = 0; view < images.size(1);
@@ -186,11 +193,11 @@ Reconstructor::Reconstructor(const ModelSource& source, const ProgressCallback& 
   if (!source.weights.empty()) impl_->checkpoint = Checkpoint::Open(source.weights);
   impl_->config = ResolveConfig(source, impl_->checkpoint);
   impl_->precision = Resolve(source.precision);
-  if (impl_->UsesDino()) {
+  if (impl_->NeedsDino(source)) {
     impl_->LoadDino(source);
     // Random weights fit any DINOv3.
     if (source.weights.empty()) impl_->config.motion.dino_width = impl_->dino->config().width;
-    impl_->CheckDinoWidth(source);
+    if (impl_->config.use_motion) impl_->CheckDinoWidth(source);
   }
   impl_->model = WildRayZer(impl_->config);
   impl_->model->eval();
@@ -224,7 +231,7 @@ Scene Reconstructor::Reconstruct(std::span<const Image> photos, int num_held_out
   const ViewTokens views = impl_->model->Tokenize(images);
   const Cameras cameras = impl_->model->EstimateCameras(views, steps);
   scene.cameras = CamerasFromTensors(cameras.c2w[0], cameras.fxfycxcy[0]);
-  const torch::Tensor features = impl_->Features(images, cameras, progress);
+  const torch::Tensor features = impl_->MotionFeaturesOf(images, cameras, progress);
 
   const int64_t motion_blocks = features.defined() ? config.motion.layers : 0;
   Report(progress, "encoding the scene", config.scene_encoder_layers + motion_blocks);
@@ -257,7 +264,7 @@ Scene Reconstructor::EstimateMotion(std::span<const Image> photos, const Progres
   Report(progress, "estimating cameras", impl_->config.camera_estimator_layers);
   const ViewTokens views = impl_->model->Tokenize(images);
   const Cameras cameras = impl_->model->EstimateCameras(views, StepsOf(progress));
-  const torch::Tensor features = impl_->Features(images, cameras, progress);
+  const torch::Tensor features = impl_->MotionFeaturesOf(images, cameras, progress);
   Report(progress, "estimating motion", impl_->config.motion.layers);
   const torch::Tensor logits =
       impl_->model->PredictMotion(views, cameras, features, ViewRole::kInput, StepsOf(progress));
@@ -281,6 +288,26 @@ std::vector<Image> Reconstructor::Render(const Scene& scene, std::span<const Cam
                                scene.height));
   }
   return views;
+}
+
+PatchFeatures Reconstructor::Features(std::span<const Image> photos, const ProgressCallback& progress) const {
+  torch::NoGradGuard no_grad;
+  Scene framed;
+  const torch::Tensor images = impl_->Frame(photos, framed);
+  Cameras cameras;
+  if (impl_->dino.is_empty()) {
+    Report(progress, "own features", impl_->config.camera_estimator_layers);
+    cameras = impl_->model->EstimateCameras(impl_->model->Tokenize(images), StepsOf(progress));
+  }
+  const torch::Tensor grid = impl_->Features(images, cameras, progress)[0];  // [V, D, h, w]
+  const torch::Tensor rows = grid.to(torch::kFloat).flatten(2).transpose(1, 2).contiguous();
+  PatchFeatures features;
+  features.views = static_cast<int>(grid.size(0));
+  features.channels = grid.size(1);
+  features.rows = static_cast<int>(grid.size(2));
+  features.columns = static_cast<int>(grid.size(3));
+  features.values.assign(rows.data_ptr<float>(), rows.data_ptr<float>() + rows.numel());
+  return features;
 }
 
 bool Reconstructor::has_motion() const { return impl_->config.use_motion; }

@@ -38,6 +38,8 @@ struct ModelSource {
   std::filesystem::path dino;
   // False: plain RayZer. Nothing is masked, DINOv3 is not needed.
   bool use_motion = true;
+  // Without motion: load DINOv3 all the same when it is given, for Reconstructor::Features.
+  bool dino_features = false;
   PrecisionChoice precision = PrecisionChoice::kAuto;
   uint64_t seed = 0;
 };
@@ -70,6 +72,20 @@ struct Scene {
   std::shared_ptr<const State> state;
 };
 
+// Semantic features of photos, one vector a patch, patches row-major.
+struct PatchFeatures {
+  int views = 0;
+  int rows = 0;  // of the patch grid
+  int columns = 0;
+  int64_t channels = 0;
+  std::vector<float> values;  // [views, rows * columns, channels]
+
+  std::span<const float> View(size_t view) const {
+    const size_t size = static_cast<size_t>(rows) * columns * channels;
+    return std::span(values).subspan(view * size, size);
+  }
+};
+
 // Called with the name of a stage when it begins and the number of its parts (0: unknown), then with an empty
 // name for every part that is done. Exceptions thrown from it abort the work and pass through.
 using ProgressCallback = std::function<void(const std::string& stage, int parts)>;
@@ -100,6 +116,10 @@ class Reconstructor {
   std::vector<Image> Render(const Scene& scene, std::span<const Camera> cameras,
                             const ProgressCallback& progress = {}) const;
 
+  // Features of photos that are looked at together: DINOv3's when it is loaded (each photo on its own), else
+  // the camera estimator's own image tokens after model.motion.feature_layer of its blocks.
+  PatchFeatures Features(std::span<const Image> photos, const ProgressCallback& progress = {}) const;
+
   // True when masks are estimated.
   bool has_motion() const;
   // Facts for metadata: "fp32" or "bf16"; parameters of the model without DINOv3; SHA-256 over names, shapes
@@ -110,7 +130,7 @@ class Reconstructor {
   std::string weights_hash() const;
   // The complete configuration in effect, as YAML.
   std::string config_yaml() const;
-  // For instance "vits16, random weights" or "vit7b16 from FOLDER"; empty without motion.
+  // For instance "vits16, random weights" or "vit7b16 from FOLDER"; empty when DINOv3 is not loaded.
   std::string dino_name() const;
   double motion_threshold() const;
 
