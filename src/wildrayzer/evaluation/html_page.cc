@@ -13,14 +13,15 @@ body { font: 15px/1.45 system-ui, sans-serif; margin: 1.5rem auto; max-width: 80
 table { border-collapse: collapse; margin: .5rem 0; font-variant-numeric: tabular-nums; }
 th, td { border-bottom: 1px solid #8884; padding: .25rem .6rem; text-align: right; }
 th:first-child, td:first-child, td.text, th.text { text-align: left; }
-td small { display: block; opacity: .65; }
+td small { display: block; opacity: .65; white-space: nowrap; font-weight: 400; }
+th.group { text-align: center; border-left: 1px solid #8884; }
 td.best { font-weight: 700; }
 .wide { overflow-x: auto; }
 table.sortable th { cursor: pointer; user-select: none; }
 table.sortable th[aria-sort]::after { content: " \25B4"; }
 table.sortable th[aria-sort=descending]::after { content: " \25BE"; }
 .row { display: flex; gap: .5rem; overflow-x: auto; margin: .25rem 0 .75rem; }
-figure { margin: 0; flex: none; } figure img { display: block; height: 160px; image-rendering: auto; }
+figure { margin: 0; flex: none; } figure img { display: block; height: 140px; image-rendering: auto; }
 figcaption, .note { font-size: .85em; opacity: .75; }
 .charts { display: flex; flex-wrap: wrap; gap: .5rem 1.5rem; }
 svg text { fill: currentColor; font: 12px system-ui, sans-serif; }

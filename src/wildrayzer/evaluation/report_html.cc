@@ -35,7 +35,7 @@ document.querySelectorAll("table.sortable").forEach(table => {
 std::string TableHtml(const Table& table) {
   std::string out = "<h2>" + HtmlText(table.title) + "</h2>\n<div class=\"wide\"><table><thead><tr><th></th>";
   for (const std::string& group : table.groups) {
-    out += fmt::format("<th colspan=\"{}\">{}</th>", table.columns.size(), HtmlText(group));
+    out += fmt::format("<th class=\"group\" colspan=\"{}\">{}</th>", table.columns.size(), HtmlText(group));
   }
   out += "</tr><tr><th>Method</th>";
   for (size_t g = 0; g < table.groups.size(); ++g) {

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
 
@@ -60,47 +61,77 @@ TableCell Cell(const std::optional<MethodSummary>& summary, const MetricInfo& me
   return cell;
 }
 
+// Nothing is best where everything is the same.
 void MarkBest(Table& table, size_t column, bool higher_is_better) {
-  std::optional<double> best;
+  std::optional<double> best, worst;
   for (const TableRow& row : table.rows) {
     if (row.cells[column].text == "-") continue;
     const double value = std::stod(row.cells[column].text);
     if (!best || (higher_is_better ? value > *best : value < *best)) best = value;
+    if (!worst || (higher_is_better ? value < *worst : value > *worst)) worst = value;
   }
+  if (!best || *best == *worst) return;
   for (TableRow& row : table.rows) {
-    row.cells[column].best =
-        best && row.cells[column].text != "-" && std::stod(row.cells[column].text) == *best;
+    row.cells[column].best = row.cells[column].text != "-" && std::stod(row.cells[column].text) == *best;
   }
 }
 
-// "RayZer, 2 views: 3 images without PSNR static" and failed scenes.
+// What is to be remarked about a method's score under one setting.
+std::vector<std::string> Remarks(const MethodSummary& summary, const std::string& key) {
+  std::vector<std::string> remarks;
+  if (summary.failed > 0) {
+    remarks.push_back(
+        fmt::format("{} of {} scenes failed and are in no mean", summary.failed, summary.scenes));
+  }
+  const auto first = summary.scores.find(key);
+  if (first != summary.scores.end() && first->second.skipped_images > 0) {
+    remarks.push_back(fmt::format("{} of {} images have no such pixels and are in no mean",
+                                  first->second.skipped_images,
+                                  first->second.skipped_images + first->second.images));
+  }
+  return remarks;
+}
+
+// "RayZer, 2 views: 3 of 8 images ..."; "2 views: ..." when it is so for every method.
 void AddNotes(const std::vector<MethodAcross>& methods, const std::vector<const SettingResult*>& settings,
-              const TableKind& kind, Table& table) {
-  for (const MethodAcross& method : methods) {
-    for (size_t s = 0; s < settings.size(); ++s) {
-      if (!method.settings[s]) continue;
-      const MethodSummary& summary = *method.settings[s];
-      const std::string who = method.title + ", " + settings[s]->label;
-      if (summary.failed > 0) {
-        table.notes.push_back(fmt::format("{}: {} of {} scenes failed and are in no mean", who,
-                                          summary.failed, summary.scenes));
+              const std::string& key, Table& table) {
+  for (size_t s = 0; s < settings.size(); ++s) {
+    std::vector<std::pair<std::string, std::vector<std::string>>> who;  // methods by remark, in order
+    size_t scored = 0;
+    for (const MethodAcross& method : methods) {
+      if (!method.settings[s] || !method.settings[s]->scores.contains(key)) continue;
+      ++scored;
+      for (const std::string& remark : Remarks(*method.settings[s], key)) {
+        const auto same =
+            std::find_if(who.begin(), who.end(), [&](const auto& w) { return w.first == remark; });
+        (same == who.end() ? who.emplace_back(remark, std::vector<std::string>()) : *same)
+            .second.push_back(method.title);
       }
-      const auto first = summary.scores.find(kind.keys.front());
-      if (first != summary.scores.end() && first->second.skipped_images > 0) {
-        table.notes.push_back(fmt::format("{}: {} of {} images have no such pixels and are in no mean", who,
-                                          first->second.skipped_images,
-                                          first->second.skipped_images + first->second.images));
-      }
+    }
+    for (const auto& [remark, titles] : who) {
+      const std::string named = fmt::format("{}, ", fmt::join(titles, ", "));
+      table.notes.push_back((titles.size() == scored && scored > 1 ? "" : named) + settings[s]->label + ": " +
+                            remark);
     }
   }
 }
 
+bool IsMeasured(const std::vector<MethodAcross>& methods, const std::string& key) {
+  return std::any_of(methods.begin(), methods.end(), [&](const MethodAcross& method) {
+    return std::any_of(method.settings.begin(), method.settings.end(),
+                       [&](const auto& summary) { return Cell(summary, *FindMetric(key)).text != "-"; });
+  });
+}
+
 std::optional<Table> MakeTable(const std::vector<MethodAcross>& methods,
                                const std::vector<const SettingResult*>& settings, const TableKind& kind) {
+  std::vector<std::string> keys = kind.keys;  // scores that nobody has are told of elsewhere
+  std::erase_if(keys, [&](const std::string& key) { return !IsMeasured(methods, key); });
+  if (keys.empty()) return std::nullopt;
   Table table;
   table.title = settings.front()->data + ", " + kind.title;
   for (const SettingResult* setting : settings) table.groups.push_back(setting->label);
-  for (const std::string& key : kind.keys) {
+  for (const std::string& key : keys) {
     const MetricInfo& metric = *FindMetric(key);
     table.columns.push_back(metric.title + (metric.higher_is_better ? " ↑" : " ↓"));
   }
@@ -108,18 +139,17 @@ std::optional<Table> MakeTable(const std::vector<MethodAcross>& methods,
     TableRow row{.method = method.title, .cells = {}};
     bool measured = false;
     for (const auto& summary : method.settings) {
-      for (const std::string& key : kind.keys) {
+      for (const std::string& key : keys) {
         row.cells.push_back(Cell(summary, *FindMetric(key)));
         measured |= row.cells.back().text != "-";
       }
     }
     if (measured) table.rows.push_back(std::move(row));
   }
-  if (table.rows.empty()) return std::nullopt;
   for (size_t c = 0; c < table.rows.front().cells.size(); ++c) {
-    MarkBest(table, c, FindMetric(kind.keys[c % kind.keys.size()])->higher_is_better);
+    MarkBest(table, c, FindMetric(keys[c % keys.size()])->higher_is_better);
   }
-  AddNotes(methods, settings, kind, table);
+  AddNotes(methods, settings, keys.front(), table);
   return table;
 }
 

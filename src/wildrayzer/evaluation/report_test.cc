@@ -120,24 +120,35 @@ TEST(Report, TablesFollowThePaper) {
   ASSERT_EQ(tables.size(), 4u);  // whole frame, static region, masks, cameras
   const Table& frame = tables[0];
   EXPECT_EQ(frame.groups, (std::vector<std::string>{"2 views", "3 views"}));
-  EXPECT_EQ(frame.columns, (std::vector<std::string>{"PSNR ↑", "SSIM ↑", "LPIPS ↓"}));
+  EXPECT_EQ(frame.columns, (std::vector<std::string>{"PSNR ↑"}));  // nothing else was measured
   ASSERT_EQ(frame.rows.size(), 2u);
   EXPECT_EQ(frame.rows[0].cells[0].text, "25.50");
   EXPECT_EQ(frame.rows[0].cells[0].interval, "21.00 .. 30.00");
   EXPECT_TRUE(frame.rows[0].cells[0].best);
-  EXPECT_EQ(frame.rows[0].cells[2].text, "-");
+  EXPECT_FALSE(frame.rows[0].cells[1].best);  // alone
   EXPECT_EQ(frame.rows[1].cells[0].text, "24.00");
   EXPECT_EQ(frame.rows[1].cells[0].interval, "");
   EXPECT_FALSE(frame.rows[1].cells[0].best);
-  EXPECT_EQ(frame.rows[1].cells[3].text, "-");  // not run with 3 views
+  EXPECT_EQ(frame.rows[1].cells[1].text, "-");  // not run with 3 views
   EXPECT_EQ(tables[2].rows[0].cells[0].text, "50.0");
-  EXPECT_THAT(frame.notes, ::testing::Contains(HasSubstr("1 of 2 scenes failed")));
-  EXPECT_THAT(frame.notes, ::testing::Contains(HasSubstr("1 of 4 images")));
+  EXPECT_THAT(frame.notes, ::testing::Contains(HasSubstr("Other <b>, 2 views: 1 of 2 scenes failed")));
+  EXPECT_THAT(frame.notes, ::testing::Contains(HasSubstr("Ours, 2 views: 1 of 4 images")));
+}
+
+TEST(Report, WhatHoldsForAllIsSaidOnce) {
+  EvaluationResult evaluation = Example();
+  evaluation.settings[0].methods[1].scenes = evaluation.settings[0].methods[0].scenes;
+  const Table frame = PaperTables(evaluation)[0];
+  EXPECT_THAT(frame.notes,
+              ::testing::ElementsAre("2 views: 1 of 4 images have no such pixels and are in no mean",
+                                     "Ours, 3 views: 1 of 4 images have no such pixels and are in no mean"));
+  EXPECT_FALSE(frame.rows[0].cells[0].best);  // equal, so neither is best
+  EXPECT_FALSE(frame.rows[1].cells[0].best);
 }
 
 TEST(Report, MarkdownAndCsvAreWellFormed) {
   const std::string markdown = MarkdownReport(Example());
-  EXPECT_THAT(markdown, HasSubstr("| Ours | **25.50** | - | - | **25.50** | - | - |"));
+  EXPECT_THAT(markdown, HasSubstr("| Ours | **25.50** | 25.50 |"));
   EXPECT_THAT(markdown, HasSubstr("| Other \\<b> | 24.00 |"));
   EXPECT_THAT(markdown, HasSubstr("lpips: no weights given"));
   EXPECT_THAT(markdown, HasSubstr("Other \\<b>, b: no such"));
