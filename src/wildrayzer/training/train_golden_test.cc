@@ -1,0 +1,221 @@
+// One loss and its backward pass through the whole model, in each stage that has masks, against golden terms
+// and gradients of every parameter.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "wildrayzer/models/testing/golden_model.h"
+#include "wildrayzer/training/losses.h"
+
+namespace wildrayzer {
+namespace {
+
+using testing::GoldenFile;
+using testing::RelativeError;
+using torch::Tensor;
+
+std::shared_ptr<const PerceptualLoss> GoldenVgg() {
+  std::map<std::string, testing::ManifestEntry> entries;
+  for (auto& entry : testing::ReadManifest(testing::GoldenDir() / "vgg19.weights.json"))
+    entries[entry.name.substr(entry.name.find("features."))] = entry;
+  const auto source = [&](const std::string& key) { return testing::Generate(entries.at(key)); };
+  return std::make_shared<VggPerceptualLoss>(
+      VggTrunk(VggDepth::k19, VggPooling::kAverage, VggPerceptualLoss::Taps(), source), "golden weights");
+}
+
+// One stage's file: its model, its inputs, and the pass through the model.
+class StageCase {
+ public:
+  StageCase(const std::string& stem, double field_threshold) : golden_(testing::GoldenFiles(stem).front()) {
+    const auto manifest = testing::ReadManifest(testing::ManifestPath(
+        testing::GoldenDir() / ((stem == "train_stage2" ? stem : "train_stage3") + ".safetensors")));
+    TensorShapes shapes;
+    for (const auto& entry : manifest) shapes.emplace(entry.name, entry.shape);
+    config_ = GuessFromCheckpoint(shapes, stem);
+    config_.token_masking = shapes.contains("noise_token") ? TokenMasking::kNoise : TokenMasking::kZero;
+    model_ = testing::GoldenModel(config_, manifest);
+    model_->train();
+
+    const bool pasted = golden_.Has("copy_paste_mask");
+    masks_ = golden_.Get(pasted ? "copy_paste_mask" : "pseudo");
+    const std::string name = pasted ? "train_cp" : "train_pseudo";
+    const int64_t views = masks_.size(0), grid = pasted ? 4 : 5, size = masks_.size(2);
+    key_ = testing::InputKey(golden_, name, [&](const std::string& key) {
+      const Tensor field = testing::GeneratedField(key, views, grid, size);
+      return torch::equal(field.gt(field_threshold).to(torch::kUInt8), masks_);
+    });
+    key_.replace(key_.rfind(name), name.size(), "train");
+    clean_ = testing::SmoothImage(key_, 4, size, size).unsqueeze(0);
+    images_ = clean_;
+    if (pasted) {
+      const Tensor alpha = masks_.to(torch::kFloat32);
+      const Tensor objects = testing::SmoothImage(key_ + "_obj", 4, size, size);
+      images_ = (clean_[0] * (1 - alpha) + objects * alpha).unsqueeze(0);
+    }
+  }
+
+  const GoldenFile& golden() const { return golden_; }
+  WildRayZer& model() { return model_; }
+  Tensor images() const { return images_; }
+  Tensor masks() const { return masks_; }
+  Tensor targets() const { return clean_.slice(1, kInputs); }
+  Tensor features() const { return testing::GoldenDinoFeatures(images_, config_.motion.dino_width); }
+
+  // The golden tensor of a rendering or of logits, every 4th pixel.
+  void CheckStride4(const std::string& name, const Tensor& value) const {
+    const Tensor wanted = golden_.Get(name + "_stride4");
+    const Tensor strided = value.detach().slice(-2, 0, {}, 4).slice(-1, 0, {}, 4).contiguous();
+    EXPECT_LT(RelativeError(strided.view(wanted.sizes()), wanted), 1e-4) << name;
+  }
+
+  void CheckLoss(const std::string& prefix, const LossOptions& options, const LossInputs& inputs) {
+    SCOPED_TRACE(golden_.stem() + " " + prefix);
+    for (auto& parameter : model_->parameters()) parameter.mutable_grad() = Tensor();
+    const LossTerms terms = Losses(options, options.perceptual != 0 ? GoldenVgg() : nullptr)(inputs);
+    terms.total.backward({}, /*keep_graph=*/true);
+    const auto expect = [&](const char* what, double value, double tolerance) {
+      const double wanted = golden_.Get(prefix + "/" + what).item<double>();
+      EXPECT_NEAR(value, wanted, tolerance * std::abs(wanted)) << what;
+    };
+    expect("loss", terms.loss, 1e-4);
+    expect("l2_loss", terms.mse, 1e-4);
+    expect("psnr", terms.psnr, 1e-4);
+    expect("perceptual_loss", terms.perceptual, 1e-4);
+    expect("mask_bce_loss", terms.target_mask, 1e-4);
+    expect("input_mask_bce_loss", terms.input_mask, 1e-4);
+    CheckGradients(prefix);
+    if (prefix != "filtered") {
+      const Tensor psnr = torch::tensor(terms.view_psnr);
+      EXPECT_LT(RelativeError(psnr, golden_.Get("psnr_per_view")), 1e-4);
+    }
+  }
+
+  static constexpr int64_t kInputs = 2;
+
+ private:
+  void CheckGradients(const std::string& prefix) const {
+    std::ifstream stream(golden_.path().parent_path() / (golden_.stem() + ".gradnorms.json"));
+    const nlohmann::json file = nlohmann::json::parse(stream);
+    const nlohmann::json& norms = file.at(prefix);
+    double squares = 0;
+    for (const auto& [name, norm] : norms.items()) squares += std::pow(norm.get<double>(), 2);
+    const double total = std::sqrt(squares);
+    size_t compared = 0, compared_slices = 0;
+    double sum = 0;
+    for (const auto& item : model_->named_parameters()) {
+      const Tensor gradient = item.value().grad();
+      const double norm = gradient.defined() ? gradient.norm().item<double>() : 0.0;
+      sum += norm * norm;
+      if (!norms.contains(item.key())) {
+        EXPECT_EQ(norm, 0.0) << item.key() << " must not train";
+        continue;
+      }
+      const double wanted = norms[item.key()].get<double>();
+      // Norms of a ten millionth of the whole are rounding.
+      EXPECT_NEAR(norm, wanted, 1e-3 * wanted + 1e-7 * total) << item.key();
+      ++compared;
+      const std::string slice = prefix + "/grad/" + item.key();
+      if (!golden_.Has(slice)) continue;
+      const Tensor head = golden_.Get(slice);
+      EXPECT_LT(RelativeError(gradient.flatten().slice(0, 0, head.numel()), head), 1e-3) << item.key();
+      ++compared_slices;
+    }
+    EXPECT_EQ(compared, norms.size());
+    EXPECT_EQ(compared_slices, golden_.NamesWithPrefix(prefix + "/grad/").size());
+    EXPECT_NEAR(std::sqrt(sum), total, 1e-3 * total);
+    if (golden_.Has(prefix + "/total_grad_norm")) {
+      EXPECT_NEAR(std::sqrt(sum), golden_.Get(prefix + "/total_grad_norm").item<double>(), 1e-3 * total);
+    }
+  }
+
+  GoldenFile golden_;
+  ModelConfig config_;
+  WildRayZer model_{nullptr};
+  std::string key_;
+  Tensor masks_, clean_, images_;
+};
+
+LossOptions Options(double perceptual) {
+  LossOptions options;
+  options.perceptual = perceptual;
+  return options;
+}
+
+// Stage 2: the backbone is frozen and renders without masking; the motion estimator learns from labels.
+TEST(TrainGolden, Stage2) {
+  WRZ_NEED_GOLDEN();
+  StageCase stage("train_stage2", 0.25);
+  for (auto& item : stage.model()->named_parameters())
+    item.value().set_requires_grad(item.key().starts_with("motion_mask_predictor."));
+  WildRayZer& model = stage.model();
+  const ViewTokens views = model->Tokenize(stage.images());
+  const Cameras cameras = model->EstimateCameras(views);
+  const Cameras input_cameras = cameras.Views(0, 2), target_cameras = cameras.Views(2, 2);
+  LossInputs inputs;
+  const EncodedScene scene = model->EncodeScene(views.Views(0, 2), input_cameras);
+  inputs.rendering = model->Render(scene.tokens, target_cameras, views.height, views.width);
+  inputs.target = stage.targets();
+  inputs.target_logits = model->PredictMotion(views.Views(2, 2), target_cameras, stage.features().slice(1, 2),
+                                              ViewRole::kTarget);
+  inputs.target_labels = stage.masks().unsqueeze(0);
+  stage.CheckStride4("render", inputs.rendering);
+  stage.CheckStride4("target_logits", inputs.target_logits);
+  for (const double perceptual : {0.0, 0.2}) {
+    LossOptions options = Options(perceptual);
+    options.mse = 0;
+    stage.CheckLoss(perceptual == 0 ? "perceptual0" : "perceptual0.2", options, inputs);
+  }
+  LossOptions options = Options(0);
+  options.mse = 0;
+  options.psnr_gate = stage.golden().Get("filtered/psnr_filter_threshold").item<double>();
+  stage.CheckLoss("filtered", options, inputs);
+}
+
+void CheckStage3(StageCase& stage, const ForwardOptions& forward, LossInputs inputs) {
+  const Prediction prediction = stage.model()->forward(stage.images(), StageCase::kInputs, forward);
+  stage.CheckStride4("render", prediction.images);
+  stage.CheckStride4("target_logits", prediction.target_logits);
+  stage.CheckStride4("input_logits", prediction.scene.motion_logits);
+  const Tensor patches = stage.golden().Get("input_patch_mask");
+  EXPECT_TRUE(
+      torch::equal(prediction.scene.patch_is_dynamic.to(torch::kFloat32).view(patches.sizes()), patches));
+  inputs.rendering = prediction.images;
+  inputs.target = stage.targets();
+  inputs.target_logits = prediction.target_logits;
+  inputs.input_logits = prediction.scene.motion_logits;
+  for (const double perceptual : {0.0, 0.2}) {
+    LossOptions options = Options(perceptual);
+    options.static_pixels_only = true;
+    options.psnr_gate = stage.golden().Get("psnr_filter_threshold").item<double>();
+    stage.CheckLoss(perceptual == 0 ? "perceptual0" : "perceptual0.2", options, inputs);
+  }
+}
+
+TEST(TrainGolden, Stage3CopyPaste) {
+  WRZ_NEED_GOLDEN();
+  StageCase stage("train_stage3cp", 0.3);
+  ForwardOptions forward;
+  forward.dino_features = stage.features();
+  forward.input_masks = stage.masks().slice(0, 0, 2).unsqueeze(0);
+  LossInputs inputs;
+  inputs.scene_is_dynamic = {false};
+  inputs.target_labels = stage.masks().slice(0, 2).unsqueeze(0);
+  inputs.input_labels = forward.input_masks;
+  CheckStage3(stage, forward, inputs);
+}
+
+TEST(TrainGolden, Stage3Dynamic) {
+  WRZ_NEED_GOLDEN();
+  StageCase stage("train_stage3dyn", 0.25);
+  ForwardOptions forward;
+  forward.dino_features = stage.features();
+  LossInputs inputs;
+  inputs.scene_is_dynamic = {true};
+  inputs.target_labels = stage.masks().unsqueeze(0);
+  CheckStage3(stage, forward, inputs);
+}
+
+}  // namespace
+}  // namespace wildrayzer
