@@ -149,7 +149,7 @@ TEST(Eval, ScoresAModelAndContinues) {
   std::vector<std::string> names;
   for (const auto& method : results["settings"][0]["methods"]) names.push_back(method["name"]);
   EXPECT_EQ(names,
-            (std::vector<std::string>{"ours", "rayzer", "rayzer_true_masks"}));
+            (std::vector<std::string>{"ours", "rayzer", "rayzer_cosegmentation", "rayzer_true_masks"}));
   EXPECT_THAT(ReadText(root / "out/report.html"), HasSubstr("data:image/jpeg;base64,"));
   // Damage to one scene's result is repaired by measuring again; everything else is kept.
   fs::remove(root / "out/results.json");

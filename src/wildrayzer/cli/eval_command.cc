@@ -73,6 +73,8 @@ void AddMethodOptions(CLI::App& command, EvalOptions& options) {
       ->type_name("NAME=FOLDER");
   command.add_flag("--no-floors", options.no_floors, "Leave out the three floors");
   command.add_flag("--no-oracle", options.no_oracle, "Leave out RayZer with true masks");
+  command.add_flag("--no-cosegmentation", options.no_cosegmentation,
+                   "Leave out RayZer with co-segmentation masks");
   command
       .add_option("--mask-threshold", options.mask_threshold,
                   "Probability above which a pixel counts as moving")
@@ -110,9 +112,10 @@ void AddModelMethods(const EvalOptions& options, std::vector<std::unique_ptr<Met
   }
   ModelSource source = options.model.Resolve();
   const std::string weights = source.weights.empty() ? "random weights" : source.weights.string();
+  std::shared_ptr<const Reconstructor> ours;
   if (source.use_motion) {
-    methods.push_back(
-        ModelMethod("ours", "WildRayZer", "the model, " + weights, std::make_shared<Reconstructor>(source)));
+    ours = std::make_shared<Reconstructor>(source);
+    methods.push_back(ModelMethod("ours", "WildRayZer", "the model, " + weights, ours));
   }
   source.use_motion = false;
   source.dino.clear();
@@ -123,6 +126,12 @@ void AddModelMethods(const EvalOptions& options, std::vector<std::unique_ptr<Met
   const auto rayzer = std::make_shared<Reconstructor>(source);
   const std::string of = options.rayzer.empty() ? weights : options.rayzer;
   methods.push_back(ModelMethod("rayzer", "RayZer", "no masks, " + of, rayzer));
+  if (!options.no_cosegmentation) {
+    const bool dino = ours && !ours->dino_name().empty();
+    methods.push_back(ModelMethod("rayzer_cosegmentation", "RayZer + co-segmentation masks",
+                                  "features of " + (dino ? ours->dino_name() : "its own") + ", " + of, rayzer,
+                                  CoSegmentationMasks(dino ? ours : rayzer)));
+  }
   if (!options.no_oracle) {
     methods.push_back(ModelMethod("rayzer_true_masks", "RayZer + true masks (oracle)",
                                   "true masks of the inputs, " + of, rayzer, TrueMasks,
@@ -279,7 +288,6 @@ void NoteAbsent(EvaluationResult& evaluation) {
   }
   if (!masks) evaluation.absent["motion masks"] = "no true masks, or no method that makes masks";
   if (!cameras) evaluation.absent["cameras"] = "no true poses, or no method that estimates cameras";
-  evaluation.absent["RayZer + co-segmentation masks"] = "this command does not make co-segmentation masks";
 }
 
 // Raises Error when there is nothing to report but failures; the report with the reasons is there all the

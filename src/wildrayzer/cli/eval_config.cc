@@ -121,6 +121,7 @@ void Fill(const CLI::App& command, const Config& config, EvalOptions& options) {
   fill.Folders("--renders", e + "renders", options.renders);
   fill.Flag("--no-floors", e + "floors", options.no_floors);
   fill.Flag("--no-oracle", e + "oracle", options.no_oracle);
+  fill.Flag("--no-cosegmentation", e + "cosegmentation", options.no_cosegmentation);
   std::string weights;
   fill("", {i + "model_path"}, weights);
   if (!fill.IsGiven("--model") && !fill.IsGiven("--init")) options.model.model = weights;
