@@ -30,7 +30,10 @@ std::string ThresholdCurves(const SettingResult& setting) {
     }
   }
   std::string curves;
-  for (const Chart& chart : charts) curves += LineChart(chart);
+  for (Chart& chart : charts) {
+    if (chart.series.size() == 1) chart.title += ", " + chart.series[0].label;  // there is no legend then
+    curves += LineChart(chart);
+  }
   return curves.empty() ? "" : "<div class=\"charts\">\n" + curves + "</div>\n";
 }
 
