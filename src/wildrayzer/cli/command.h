@@ -18,6 +18,7 @@ void AddMasksCommand(CLI::App& app);
 void AddInspectCommand(CLI::App& app);
 void AddConvertCommand(CLI::App& app);
 void AddEvalCommand(CLI::App& app);
+void AddTrainCommand(CLI::App& app);
 void AddLabelsCommand(CLI::App& app);
 
 // The options that choose a model: --model --config --dino --no-motion --init --seed --precision --threads,

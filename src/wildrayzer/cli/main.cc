@@ -39,6 +39,7 @@ int Run(int argc, char** argv) {
   wildrayzer::AddConvertCommand(app);
   wildrayzer::AddRoomsCommand(app);
   wildrayzer::AddEvalCommand(app);
+  wildrayzer::AddTrainCommand(app);
   wildrayzer::AddLabelsCommand(app);
   try {
     app.parse(argc, argv);

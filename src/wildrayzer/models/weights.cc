@@ -31,7 +31,8 @@ bool EndsWith(std::string_view text, std::string_view suffix) {
 // The model's name of a checkpoint tensor, or nothing for a tensor that belongs to no model.
 std::optional<std::string> ModelName(std::string_view name) {
   while (StartsWith(name, "module.")) name.remove_prefix(7);
-  if (StartsWith(name, "loss_computer.") || StartsWith(name, "dinov3_pseudolabel_maker."))
+  if (StartsWith(name, "loss_computer.") || StartsWith(name, "dinov3_pseudolabel_maker.") ||
+      StartsWith(name, "training."))
     return std::nullopt;
   return std::string(name);
 }

@@ -21,8 +21,10 @@ void CatchInterrupts() {
   std::signal(SIGTERM, OnSignal);
 }
 
+bool InterruptRequested() { return interrupted.load(); }
+
 void ThrowIfInterrupted() {
-  if (interrupted.load()) throw Interrupted();
+  if (InterruptRequested()) throw Interrupted();
 }
 
 }  // namespace wildrayzer

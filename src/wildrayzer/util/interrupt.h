@@ -17,4 +17,7 @@ void CatchInterrupts();
 // Raises Interrupted when the flag is set. Called between the parts of every long job.
 void ThrowIfInterrupted();
 
+// The flag itself, for work that has something to save first.
+bool InterruptRequested();
+
 }  // namespace wildrayzer

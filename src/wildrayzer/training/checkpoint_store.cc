@@ -1,0 +1,152 @@
+#include "wildrayzer/training/checkpoint_store.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <utility>
+#include <vector>
+
+#include "wildrayzer/io/checkpoint.h"
+#include "wildrayzer/io/safetensors.h"
+#include "wildrayzer/io/torch_writer.h"
+#include "wildrayzer/models/weights.h"
+#include "wildrayzer/util/error.h"
+
+namespace wildrayzer {
+namespace {
+
+constexpr char kTrainingMetadataKey[] = "wildrayzer.training";
+constexpr char kExtraPrefix[] = "training.";
+
+DType TypeOf(const torch::Tensor& tensor) {
+  switch (tensor.scalar_type()) {
+    case torch::kFloat32:
+      return DType::kF32;
+    case torch::kBFloat16:
+      return DType::kBF16;
+    case torch::kInt64:
+      return DType::kI64;
+    default:
+      throw Error("a checkpoint holds float32, bfloat16 and int64 tensors only");
+  }
+}
+
+// `tensor` may be changed only after the file is written.
+TensorSource SourceOf(const std::string& name, const torch::Tensor& tensor) {
+  const torch::Tensor flat = tensor.detach().contiguous();
+  TensorSource source;
+  source.name = name;
+  source.dtype = TypeOf(flat);
+  source.shape.assign(flat.sizes().begin(), flat.sizes().end());
+  source.stream = [flat](const ByteSink& sink) {
+    sink({static_cast<const std::byte*>(flat.data_ptr()), static_cast<size_t>(flat.nbytes())});
+  };
+  return source;
+}
+
+std::vector<std::filesystem::path> Files(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with("step_") && name.ends_with(".safetensors")) files.push_back(entry.path());
+  }
+  // Steps are written with leading zeros, so names sort as steps do.
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+}  // namespace
+
+CheckpointStore::CheckpointStore(std::filesystem::path folder, int keep)
+    : folder_(std::move(folder)), keep_(keep) {
+  std::error_code error;
+  std::filesystem::create_directories(folder_, error);
+  if (error) throw FileError(folder_.string(), "the folder cannot be made: " + error.message());
+}
+
+std::filesystem::path CheckpointStore::Save(const TrainingState& state) const {
+  // 64-bit integers as text: JSON numbers lose bits in many readers.
+  const nlohmann::json json = {{"stage", state.stage},
+                               {"step", state.step},
+                               {"loader_seed", std::to_string(state.loader.seed)},
+                               {"loader_epoch", state.loader.epoch},
+                               {"loader_position", state.loader.position},
+                               {"seed", std::to_string(state.seed)},
+                               {"seconds", state.seconds},
+                               {"scenes", state.scenes},
+                               {"yaml", state.yaml}};
+  std::vector<TensorSource> tensors;
+  for (const auto& [name, weight] : state.weights) tensors.push_back(SourceOf(name, weight));
+  for (const auto& [name, tensor] : state.extra) tensors.push_back(SourceOf(kExtraPrefix + name, tensor));
+  const auto path = folder_ / fmt::format("step_{:010}.safetensors", state.step);
+  WriteSafetensors(
+      path, std::move(tensors),
+      {{"format", "pt"}, {kConfigMetadataKey, state.model_yaml}, {kTrainingMetadataKey, json.dump()}});
+  const auto files = Files(folder_);
+  for (size_t i = 0; i + static_cast<size_t>(keep_) < files.size(); ++i) std::filesystem::remove(files[i]);
+  return path;
+}
+
+std::optional<std::filesystem::path> CheckpointStore::Newest() const {
+  const auto files = Files(folder_);
+  if (files.empty()) return std::nullopt;
+  return files.back();
+}
+
+TrainingState LoadTrainingState(const std::filesystem::path& path) {
+  const Checkpoint checkpoint = Checkpoint::Open(path);
+  const auto found = checkpoint.metadata().find(kTrainingMetadataKey);
+  const auto config = checkpoint.metadata().find(kConfigMetadataKey);
+  if (found == checkpoint.metadata().end() || config == checkpoint.metadata().end()) {
+    throw FileError(path.string(),
+                    "holds weights but no state of a training run; it can start a stage "
+                    "(training.init_checkpoint) but not resume one");
+  }
+  TrainingState state;
+  state.model_yaml = config->second;
+  try {
+    const nlohmann::json json = nlohmann::json::parse(found->second);
+    json.at("stage").get_to(state.stage);
+    json.at("step").get_to(state.step);
+    state.loader.seed = std::stoull(json.at("loader_seed").get<std::string>());
+    json.at("loader_epoch").get_to(state.loader.epoch);
+    json.at("loader_position").get_to(state.loader.position);
+    state.seed = std::stoull(json.at("seed").get<std::string>());
+    json.at("seconds").get_to(state.seconds);
+    json.at("scenes").get_to(state.scenes);
+    json.at("yaml").get_to(state.yaml);
+  } catch (const std::exception& error) {
+    throw FileError(path.string(), std::string("the state of the training run is damaged: ") + error.what());
+  }
+  if (state.step < 0 || state.loader.epoch < 0 || state.loader.position < 0 || state.scenes < 0) {
+    throw FileError(path.string(), "the state of the training run is damaged: a counter is negative");
+  }
+  const std::string prefix = kExtraPrefix;
+  for (const std::string& name : checkpoint.names()) {
+    const torch::Tensor tensor = checkpoint.Get(name).clone();
+    if (name.starts_with(prefix)) {
+      state.extra[name.substr(prefix.size())] = tensor;
+    } else {
+      state.weights.emplace_back(name, tensor);
+    }
+  }
+  return state;
+}
+
+void ExportModel(const std::filesystem::path& path, const NamedParameters& weights,
+                 const std::string& model_yaml, torch::ScalarType matrices) {
+  std::vector<TensorSource> tensors;
+  for (const auto& [name, weight] : weights) {
+    tensors.push_back(SourceOf(name, weight.dim() >= 2 ? weight.to(matrices) : weight));
+  }
+  if (path.extension() == ".safetensors") {
+    WriteSafetensors(path, std::move(tensors), {{"format", "pt"}, {kConfigMetadataKey, model_yaml}});
+    return;
+  }
+  std::vector<TorchValue::Pair> root;
+  root.emplace_back("model", TorchValue::MakeStateDict(std::move(tensors)));
+  WriteTorchArchive(path, TorchValue::MakeDict(std::move(root)));
+}
+
+}  // namespace wildrayzer

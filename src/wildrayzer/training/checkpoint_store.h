@@ -1,0 +1,58 @@
+// Checkpoints of a training run: everything that continues it bit for bit, in one safetensors file that is
+// also an ordinary model file.
+#pragma once
+
+#include <torch/torch.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "wildrayzer/data/loader.h"
+#include "wildrayzer/models/model_config.h"
+#include "wildrayzer/training/optimizer.h"
+
+namespace wildrayzer {
+
+// All randomness of a run is drawn from (seed, step), so the counters below are its whole random state.
+struct TrainingState {
+  int stage = 1;
+  int64_t step = 0;  // steps done
+  LoaderState loader;
+  uint64_t seed = 0;
+  double seconds = 0;       // of training so far, over all sessions
+  int64_t scenes = 0;       // seen so far
+  std::string yaml;         // the configuration of the run
+  std::string model_yaml;   // ModelConfig::ToYaml
+  NamedParameters weights;  // float32, under the release's names
+  // Optimizer, averaged weights, training aids: stored under "training." + name.
+  std::map<std::string, torch::Tensor> extra;
+};
+
+class CheckpointStore {
+ public:
+  // Creates the folder if need be. `keep`: the newest so many files are kept.
+  CheckpointStore(std::filesystem::path folder, int keep);
+
+  // Writes FOLDER/step_00001234.safetensors atomically, then deletes the oldest beyond `keep`. FileError when
+  // the disk is full: the older files are untouched.
+  std::filesystem::path Save(const TrainingState& state) const;
+
+  // The newest file, if there is any.
+  std::optional<std::filesystem::path> Newest() const;
+
+ private:
+  std::filesystem::path folder_;
+  int keep_;
+};
+
+// Reads a checkpoint written by Save. FileError when it is no training checkpoint or damaged.
+TrainingState LoadTrainingState(const std::filesystem::path& path);
+
+// Weights alone, for use: .safetensors by name, or a .pt in the release's layout ({"model": state dict}).
+void ExportModel(const std::filesystem::path& path, const NamedParameters& weights,
+                 const std::string& model_yaml, torch::ScalarType matrices = torch::kFloat32);
+
+}  // namespace wildrayzer

@@ -1,0 +1,116 @@
+#include "wildrayzer/training/recipe.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "wildrayzer/training/run_report.h"
+#include "wildrayzer/util/atomic_file.h"
+#include "wildrayzer/util/error.h"
+#include "wildrayzer/util/log.h"
+
+namespace wildrayzer {
+namespace {
+
+bool IsPlainName(const std::string& name) {
+  return !name.empty() && name.size() <= 64 && name != "checkpoints" &&
+         std::all_of(name.begin(), name.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+                  c == '-';
+         });
+}
+
+Config WithSettings(const std::string& text, const std::string& name,
+                    const std::vector<std::string>& settings, const std::vector<std::string>& overrides) {
+  Config config = Config::Parse(text, name);
+  for (const std::string& setting : settings) config.Override(setting);
+  for (const std::string& setting : overrides) config.Override(setting);
+  return config;
+}
+
+void CopyModel(const std::filesystem::path& from, const std::filesystem::path& to) {
+  std::error_code error;
+  const auto temporary = std::filesystem::path(to.string() + ".tmp");
+  std::filesystem::copy_file(from, temporary, std::filesystem::copy_options::overwrite_existing, error);
+  if (!error) std::filesystem::rename(temporary, to, error);
+  if (error) throw FileError(to.string(), "cannot be written: " + error.message());
+}
+
+TrainingResult TrainPart(const Config& config, const std::filesystem::path& folder, bool resume,
+                         const std::filesystem::path& previous) {
+  Config part = config;
+  if (!previous.empty() && !config.Has("training.init_checkpoint")) {
+    part = Config::Parse(config.Dump(), config.name());
+    part.Override("training.init_checkpoint=\"" + previous.string() + "\"");
+  }
+  return Train(TrainConfig::Read(part), folder, resume);
+}
+
+}  // namespace
+
+std::vector<RecipePart> ReadRecipe(const Config& config) {
+  std::vector<RecipePart> parts;
+  std::set<std::string> names;
+  const auto list = config.Get<YAML::Node>("recipe", YAML::Node(YAML::NodeType::Sequence));
+  const std::string form =
+      config.name() + ": 'recipe' must be a list of {name: NAME, settings: [key=value, ...]}";
+  if (!list.IsSequence()) throw UsageError(form);
+  for (const YAML::Node& entry : list) {
+    RecipePart part;
+    try {
+      if (!entry.IsMap() || entry.size() != 2) throw UsageError(form);
+      part.name = entry["name"].as<std::string>();
+      part.settings = entry["settings"].as<std::vector<std::string>>();
+    } catch (const YAML::Exception&) {
+      throw UsageError(form);
+    }
+    if (!IsPlainName(part.name) || !names.insert(part.name).second) {
+      throw UsageError(fmt::format("{}: '{}' must be a plain name that no other part of the recipe has",
+                                   config.name(), part.name));
+    }
+    parts.push_back(part);
+  }
+  return parts;
+}
+
+TrainingResult TrainRecipe(const std::string& text, const std::string& name, const RecipeOptions& options) {
+  const auto parts = ReadRecipe(WithSettings(text, name, {}, options.overrides));
+  if (parts.empty()) {
+    std::vector<std::string> settings;
+    if (options.only_stage) settings.push_back(fmt::format("training.stage={}", *options.only_stage));
+    return TrainPart(WithSettings(text, name, settings, options.overrides), options.folder, options.resume,
+                     {});
+  }
+  TrainingResult result;
+  std::filesystem::path previous;
+  bool found = false;
+  // Every part's settings are looked at before hours are spent on the first.
+  for (const RecipePart& part : parts) {
+    TrainConfig::Read(WithSettings(text, name, part.settings, options.overrides));
+  }
+  for (const RecipePart& part : parts) {
+    const std::filesystem::path folder = options.folder / part.name;
+    const std::filesystem::path model = folder / "model.safetensors";
+    const Config config = WithSettings(text, name, part.settings, options.overrides);
+    const bool wanted = !options.only_stage || static_cast<int>(StageOf(config)) == *options.only_stage;
+    found = found || wanted;
+    if (wanted && !(options.resume && std::filesystem::exists(model))) {
+      if (!previous.empty() && !std::filesystem::exists(previous) &&
+          !config.Has("training.init_checkpoint")) {
+        throw UsageError(previous.string() + ": missing; train the stages before first");
+      }
+      result = TrainPart(config, folder, options.resume, previous);
+    } else if (wanted) {
+      LogInfo("{}: finished before", folder.string());
+    }
+    previous = model;
+  }
+  if (!found) throw UsageError(fmt::format("{}: the recipe has no stage {}", name, *options.only_stage));
+  if (std::filesystem::exists(previous)) CopyModel(previous, options.folder / "model.safetensors");
+  result.model = options.folder / "model.safetensors";
+  WriteRunReport(options.folder);
+  return result;
+}
+
+}  // namespace wildrayzer

@@ -1,0 +1,371 @@
+#include "wildrayzer/training/trainer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "wildrayzer/data/prefetcher.h"
+#include "wildrayzer/io/checkpoint.h"
+#include "wildrayzer/models/dinov3_weights.h"
+#include "wildrayzer/training/checkpoint_store.h"
+#include "wildrayzer/training/distributed.h"
+#include "wildrayzer/training/master_weights.h"
+#include "wildrayzer/training/objective.h"
+#include "wildrayzer/training/run_log.h"
+#include "wildrayzer/training/run_report.h"
+#include "wildrayzer/training/training_pictures.h"
+#include "wildrayzer/training/validation.h"
+#include "wildrayzer/training/virtual_batches.h"
+#include "wildrayzer/training/weight_average.h"
+#include "wildrayzer/util/error.h"
+#include "wildrayzer/util/interrupt.h"
+#include "wildrayzer/util/log.h"
+
+namespace wildrayzer {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr char kOptimizer[] = "optimizer.";
+constexpr char kAverage[] = "average.";
+constexpr char kMatchHead[] = "match_head.";
+
+double SecondsSince(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// Random weights, then whatever the initial checkpoint has; the motion estimator may be missing from it.
+WildRayZer MakeModel(const TrainConfig& config) {
+  WildRayZer model(config.model);
+  RandomInit(model, config.seed);
+  model->train();
+  if (config.init_checkpoint.empty()) return model;
+  LoadOptions options;
+  options.writable = true;
+  options.require_all = false;
+  LoadWeights(*model, Checkpoint::Open(config.init_checkpoint), options);
+  return model;
+}
+
+Dinov3 LoadDino(const TrainConfig& config) {
+  const bool needed = config.model.use_motion && config.model.motion.features == MotionFeatures::kDinov3;
+  if (!needed) return Dinov3(nullptr);
+  if (config.dino.empty()) {
+    throw UsageError("the motion estimator sees DINOv3 features: set training.dinov3_path to the folder of " +
+                     config.model.dino_model + ", or model.motion.features=own to do without");
+  }
+  return LoadDinov3(config.dino, {});
+}
+
+std::map<std::string, torch::Tensor> WithPrefix(const std::map<std::string, torch::Tensor>& extra,
+                                                const std::string& prefix) {
+  std::map<std::string, torch::Tensor> part;
+  for (const auto& [name, tensor] : extra) {
+    if (name.starts_with(prefix)) part[name.substr(prefix.size())] = tensor;
+  }
+  return part;
+}
+
+void AddWithPrefix(const std::map<std::string, torch::Tensor>& part, const std::string& prefix,
+                   std::map<std::string, torch::Tensor>& extra) {
+  for (const auto& [name, tensor] : part) extra[prefix + name] = tensor;
+}
+
+// The state must fit parameter for parameter.
+void CopyWeights(const NamedParameters& from, const NamedParameters& to, const std::string& label) {
+  const torch::NoGradGuard no_grad;
+  std::map<std::string, torch::Tensor> stored(from.begin(), from.end());
+  for (const auto& [name, parameter] : to) {
+    const auto found = stored.find(name);
+    if (found == stored.end() || found->second.sizes() != parameter.sizes()) {
+      throw FileError(label, "does not belong to this configuration: tensor '" + name +
+                                 "' is missing or has another shape; give the configuration of that run");
+    }
+    torch::Tensor target = parameter;
+    target.copy_(found->second);
+  }
+}
+
+class Trainer {
+ public:
+  Trainer(const TrainConfig& config, std::filesystem::path folder, bool resume);
+  TrainingResult Run();
+
+ private:
+  void Restore(const std::filesystem::path& checkpoint);
+  void Save();
+  // One update; the numbers of the last batch of it.
+  void Step();
+  void Learn(Outcome outcome);
+  void Report(double rate, const StepResult& update);
+  void ValidateAndLog();
+  void Finish();
+  bool Leads() const { return group_->is_main(); }
+  NamedParameters AllTrained() const;
+
+  TrainConfig config_;
+  std::filesystem::path folder_;
+  std::unique_ptr<ProcessGroup> group_;
+  CheckpointStore store_;
+  WildRayZer model_;
+  Dinov3 dino_;
+  Objective objective_;
+  MasterWeights weights_;
+  Optimizer optimizer_;
+  std::optional<WeightAverage> average_;
+  LoaderState loader_state_;
+  std::unique_ptr<TrainingLoader> loader_;
+  std::unique_ptr<VirtualBatches> virtual_;
+  std::unique_ptr<RunLog> log_;
+
+  int64_t step_ = 0;
+  int64_t scenes_ = 0;
+  double seconds_before_ = 0;
+  Clock::time_point start_ = Clock::now();
+  // Since the last report.
+  std::map<std::string, std::pair<double, int64_t>> sums_;
+  Clock::time_point report_start_ = Clock::now();
+  int64_t report_scenes_ = 0;
+  double waited_ = 0;
+  double step_loss_ = 0;
+  Outcome shown_;
+};
+
+Trainer::Trainer(const TrainConfig& config, std::filesystem::path folder, bool resume)
+    : config_(config),
+      folder_(std::move(folder)),
+      group_(std::make_unique<ProcessGroup>(ReadProcessEnvironment())),
+      store_(folder_ / "checkpoints", config.keep_checkpoints),
+      model_(MakeModel(config)),
+      dino_(LoadDino(config)),
+      objective_(config, model_, dino_),
+      weights_(*model_, config.precision,
+               [stage = config.stage](const std::string& name) { return StageTrains(stage, name); }),
+      optimizer_(AllTrained(), config.optimizer) {
+  if (config_.ema_decay > 0) average_.emplace(weights_.masters(), config_.ema_decay);
+  loader_state_.seed = config_.loader.seed;
+  const auto newest = store_.Newest();
+  if (newest && !resume) {
+    throw UsageError(folder_.string() +
+                     ": holds a training run; add --resume to continue it, or choose another folder");
+  }
+  if (newest) Restore(*newest);
+  weights_.Publish();
+  config_.loader.rank = group_->rank();
+  config_.loader.world_size = group_->world_size();
+  if (config_.stage != Stage::kCameraWarmup) {
+    loader_ = std::make_unique<TrainingLoader>(config_.loader, loader_state_);
+  }
+  if (config_.warmup.scenes > 0) virtual_ = std::make_unique<VirtualBatches>(config_, step_);
+  if (Leads()) log_ = std::make_unique<RunLog>(folder_, newest ? step_ : RunLog::kFresh);
+}
+
+NamedParameters Trainer::AllTrained() const {
+  NamedParameters all = weights_.masters();
+  if (config_.warmup.scenes > 0) {
+    for (const auto& item : objective_.match_head()->named_parameters()) {
+      all.emplace_back(kMatchHead + item.key(), item.value());
+    }
+  }
+  return all;
+}
+
+void Trainer::Restore(const std::filesystem::path& checkpoint) {
+  const TrainingState state = LoadTrainingState(checkpoint);
+  if (state.stage != static_cast<int>(config_.stage) || state.seed != config_.seed) {
+    throw UsageError(fmt::format(
+        "{}: is of stage {} with seed {}, but the configuration says stage {} and seed {}",
+        checkpoint.string(), state.stage, state.seed, static_cast<int>(config_.stage), config_.seed));
+  }
+  if (state.yaml != config_.yaml) LogWarning("{}: the configuration has changed since", checkpoint.string());
+  CopyWeights(state.weights, weights_.FullPrecision(), checkpoint.string());
+  optimizer_.ImportState(WithPrefix(state.extra, kOptimizer), checkpoint.string());
+  if (average_) average_->ImportState(WithPrefix(state.extra, kAverage), checkpoint.string());
+  if (config_.warmup.scenes > 0) {
+    const auto aids = WithPrefix(state.extra, kMatchHead);
+    NamedParameters head;
+    for (const auto& item : objective_.match_head()->named_parameters())
+      head.emplace_back(item.key(), item.value());
+    CopyWeights({aids.begin(), aids.end()}, head, checkpoint.string());
+  }
+  step_ = state.step;
+  scenes_ = state.scenes;
+  seconds_before_ = state.seconds;
+  loader_state_ = state.loader;
+  if (Leads()) LogInfo("resuming {} at step {}", checkpoint.string(), step_);
+}
+
+void Trainer::Save() {
+  group_->Barrier();  // no rank may be ahead of what is saved
+  if (!Leads()) return;
+  log_->Flush();
+  TrainingState state;
+  state.stage = static_cast<int>(config_.stage);
+  state.step = step_;
+  state.loader = loader_ ? loader_->state() : loader_state_;
+  state.seed = config_.seed;
+  state.seconds = seconds_before_ + SecondsSince(start_);
+  state.scenes = scenes_;
+  state.yaml = config_.yaml;
+  state.model_yaml = config_.model.ToYaml();
+  state.weights = weights_.FullPrecision();
+  AddWithPrefix(optimizer_.ExportState(), kOptimizer, state.extra);
+  if (average_) AddWithPrefix(average_->ExportState(), kAverage, state.extra);
+  if (config_.warmup.scenes > 0) {
+    for (const auto& item : objective_.match_head()->named_parameters()) {
+      state.extra[kMatchHead + item.key()] = item.value().detach();
+    }
+  }
+  store_.Save(state);
+}
+
+void Trainer::Learn(Outcome outcome) {
+  for (const auto& [name, value] : outcome.numbers) {
+    auto& [sum, count] = sums_[name];
+    sum += value;
+    ++count;
+  }
+  if (!outcome.loss.defined()) return;
+  const double share = 1.0 / config_.accumulation;
+  step_loss_ += outcome.loss.item<double>() * share;
+  (outcome.loss * share).backward();
+  weights_.CollectGradients();
+  outcome.loss.reset();
+  shown_ = std::move(outcome);
+}
+
+void Trainer::Step() {
+  step_loss_ = 0;
+  for (int pass = 0; pass < config_.accumulation; ++pass) {
+    if (virtual_) {
+      const Clock::time_point before = Clock::now();
+      const WarmupBatch batch = virtual_->Next();
+      waited_ += SecondsSince(before);
+      report_scenes_ += batch.images.size(0) * group_->world_size();
+      Learn(objective_.Virtual(batch));
+    }
+    if (!loader_) continue;
+    const Clock::time_point before = Clock::now();
+    const Batch batch = loader_->Next();
+    waited_ += SecondsSince(before);
+    report_scenes_ += static_cast<int64_t>(batch.samples.size()) * group_->world_size();
+    Learn(objective_.Rooms(ToTensors(batch), step_ * config_.accumulation + pass));
+  }
+  group_->AverageGradients(optimizer_.parameters());
+  const double loss = group_->AllReduceSum({step_loss_})[0] / group_->world_size();
+  const double rate = config_.lr * config_.schedule.Factor(step_);
+  const StepResult update = optimizer_.Step(rate, loss);
+  optimizer_.ZeroGrad();
+  weights_.Publish();
+  if (average_) average_->Update();
+  ++step_;
+  if (!update.applied && Leads()) {
+    LogWarning("step {} skipped: loss {:.4g}, gradient norm {:.4g}", step_, loss, update.gradient_norm);
+  }
+  if (step_ % config_.print_every == 0 || step_ == config_.schedule.total_steps) Report(rate, update);
+}
+
+void Trainer::Report(double rate, const StepResult& update) {
+  scenes_ += report_scenes_;
+  const double seconds = SecondsSince(report_start_);
+  if (Leads()) {
+    std::string line;
+    for (const auto& [name, sum] : sums_) {
+      const double mean = sum.first / static_cast<double>(sum.second);
+      log_->Scalar(step_, "train/" + name, mean);
+      if (name == "loss" || name.ends_with("psnr") || name == "mask_bce" || name == "virtual_match_r2") {
+        line += fmt::format("{} {:.4g}  ", name, mean);
+      }
+    }
+    const double scenes_per_second = static_cast<double>(report_scenes_) / seconds;
+    log_->Scalar(step_, "train/lr", rate);
+    log_->Scalar(step_, "train/gradient_norm", update.gradient_norm);
+    log_->Scalar(step_, "train/scenes_per_second", scenes_per_second);
+    log_->Scalar(step_, "train/waiting_share", waited_ / seconds);
+    log_->Scalar(step_, "train/skipped_steps", static_cast<double>(optimizer_.counters().skipped()));
+    log_->Scalar(step_, "train/scenes", static_cast<double>(scenes_));
+    const double left = static_cast<double>(config_.schedule.total_steps - step_) * seconds /
+                        static_cast<double>(config_.print_every);
+    LogInfo("{} {}/{}  {}{:.1f} scenes/s  {:.0f} min left", StageName(config_.stage), step_,
+            config_.schedule.total_steps, line, scenes_per_second, left / 60);
+    if (step_ % config_.picture_every == 0 && shown_.images.defined()) {
+      log_->Image(step_, "train/scene",
+                  TrainingPicture(shown_.images, shown_.renderings, shown_.masks, shown_.labels));
+    }
+  }
+  sums_.clear();
+  report_scenes_ = 0;
+  waited_ = 0;
+  report_start_ = Clock::now();
+}
+
+void Trainer::ValidateAndLog() {
+  if (config_.validation.scenes.empty() || !Leads()) return;
+  if (average_) average_->Swap(), weights_.Publish();
+  const auto scores = Validate(model_, dino_, config_);
+  if (average_) average_->Swap(), weights_.Publish();
+  std::string line;
+  for (const auto& [name, value] : scores) {
+    log_->Scalar(step_, "validation/" + name, value);
+    line += fmt::format("  {} {:.4g}", name, value);
+  }
+  LogInfo("validation at step {}:{}", step_, line);
+  report_start_ = Clock::now();
+}
+
+void Trainer::Finish() {
+  if (!Leads()) return;
+  if (average_) average_->Swap();
+  const std::string yaml = config_.model.ToYaml();
+  ExportModel(folder_ / "model.pt", weights_.FullPrecision(), yaml);
+  // The last file to appear: whoever finds it may take the stage as finished.
+  ExportModel(folder_ / "model.safetensors", weights_.FullPrecision(), yaml);
+  if (average_) average_->Swap();
+  log_->Flush();
+  WriteRunReport(folder_, "Training run: " + StageName(config_.stage));
+}
+
+TrainingResult Trainer::Run() {
+  if (Leads()) {
+    log_->Text(step_, "configuration", config_.yaml);
+    log_->Text(step_, "seed", std::to_string(config_.seed));
+    LogInfo("stage {} ({}), {} parameters trained, seed {}", static_cast<int>(config_.stage),
+            StageName(config_.stage), weights_.masters().size(), config_.seed);
+  }
+  if (step_ == 0) ValidateAndLog();
+  int64_t saved = step_;
+  while (step_ < config_.schedule.total_steps) {
+    Step();
+    const bool last = step_ == config_.schedule.total_steps;
+    const bool due = config_.validation.every > 0 && step_ % config_.validation.every == 0;
+    if (last || due) ValidateAndLog();
+    const bool stop = group_->AllReduceSum({InterruptRequested() ? 1.0 : 0.0})[0] > 0;
+    if (last || stop || step_ % config_.checkpoint_every == 0) {
+      Save();
+      saved = step_;
+    }
+    if (stop) ThrowIfInterrupted();
+  }
+  if (saved != step_) Save();
+  Finish();
+  TrainingResult result;
+  result.model = folder_ / "model.safetensors";
+  result.step = step_;
+  result.skipped_steps = optimizer_.counters().skipped();
+  result.skipped_scenes = loader_ ? loader_->skipped() : 0;
+  result.seconds = seconds_before_ + SecondsSince(start_);
+  return result;
+}
+
+}  // namespace
+
+TrainingResult Train(const TrainConfig& config, const std::filesystem::path& folder, bool resume) {
+  return Trainer(config, folder, resume).Run();
+}
+
+}  // namespace wildrayzer

@@ -1,0 +1,158 @@
+#include "wildrayzer/training/validation.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <vector>
+
+#include "wildrayzer/data/folder_scenes.h"
+#include "wildrayzer/evaluation/camera_metrics.h"
+#include "wildrayzer/evaluation/image_metrics.h"
+#include "wildrayzer/evaluation/mask_metrics.h"
+#include "wildrayzer/geometry/alignment.h"
+#include "wildrayzer/geometry/camera_tensors.h"
+#include "wildrayzer/training/training_batch.h"
+
+namespace wildrayzer {
+namespace {
+
+Planes ToPlanes(const torch::Tensor& planes) {
+  const torch::Tensor flat = planes.to(torch::kFloat32).contiguous();
+  Planes out(static_cast<int>(flat.size(0)), static_cast<int>(flat.size(1)), static_cast<int>(flat.size(2)));
+  std::copy_n(flat.data_ptr<float>(), flat.numel(), out.values.begin());
+  return out;
+}
+
+// Mean values under a name, over however many scenes had them.
+class Means {
+ public:
+  void Add(const std::string& name, double value) {
+    if (!std::isfinite(value)) return;
+    sums_[name] += value;
+    ++counts_[name];
+  }
+  std::map<std::string, double> Values() const {
+    std::map<std::string, double> values;
+    for (const auto& [name, sum] : sums_) values[name] = sum / counts_.at(name);
+    return values;
+  }
+
+ private:
+  std::map<std::string, double> sums_;
+  std::map<std::string, int> counts_;
+};
+
+// Positions explained after alignment, 1 - squared error / variance, summed over all scenes.
+struct TranslationFit {
+  double error = 0, variance = 0;
+
+  void Add(std::span<const Camera> estimated, std::span<const Camera> truth) {
+    const Similarity fit = AlignCameras(estimated, truth);
+    Eigen::Vector3d mean = Eigen::Vector3d::Zero();
+    for (const Camera& camera : truth)
+      mean += camera.c2w.topRightCorner<3, 1>() / static_cast<double>(truth.size());
+    double scene_error = 0, scene_variance = 0;
+    for (size_t i = 0; i < truth.size(); ++i) {
+      const Eigen::Vector3d position = truth[i].c2w.topRightCorner<3, 1>();
+      scene_error +=
+          (fit * Eigen::Vector3d(estimated[i].c2w.topRightCorner<3, 1>()) - position).squaredNorm();
+      scene_variance += (position - mean).squaredNorm();
+    }
+    if (scene_variance <= 0) return;
+    // Every scene counts alike, however far its camera walked.
+    error += scene_error / scene_variance;
+    variance += 1;
+  }
+};
+
+std::vector<Camera> TrueCameras(const Sample& sample) {
+  std::vector<Camera> cameras;
+  for (const View& view : sample.views) {
+    if (!view.w2c) return {};
+    Camera camera;
+    camera.c2w = view.w2c->inverse();
+    cameras.push_back(camera);
+  }
+  return cameras;
+}
+
+void ScoreViews(const Sample& sample, const Prediction& prediction, int64_t inputs, Means& means) {
+  Planes mean = PlanesFrom(sample.views[0].image);
+  for (int64_t i = 1; i < inputs; ++i) {
+    const Planes input = PlanesFrom(sample.views[static_cast<size_t>(i)].image);
+    for (size_t p = 0; p < mean.values.size(); ++p) mean.values[p] += input.values[p];
+  }
+  for (float& value : mean.values) value /= static_cast<float>(inputs);
+  for (int64_t t = 0; t < prediction.images.size(1); ++t) {
+    const View& view = sample.views[static_cast<size_t>(inputs + t)];
+    const Planes truth = PlanesFrom(view.clean.rgb.empty() ? view.image : view.clean);
+    const Planes rendering = ToPlanes(prediction.images[0][t]);
+    means.Add("psnr", Psnr(rendering, truth));
+    means.Add("mean_input_psnr", Psnr(mean, truth));
+    if (view.mask.empty()) continue;
+    const Planes moves = PlanesFrom(view.mask);
+    means.Add("transient_psnr", MaskedPsnr(rendering, truth, moves));
+    means.Add("static_psnr", MaskedPsnr(rendering, truth, Complement(moves)));
+  }
+}
+
+void ScoreMasks(const Sample& sample, const torch::Tensor& logits, int64_t first, double threshold,
+                Means& means) {
+  if (!logits.defined()) return;
+  for (int64_t i = 0; i < logits.size(1); ++i) {
+    const View& view = sample.views[static_cast<size_t>(first + i)];
+    if (view.mask.empty()) continue;
+    const Confusion counts = CompareMasks(ToPlanes(torch::sigmoid(logits[0][i].to(torch::kFloat32))),
+                                          PlanesFrom(view.mask), threshold);
+    means.Add("mask_iou", Iou(counts));
+    means.Add("mask_recall", Recall(counts));
+  }
+}
+
+}  // namespace
+
+std::map<std::string, double> Validate(WildRayZer model, const Dinov3& dino, const TrainConfig& config) {
+  const torch::NoGradGuard no_grad;
+  const std::shared_ptr<const SceneDataset> scenes = OpenScenes(config.validation.scenes);
+  std::vector<size_t> chosen(std::min(scenes->size(), static_cast<size_t>(config.validation.max_scenes)));
+  std::iota(chosen.begin(), chosen.end(), 0);
+  EvaluationLoader::Options options;
+  options.view = config.loader.view;
+  options.view.clean = options.view.masks = true;
+  options.inputs = config.validation.inputs;
+  options.targets = config.validation.targets;
+  options.threads = 1;
+  EvaluationLoader loader(scenes, chosen, options);
+
+  Means means;
+  TranslationFit translations;
+  while (std::optional<Sample> sample = loader.Next()) {
+    Batch batch;
+    batch.inputs = static_cast<int>(sample->list.inputs.size());
+    batch.samples.push_back(std::move(*sample));
+    const TrainingBatch tensors = ToTensors(batch);
+    ForwardOptions forward;
+    if (!dino.is_empty() && model->has_motion_estimator()) {
+      Dinov3 features = dino;
+      forward.dino_features = features->PatchFeatures(tensors.images[0], kImageNetPixels).unsqueeze(0);
+    }
+    const Prediction prediction = model->forward(tensors.images, tensors.inputs, forward);
+    ScoreViews(batch.samples[0], prediction, tensors.inputs, means);
+    ScoreMasks(batch.samples[0], prediction.scene.motion_logits, 0, config.model.motion.threshold, means);
+    ScoreMasks(batch.samples[0], prediction.target_logits, tensors.inputs, config.model.motion.threshold,
+               means);
+    const std::vector<Camera> truth = TrueCameras(batch.samples[0]);
+    if (truth.empty()) continue;
+    const std::vector<Camera> estimated =
+        CamerasFromTensors(prediction.cameras.c2w[0], prediction.cameras.fxfycxcy[0]);
+    const CameraAccuracy accuracy = CompareCameras(estimated, truth);
+    means.Add("rotation_degrees", accuracy.rotation_degrees);
+    means.Add("pose_auc20", accuracy.auc_20);
+    translations.Add(estimated, truth);
+  }
+  std::map<std::string, double> values = means.Values();
+  if (translations.variance > 0) values["translation_r2"] = 1.0 - translations.error / translations.variance;
+  return values;
+}
+
+}  // namespace wildrayzer
