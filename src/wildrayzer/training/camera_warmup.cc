@@ -12,6 +12,8 @@ namespace {
 
 // Below this size of an error the loss is quadratic: matrix entries, depth units, image widths.
 constexpr double kHuber = 0.05;
+// Numbers that the match head reads off a token.
+constexpr int64_t kReadings = 16;
 
 torch::Tensor Huber(const torch::Tensor& error) {
   const torch::Tensor size = error.abs();
@@ -35,6 +37,17 @@ double MeanDegrees(const torch::Tensor& predicted, const torch::Tensor& truth) {
   const torch::Tensor trace = (predicted * truth).sum({-2, -1});
   const torch::Tensor angle = torch::acos(((trace - 1.0) / 2.0).clamp(-1.0, 1.0));
   return angle.mean().item<double>() * 180.0 / std::numbers::pi;
+}
+
+// Every token's reading of its view's camera, views after the first: a scalar.
+torch::Tensor DenseCameraLoss(const torch::Tensor& readings, const torch::Tensor& true_rotation,
+                              const torch::Tensor& true_translation, const torch::Tensor& true_log_focal) {
+  const int64_t others = true_rotation.size(1);
+  const torch::Tensor seen = readings.narrow(1, 1, others);
+  const torch::Tensor turn = (true_rotation - torch::eye(3)).flatten(2).unsqueeze(2);  // [B, V-1, 1, 9]
+  return Huber(seen.narrow(-1, 3, 9) - turn).sum(-1).mean() / 3.0 +
+         Huber(seen.narrow(-1, 12, 3) - true_translation.unsqueeze(2)).sum(-1).mean() +
+         Huber(readings.select(-1, 15) - true_log_focal.unsqueeze(-1)).mean();
 }
 
 }  // namespace
@@ -76,7 +89,7 @@ WarmupBatch ToTensors(std::span<const VirtualScene> scenes) {
 }
 
 MatchHeadImpl::MatchHeadImpl(int64_t d) {
-  projection_ = register_module("projection", NormLinear(d, 3, /*bias=*/true));
+  projection_ = register_module("projection", NormLinear(d, kReadings, /*bias=*/true));
 }
 
 torch::Tensor MatchHeadImpl::forward(const torch::Tensor& features) {
@@ -108,7 +121,9 @@ WarmupTerms WarmupLoss(const Cameras& predicted, const torch::Tensor& match_outp
   WarmupTerms terms;
   terms.loss = Huber(rotation_error).sum({-2, -1}).mean() / 3.0 + Huber(translation_error).sum(-1).mean() +
                Huber(focal_error).mean() + 2.0 * Huber(seen_error).sum() / counted +
-               0.2 * Huber(depth_error).mean();
+               0.2 * Huber(depth_error).mean() +
+               DenseCameraLoss(match_output, rotation(true_pose), translation(true_pose),
+                               torch::log(truth.fxfycxcy.select(2, 0)));
   const torch::NoGradGuard no_grad;
   terms.rotation_degrees = MeanDegrees(rotation(pose), rotation(true_pose));
   terms.translation_r2 = ExplainedPart(translation_error, translation(true_pose));

@@ -24,12 +24,14 @@ struct WarmupBatch {
 };
 WarmupBatch ToTensors(std::span<const VirtualScene> scenes);
 
-// Reads matches and depths off the camera estimator's image tokens, densely, which is what makes matching
-// emerge early. It is a training aid and no part of the model.
+// Reads matches, depths and the camera of the view off every image token of the camera estimator: dense
+// supervision is what makes matching emerge early, and what teaches the attention that camera tokens share to
+// pool the matches. It is a training aid and no part of the model.
 class MatchHeadImpl : public torch::nn::Module {
  public:
   explicit MatchHeadImpl(int64_t d);
-  // features [B, V, d, rows, columns] -> [B, V, n, 3]: displacement (u, v) to the first view, log depth.
+  // features [B, V, d, rows, columns] -> [B, V, n, 16]: displacement (u, v) to the first view, log depth, the
+  // view's rotation relative to the first minus the identity (row-major), its translation, log focal length.
   torch::Tensor forward(const torch::Tensor& features);
 
  private:

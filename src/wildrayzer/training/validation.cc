@@ -42,25 +42,35 @@ class Means {
   std::map<std::string, int> counts_;
 };
 
-// Positions explained after alignment, 1 - squared error / variance, summed over all scenes.
-struct TranslationFit {
-  double error = 0, variance = 0;
+// Cameras relative to the first view of their scene, so that no alignment can flatter them: only the unit of
+// length, which no method knows, is fitted (one factor a scene, not negative).
+struct RelativeCameras {
+  double rotation = 0, still_rotation = 0;  // sums of degrees: of the estimate, of "nothing turned"
+  double error = 0, variance = 0;           // of translations, over scenes of equal weight
+  int views = 0;
 
   void Add(std::span<const Camera> estimated, std::span<const Camera> truth) {
-    const Similarity fit = AlignCameras(estimated, truth);
-    Eigen::Vector3d mean = Eigen::Vector3d::Zero();
-    for (const Camera& camera : truth)
-      mean += camera.c2w.topRightCorner<3, 1>() / static_cast<double>(truth.size());
-    double scene_error = 0, scene_variance = 0;
-    for (size_t i = 0; i < truth.size(); ++i) {
-      const Eigen::Vector3d position = truth[i].c2w.topRightCorner<3, 1>();
-      scene_error +=
-          (fit * Eigen::Vector3d(estimated[i].c2w.topRightCorner<3, 1>()) - position).squaredNorm();
-      scene_variance += (position - mean).squaredNorm();
+    const Eigen::Matrix4d to_estimated = estimated[0].c2w.inverse();
+    const Eigen::Matrix4d to_true = truth[0].c2w.inverse();
+    std::vector<Eigen::Vector3d> guesses, positions;
+    double product = 0, guessed = 0, squared = 0;
+    for (size_t i = 1; i < truth.size(); ++i) {
+      const Eigen::Matrix4d guess = to_estimated * estimated[i].c2w;
+      const Eigen::Matrix4d real = to_true * truth[i].c2w;
+      rotation += RotationErrorDegrees(guess.topLeftCorner<3, 3>(), real.topLeftCorner<3, 3>());
+      still_rotation += RotationErrorDegrees(Eigen::Matrix3d::Identity(), real.topLeftCorner<3, 3>());
+      ++views;
+      guesses.emplace_back(guess.topRightCorner<3, 1>());
+      positions.emplace_back(real.topRightCorner<3, 1>());
+      product += guesses.back().dot(positions.back());
+      guessed += guesses.back().squaredNorm();
+      squared += positions.back().squaredNorm();
     }
-    if (scene_variance <= 0) return;
-    // Every scene counts alike, however far its camera walked.
-    error += scene_error / scene_variance;
+    if (squared <= 0) return;
+    const double scale = guessed > 0 ? std::max(0.0, product / guessed) : 0.0;
+    for (size_t i = 0; i < guesses.size(); ++i) {
+      error += (scale * guesses[i] - positions[i]).squaredNorm() / squared;
+    }
     variance += 1;
   }
 };
@@ -125,7 +135,7 @@ std::map<std::string, double> Validate(WildRayZer model, const Dinov3& dino, con
   EvaluationLoader loader(scenes, chosen, options);
 
   Means means;
-  TranslationFit translations;
+  RelativeCameras cameras;
   while (std::optional<Sample> sample = loader.Next()) {
     Batch batch;
     batch.inputs = static_cast<int>(sample->list.inputs.size());
@@ -145,13 +155,15 @@ std::map<std::string, double> Validate(WildRayZer model, const Dinov3& dino, con
     if (truth.empty()) continue;
     const std::vector<Camera> estimated =
         CamerasFromTensors(prediction.cameras.c2w[0], prediction.cameras.fxfycxcy[0]);
-    const CameraAccuracy accuracy = CompareCameras(estimated, truth);
-    means.Add("rotation_degrees", accuracy.rotation_degrees);
-    means.Add("pose_auc20", accuracy.auc_20);
-    translations.Add(estimated, truth);
+    means.Add("pose_auc20", CompareCameras(estimated, truth).auc_20);
+    cameras.Add(estimated, truth);
   }
   std::map<std::string, double> values = means.Values();
-  if (translations.variance > 0) values["translation_r2"] = 1.0 - translations.error / translations.variance;
+  if (cameras.views > 0) {
+    values["rotation_degrees"] = cameras.rotation / cameras.views;
+    values["still_rotation_degrees"] = cameras.still_rotation / cameras.views;
+  }
+  if (cameras.variance > 0) values["translation_r2"] = 1.0 - cameras.error / cameras.variance;
   return values;
 }
 

@@ -10,11 +10,18 @@
 
 namespace wildrayzer {
 
-// Scores `model` on the first validation.max_scenes scenes: "psnr" (against clean pictures where there are
-// such), "mean_input_psnr" (of the mean of the inputs: what knows no geometry reaches), with true cameras
-// "rotation_degrees" and "translation_r2" (both after the best similarity; translation_r2 is the explained
-// part of the positions' variance), "pose_auc20"; with true masks and a motion estimator "mask_iou" and
-// "mask_recall". Means over scenes; a scene that cannot be read raises FileError. Records no gradient.
+// Scores `model` on the first validation.max_scenes scenes. Means over scenes:
+//   psnr, mean_input_psnr   of the renderings and of the mean of the inputs (what knows no geometry reaches),
+//                           against clean pictures where there are such
+//   transient_psnr, static_psnr   in the regions of the true masks, where there are such
+//   rotation_degrees, still_rotation_degrees   with true cameras: error of the rotations relative to the
+//   first
+//                           view, and that of the guess that nothing turned
+//   translation_r2          explained part of the translations relative to the first view, up to one scale a
+//                           scene; 0 for a guess that explains nothing
+//   pose_auc20              as in evaluation/camera_metrics.h
+//   mask_iou, mask_recall   with true masks and a motion estimator, at motion.threshold
+// A scene that cannot be read raises FileError. Records no gradient.
 std::map<std::string, double> Validate(WildRayZer model, const Dinov3& dino, const TrainConfig& config);
 
 }  // namespace wildrayzer
