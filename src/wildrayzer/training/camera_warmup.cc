@@ -108,9 +108,10 @@ WarmupTerms WarmupLoss(const Cameras& predicted, const torch::Tensor& match_outp
   const torch::Tensor focal_error =
       torch::log(predicted.fxfycxcy.select(2, 0).clamp_min(0.05)) - torch::log(truth.fxfycxcy.select(2, 0));
 
-  const int64_t side =
-      static_cast<int64_t>(std::llround(std::sqrt(static_cast<double>(truth.matches.size(2)))));
-  const torch::Tensor displacement = truth.matches - PatchCentres(side, side);  // [B, V, n, 2]
+  const int64_t patches = truth.matches.size(2);
+  const double aspect = static_cast<double>(truth.images.size(3)) / static_cast<double>(truth.images.size(4));
+  const int64_t rows = std::llround(std::sqrt(static_cast<double>(patches) * aspect));
+  const torch::Tensor displacement = truth.matches - PatchCentres(rows, patches / rows);  // [B, V, n, 2]
   const torch::Tensor match_error = match_output.narrow(-1, 0, 2) - displacement;
   const torch::Tensor depth_error = match_output.select(-1, 2) - truth.log_depth;
   // The first view matches itself: nothing to learn.

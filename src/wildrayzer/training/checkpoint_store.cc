@@ -56,6 +56,19 @@ std::vector<std::filesystem::path> Files(const std::filesystem::path& folder) {
   return files;
 }
 
+// What runs that were killed while saving have left: one process writes to a folder, and it is done.
+void RemoveUnfinished(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> leftovers;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with(".step_") && name.find(".tmp-") != std::string::npos) {
+      leftovers.push_back(entry.path());
+    }
+  }
+  std::error_code ignored;
+  for (const auto& path : leftovers) std::filesystem::remove(path, ignored);
+}
+
 }  // namespace
 
 CheckpointStore::CheckpointStore(std::filesystem::path folder, int keep)
@@ -85,6 +98,7 @@ std::filesystem::path CheckpointStore::Save(const TrainingState& state) const {
       {{"format", "pt"}, {kConfigMetadataKey, state.model_yaml}, {kTrainingMetadataKey, json.dump()}});
   const auto files = Files(folder_);
   for (size_t i = 0; i + static_cast<size_t>(keep_) < files.size(); ++i) std::filesystem::remove(files[i]);
+  RemoveUnfinished(folder_);
   return path;
 }
 

@@ -1,0 +1,220 @@
+// The warm-up's loss and measurements against closed forms and finite differences.
+#include "wildrayzer/training/camera_warmup.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <numbers>
+
+#include "wildrayzer/nn/init.h"
+
+namespace wildrayzer {
+namespace {
+
+using torch::Tensor;
+
+// Two scenes of three views, 3 x 4 patches: not square, so that rows and columns cannot be mixed up.
+constexpr int64_t kScenes = 2, kViews = 3, kRows = 3, kColumns = 4, kPatches = kRows * kColumns;
+
+std::vector<VirtualScene> MakeScenes() {
+  Image picture(24, 24);
+  for (size_t i = 0; i < picture.rgb.size(); ++i) picture.rgb[i] = static_cast<uint8_t>((i * 37) % 251);
+  const std::vector<PicturePyramid> pictures(1, PicturePyramid(picture));
+  VirtualWorldOptions options;
+  options.width = 32;
+  options.height = 24;
+  options.patch = 8;
+  options.views = kViews;
+  std::vector<VirtualScene> scenes;
+  for (uint64_t seed = 0; seed < kScenes; ++seed) {
+    Random random(seed, "warm-up test");
+    scenes.push_back(MakeVirtualScene(pictures, options, random));
+  }
+  return scenes;
+}
+
+WarmupBatch Truth() { return ToTensors(MakeScenes()); }
+
+// The cameras and readings that make no error.
+Cameras TrueCameras(const WarmupBatch& truth) {
+  Cameras cameras;
+  cameras.c2w = truth.c2w.clone();
+  cameras.fxfycxcy = truth.fxfycxcy.clone();
+  return cameras;
+}
+
+Tensor TrueReadings(const WarmupBatch& truth) {
+  Tensor readings = torch::zeros({kScenes, kViews, kPatches, 16});
+  for (int64_t b = 0; b < kScenes; ++b) {
+    for (int64_t v = 0; v < kViews; ++v) {
+      for (int64_t i = 0; i < kPatches; ++i) {
+        const Tensor token = readings[b][v][i];
+        const double u = (static_cast<double>(i % kColumns) + 0.5) / kColumns;
+        const double w = (static_cast<double>(i / kColumns) + 0.5) / kRows;
+        token[0] = truth.matches[b][v][i][0] - u;
+        token[1] = truth.matches[b][v][i][1] - w;
+        token[2] = truth.log_depth[b][v][i];
+        for (int64_t k = 0; k < 9; ++k) token[3 + k] = truth.c2w[b][v][k / 3][k % 3] - (k % 4 == 0 ? 1 : 0);
+        for (int64_t k = 0; k < 3; ++k) token[12 + k] = truth.c2w[b][v][k][3];
+        token[15] = torch::log(truth.fxfycxcy[b][v][0]);
+      }
+    }
+  }
+  return readings;
+}
+
+TEST(WarmupBatch, HoldsTheScenes) {
+  const auto scenes = MakeScenes();
+  const WarmupBatch batch = ToTensors(scenes);
+  EXPECT_EQ(batch.images.sizes(), (std::vector<int64_t>{kScenes, kViews, 3, 24, 32}));
+  EXPECT_EQ(batch.matches.sizes(), (std::vector<int64_t>{kScenes, kViews, kPatches, 2}));
+  for (int64_t b = 0; b < kScenes; ++b) {
+    const VirtualScene& scene = scenes[static_cast<size_t>(b)];
+    for (int64_t v = 0; v < kViews; ++v) {
+      const auto view = static_cast<size_t>(v);
+      EXPECT_FLOAT_EQ(batch.images[b][v][2][5][7].item<float>(),
+                      static_cast<float>(scene.views[view].Pixel(7, 5)[2]) / 255.0F);
+      EXPECT_FLOAT_EQ(batch.c2w[b][v][1][3].item<float>(), scene.c2w[view](1, 3));
+      EXPECT_FLOAT_EQ(batch.c2w[b][v][2][0].item<float>(), scene.c2w[view](2, 0));
+      EXPECT_FLOAT_EQ(batch.fxfycxcy[b][v][1].item<float>(), scene.focal);
+      EXPECT_EQ(batch.fxfycxcy[b][v][3].item<float>(), 0.5F);
+      const auto& patch = scene.patches[view][9];
+      EXPECT_FLOAT_EQ(batch.matches[b][v][9][0].item<float>(), patch.u);
+      EXPECT_FLOAT_EQ(batch.matches[b][v][9][1].item<float>(), patch.v);
+      EXPECT_NEAR(batch.log_depth[b][v][9].item<float>(), std::log(patch.depth), 1e-6);
+      EXPECT_EQ(batch.visible[b][v][9].item<float>(), patch.visible ? 1.0F : 0.0F);
+    }
+  }
+}
+
+TEST(WarmupLoss, IsZeroForTheTruth) {
+  const WarmupBatch truth = Truth();
+  const WarmupTerms terms = WarmupLoss(TrueCameras(truth), TrueReadings(truth), truth);
+  EXPECT_LT(terms.loss.item<double>(), 1e-9);
+  EXPECT_LT(terms.rotation_degrees, 0.05);  // arc cosine of 1 minus float32's last bit
+  EXPECT_NEAR(terms.translation_r2, 1, 1e-9);
+  EXPECT_LT(terms.focal_error, 1e-6);
+  EXPECT_LT(terms.match_error, 1e-6);
+  EXPECT_NEAR(terms.match_r2, 1, 1e-9);
+}
+
+// What one kind of error adds to a loss of zero. Huber: e^2 / 0.1 below 0.05, |e| - 0.025 above.
+TEST(WarmupLoss, OfOneErrorAtATime) {
+  const WarmupBatch truth = Truth();
+  const Tensor right = TrueReadings(truth);
+  const auto loss = [&](const Cameras& cameras, const Tensor& readings) {
+    return WarmupLoss(cameras, readings, truth).loss.item<double>();
+  };
+  const auto tolerance = 2e-5;  // float32 matrix entries of size 1
+  for (const auto& [error, huber] : {std::pair{0.02, 0.004}, std::pair{-0.5, 0.475}}) {
+    Cameras shifted = TrueCameras(truth);
+    shifted.c2w.narrow(1, 1, kViews - 1).select(2, 0).select(2, 3) += error;
+    EXPECT_NEAR(loss(shifted, right), huber, tolerance);
+    Cameras turned = TrueCameras(truth);
+    turned.c2w.narrow(1, 1, kViews - 1).select(2, 2).select(2, 1) += error;
+    EXPECT_NEAR(loss(turned, right), huber / 3, tolerance);
+    Cameras zoomed = TrueCameras(truth);
+    zoomed.fxfycxcy.select(2, 0) *= std::exp(error);
+    EXPECT_NEAR(loss(zoomed, right), huber, tolerance);
+    // Of the readings: channel -> weight in the loss. All but depth and focal length leave out the first
+    // view.
+    for (const auto& [channel, weight] : {std::pair{0, 2.0}, std::pair{1, 2.0}, std::pair{2, 0.2},
+                                          std::pair{7, 1.0 / 3}, std::pair{13, 1.0}, std::pair{15, 1.0}}) {
+      Tensor readings = right.clone();
+      readings.select(3, channel) += error;
+      EXPECT_NEAR(loss(TrueCameras(truth), readings), weight * huber, tolerance) << channel;
+    }
+  }
+  Tensor readings = right.clone();
+  readings.select(1, 0).narrow(2, 0, 2) += 0.3;                         // matches of the first view
+  readings.select(1, 0).narrow(2, 3, 12) += 0.3;                        // its camera
+  readings.narrow(3, 0, 2) += (1 - truth.visible.unsqueeze(-1)) * 0.3;  // matches that are hidden
+  EXPECT_LT((truth.visible.mean().item<double>()), 0.999);
+  EXPECT_LT(loss(TrueCameras(truth), readings), 1e-9);
+}
+
+TEST(WarmupLoss, MeasuresAgainstClosedForms) {
+  WarmupBatch truth = Truth();
+  const Tensor right = TrueReadings(truth);
+  const double angle = 10 * std::numbers::pi / 180;
+  const Tensor turn = torch::tensor({std::cos(angle), 0.0, std::sin(angle), 0.0, 1.0, 0.0, -std::sin(angle),
+                                     0.0, std::cos(angle)})
+                          .view({3, 3})
+                          .to(torch::kFloat32);
+  Cameras cameras = TrueCameras(truth);
+  const Tensor rotations = truth.c2w.narrow(2, 0, 3).narrow(3, 0, 3);
+  cameras.c2w.narrow(2, 0, 3).narrow(3, 0, 3).copy_(torch::matmul(rotations, turn));
+  cameras.c2w.narrow(2, 0, 3).select(3, 3) *= 0.5;
+  cameras.fxfycxcy.select(2, 0) *= 1.2;
+  Tensor readings = right.clone();
+  readings.narrow(3, 0, 2) *= 0.25;
+  const WarmupTerms terms = WarmupLoss(cameras, readings, truth);
+  EXPECT_NEAR(terms.rotation_degrees, 10, 1e-3);
+  EXPECT_NEAR(terms.translation_r2, 1 - 0.5 * 0.5, 1e-5);
+  EXPECT_NEAR(terms.focal_error, std::log(1.2), 1e-5);
+  EXPECT_NEAR(terms.match_r2, 1 - 0.75 * 0.75, 1e-5);
+  double distance = 0, count = 0;
+  for (int64_t b = 0; b < kScenes; ++b) {
+    for (int64_t v = 1; v < kViews; ++v) {
+      for (int64_t i = 0; i < kPatches; ++i) {
+        if (truth.visible[b][v][i].item<float>() == 0) continue;
+        distance += 0.75 * right[b][v][i].narrow(0, 0, 2).norm().item<double>();
+        count += 1;
+      }
+    }
+  }
+  EXPECT_NEAR(terms.match_error, distance / count, 1e-5);
+  // Nothing moved and nothing was explained: no division by zero.
+  truth.c2w.narrow(2, 0, 3).select(3, 3).zero_();
+  EXPECT_EQ(WarmupLoss(cameras, readings, truth).translation_r2, 0);
+}
+
+TEST(WarmupLoss, GradientsEqualFiniteDifferences) {
+  const WarmupBatch truth = Truth();
+  torch::manual_seed(1);
+  // Errors of many sizes, in double precision.
+  Cameras cameras;
+  cameras.c2w = truth.c2w.to(torch::kFloat64) + 0.1 * torch::randn({kScenes, kViews, 4, 4}, torch::kFloat64);
+  cameras.fxfycxcy = truth.fxfycxcy.to(torch::kFloat64) * 1.3;
+  Tensor readings = TrueReadings(truth).to(torch::kFloat64);
+  readings += 0.1 * torch::randn(readings.sizes(), torch::kFloat64);
+  for (Tensor* input : {&cameras.c2w, &cameras.fxfycxcy, &readings}) input->set_requires_grad(true);
+  WarmupLoss(cameras, readings, truth).loss.backward();
+  const torch::NoGradGuard no_grad;
+  constexpr double kStep = 1e-6;
+  for (Tensor* input : {&cameras.c2w, &cameras.fxfycxcy, &readings}) {
+    const Tensor flat = input->detach().view({-1});
+    const Tensor gradient = input->grad().view({-1});
+    EXPECT_GT(gradient.abs().max().item<double>(), 0);
+    for (int64_t i = 3; i < flat.numel(); i += std::max<int64_t>(1, flat.numel() / 40)) {
+      const double value = flat[i].item<double>();
+      const auto at = [&](double x) {
+        flat[i] = x;
+        return WarmupLoss(cameras, readings, truth).loss.item<double>();
+      };
+      const double slope = (at(value + kStep) - at(value - kStep)) / (2 * kStep);
+      flat[i] = value;
+      // Steps of 1e-6 on a loss of about 1 in double precision leave some 1e-9 of rounding; where a step
+      // crosses the kink of second derivative the difference is below 1e-5.
+      EXPECT_NEAR(gradient[i].item<double>(), slope, 1e-6) << i;
+    }
+  }
+}
+
+TEST(MatchHead, ReadsEveryTokenOnItsOwn) {
+  MatchHead head(32);
+  InitializeParameters(*head, 0.1, /*seed=*/3, "head.");
+  const Tensor features = torch::zeros({1, 2, 32, kRows, kColumns});
+  torch::manual_seed(2);
+  features[0][1].select(1, 2).select(1, 1).copy_(torch::randn({32}));  // row 2, column 1
+  const Tensor readings = head->forward(features);
+  ASSERT_EQ(readings.sizes(), (std::vector<int64_t>{1, 2, kPatches, 16}));
+  const Tensor plain = readings[0][0][0];
+  for (int64_t i = 0; i < kPatches; ++i) {
+    EXPECT_TRUE(torch::equal(readings[0][0][i], plain));
+    EXPECT_EQ(torch::equal(readings[0][1][i], plain), i != 2 * kColumns + 1) << i;
+  }
+}
+
+}  // namespace
+}  // namespace wildrayzer

@@ -1,0 +1,87 @@
+// A batch that is not a number, through the loss and the optimizer.
+#include "wildrayzer/training/objective.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "wildrayzer/training/master_weights.h"
+
+namespace wildrayzer {
+namespace {
+
+TrainConfig TinyConfig() {
+  TrainConfig config;
+  config.model.height = config.model.width = 16;
+  config.model.patch = 8;
+  config.model.d = 32;
+  config.model.d_head = 16;
+  config.model.scene_tokens = 4;
+  config.model.camera_estimator_layers = config.model.scene_encoder_layers = config.model.renderer_layers = 1;
+  return config;
+}
+
+TrainingBatch RandomBatch() {
+  torch::manual_seed(4);
+  TrainingBatch batch;
+  batch.inputs = 2;
+  batch.images = batch.clean = torch::rand({2, 3, 3, 16, 16});
+  batch.pasted = batch.dynamic = {false, false};
+  return batch;
+}
+
+TEST(Objective, ABatchThatIsNotANumberIsSkippedAndCounted) {
+  const TrainConfig config = TinyConfig();
+  WildRayZer model(config.model);
+  RandomInit(model, 1);
+  model->train();
+  Objective objective(config, model, Dinov3(nullptr));
+  MasterWeights weights(*model, Precision::kFp32, [](const std::string&) { return true; });
+  Optimizer optimizer(weights.masters(), config.optimizer);
+  const auto step = [&](const TrainingBatch& batch) {
+    const Outcome outcome = objective.Rooms(batch, 0);
+    outcome.loss.backward();
+    weights.CollectGradients();
+    const StepResult result = optimizer.Step(1e-3, outcome.loss.item<double>());
+    optimizer.ZeroGrad();
+    return result.applied;
+  };
+  EXPECT_TRUE(step(RandomBatch()));
+  std::vector<torch::Tensor> before;
+  for (const auto& [name, tensor] : weights.masters()) before.push_back(tensor.detach().clone());
+
+  for (const float bad : {std::nanf(""), std::numeric_limits<float>::infinity()}) {
+    TrainingBatch batch = RandomBatch();
+    batch.images[1][0][2][3][4] = bad;
+    EXPECT_FALSE(step(batch));
+  }
+  EXPECT_EQ(optimizer.counters().applied, 1);
+  EXPECT_EQ(optimizer.counters().not_finite, 2);
+  for (size_t i = 0; i < before.size(); ++i) {
+    EXPECT_TRUE(torch::equal(before[i], weights.masters()[i].second.detach()));
+  }
+  EXPECT_TRUE(step(RandomBatch()));
+  EXPECT_EQ(optimizer.counters().applied, 2);
+}
+
+// The boxes of masked tokens are drawn from (seed, step): the same step again is the same loss.
+TEST(Objective, MaskedReconstructionDependsOnTheStep) {
+  TrainConfig config = TinyConfig();
+  config.stage = Stage::kMaskedReconstruction;
+  config.token_dropout = 0.25;
+  config.seed = 8;
+  WildRayZer model(config.model);
+  RandomInit(model, 1);
+  Objective objective(config, model, Dinov3(nullptr));
+  const torch::NoGradGuard no_grad;
+  const auto loss = [&](int64_t step) { return objective.Rooms(RandomBatch(), step).numbers.at("loss"); };
+  const double first = loss(0);
+  EXPECT_EQ(first, loss(0));
+  bool differs = false;
+  for (int64_t step = 1; step < 6; ++step) differs = differs || loss(step) != first;
+  EXPECT_TRUE(differs);
+}
+
+}  // namespace
+}  // namespace wildrayzer
