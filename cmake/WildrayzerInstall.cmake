@@ -4,6 +4,8 @@ include(CMakePackageConfigHelpers)
 get_property(modules GLOBAL PROPERTY WILDRAYZER_MODULES)
 install(TARGETS ${modules} EXPORT wildrayzerTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS wildrayzer RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+# The model that the program uses when none is named, and its model card.
+install(DIRECTORY models/ DESTINATION ${CMAKE_INSTALL_DATADIR}/wildrayzer)
 install(DIRECTORY src/wildrayzer DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
         FILES_MATCHING PATTERN "*.h" PATTERN "testing" EXCLUDE PATTERN "cli" EXCLUDE PATTERN "*_test_files.h" EXCLUDE)
 install(EXPORT wildrayzerTargets NAMESPACE wildrayzer:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/wildrayzer)
