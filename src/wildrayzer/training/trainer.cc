@@ -34,6 +34,7 @@ using Clock = std::chrono::steady_clock;
 constexpr char kOptimizer[] = "optimizer.";
 constexpr char kAverage[] = "average.";
 constexpr char kMatchHead[] = "match_head.";
+constexpr char kMotionEstimator[] = "motion_mask_predictor.";
 
 double SecondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -88,6 +89,11 @@ void CopyWeights(const NamedParameters& from, const NamedParameters& to, const s
     }
     torch::Tensor target = parameter;
     target.copy_(found->second);
+    stored.erase(found);
+  }
+  if (!stored.empty()) {
+    throw FileError(label, "does not belong to this configuration, which has no tensor '" +
+                               stored.begin()->first + "'; give the configuration of that run");
   }
 }
 
@@ -183,7 +189,12 @@ void Trainer::Restore(const std::filesystem::path& checkpoint) {
         checkpoint.string(), state.stage, state.seed, static_cast<int>(config_.stage), config_.seed));
   }
   if (state.yaml != config_.yaml) LogWarning("{}: the configuration has changed since", checkpoint.string());
-  CopyWeights(state.weights, weights_.FullPrecision(), checkpoint.string());
+  NamedParameters stored = state.weights;
+  if (!config_.model.use_motion && config_.stage <= Stage::kPretraining) {
+    // Before stage 2 nothing has taught a motion estimator, and a checkpoint may have one all the same.
+    std::erase_if(stored, [](const auto& weight) { return weight.first.starts_with(kMotionEstimator); });
+  }
+  CopyWeights(stored, weights_.FullPrecision(), checkpoint.string());
   optimizer_.ImportState(WithPrefix(state.extra, kOptimizer), checkpoint.string());
   if (average_) average_->ImportState(WithPrefix(state.extra, kAverage), checkpoint.string());
   if (config_.warmup.scenes > 0) {
@@ -210,7 +221,7 @@ void Trainer::Save() {
   state.loader = loader_ ? loader_->state() : loader_state_;
   state.seed = config_.seed;
   state.seconds = seconds_before_ + SecondsSince(start_);
-  state.scenes = scenes_;
+  state.scenes = scenes_ + report_scenes_;
   state.yaml = config_.yaml;
   state.model_yaml = config_.model.ToYaml();
   state.weights = weights_.FullPrecision();
