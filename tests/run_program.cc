@@ -8,43 +8,79 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <stdexcept>
 
 namespace wildrayzer {
 namespace fs = std::filesystem;
 
-ProgramResult RunProgram(const std::vector<std::string>& arguments, uint64_t file_size_limit) {
-  const fs::path out = fs::temp_directory_path() / ("wildrayzer_out_" + std::to_string(::getpid()));
-  const fs::path err = fs::temp_directory_path() / ("wildrayzer_err_" + std::to_string(::getpid()));
+namespace {
+
+fs::path OutputFile(const char* stream) {
+  static int count = 0;
+  return fs::temp_directory_path() / ("wildrayzer_" + std::string(stream) + "_" + std::to_string(::getpid()) +
+                                      "_" + std::to_string(count++));
+}
+
+// In the child: becomes the program.
+[[noreturn]] void Become(char* const* argv, const char* out, const char* err,
+                         const ProgramSurroundings& surroundings) {
+  ::dup2(::open("/dev/null", O_RDONLY), 0);
+  ::dup2(::open(out, O_WRONLY | O_CREAT | O_TRUNC, 0600), 1);
+  ::dup2(::open(err, O_WRONLY | O_CREAT | O_TRUNC, 0600), 2);
+  for (const auto& [name, value] : surroundings.environment) ::setenv(name.c_str(), value.c_str(), 1);
+  if (surroundings.file_size_limit > 0) {
+    ::signal(SIGXFSZ, SIG_IGN);
+    const rlimit limit{surroundings.file_size_limit, surroundings.file_size_limit};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  ::execv(argv[0], argv);
+  ::_exit(127);
+}
+
+}  // namespace
+
+RunningProgram::RunningProgram(const std::vector<std::string>& arguments,
+                               const ProgramSurroundings& surroundings)
+    : out_(OutputFile("out")), err_(OutputFile("err")) {
   std::vector<char*> argv = {const_cast<char*>(WILDRAYZER_PROGRAM)};
   for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
-  const pid_t child = ::fork();
-  if (child < 0) throw std::runtime_error("fork failed");
-  if (child == 0) {
-    const int null = ::open("/dev/null", O_RDONLY);
-    const int out_file = ::open(out.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    const int err_file = ::open(err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    ::dup2(null, 0);
-    ::dup2(out_file, 1);
-    ::dup2(err_file, 2);
-    if (file_size_limit > 0) {
-      ::signal(SIGXFSZ, SIG_IGN);
-      const rlimit limit{file_size_limit, file_size_limit};
-      ::setrlimit(RLIMIT_FSIZE, &limit);
-    }
-    ::execv(argv[0], argv.data());
-    ::_exit(127);
-  }
-  int status = 0;
-  ::waitpid(child, &status, 0);
+  child_ = ::fork();
+  if (child_ < 0) throw std::runtime_error("fork failed");
+  if (child_ == 0) Become(argv.data(), out_.c_str(), err_.c_str(), surroundings);
+}
+
+RunningProgram::~RunningProgram() {
+  Kill();
+  if (!ended_) ::waitpid(child_, &status_, 0);
+  std::error_code ignored;
+  fs::remove(out_, ignored);
+  fs::remove(err_, ignored);
+}
+
+bool RunningProgram::Ended() {
+  ended_ = ended_ || ::waitpid(child_, &status_, WNOHANG) == child_;
+  return ended_;
+}
+
+void RunningProgram::Kill() {
+  if (!ended_) ::kill(child_, SIGKILL);
+}
+
+ProgramResult RunningProgram::Wait() {
+  if (!ended_) ::waitpid(child_, &status_, 0);
+  ended_ = true;
   ProgramResult result;
-  result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  result.out = ReadText(out);
-  result.err = ReadText(err);
-  fs::remove(out);
-  fs::remove(err);
+  result.exit_code = WIFEXITED(status_) ? WEXITSTATUS(status_) : 128 + WTERMSIG(status_);
+  // Killed before it came to open them, it has written nothing.
+  if (fs::exists(out_)) result.out = ReadText(out_);
+  if (fs::exists(err_)) result.err = ReadText(err_);
   return result;
+}
+
+ProgramResult RunProgram(const std::vector<std::string>& arguments, uint64_t file_size_limit) {
+  return RunningProgram(arguments, {file_size_limit, {}}).Wait();
 }
 
 Image TestPicture(int width, int height, int seed) {

@@ -1,8 +1,11 @@
 // Runs the executable under test and prepares small inputs for it.
 #pragma once
 
+#include <sys/types.h>
+
 #include <filesystem>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "wildrayzer/io/images.h"
@@ -17,6 +20,35 @@ struct ProgramResult {
   int exit_code = -1;  // 128 + signal when it was killed
   std::string out;
   std::string err;
+};
+
+// What a program gets besides its arguments.
+struct ProgramSurroundings {
+  uint64_t file_size_limit = 0;                                  // see RunProgram
+  std::vector<std::pair<std::string, std::string>> environment;  // added to our own
+};
+
+// `wildrayzer ARGUMENTS...` while it runs; several may run side by side. The destructor kills it.
+class RunningProgram {
+ public:
+  explicit RunningProgram(const std::vector<std::string>& arguments,
+                          const ProgramSurroundings& surroundings = {});
+  ~RunningProgram();
+  RunningProgram(const RunningProgram&) = delete;
+  RunningProgram& operator=(const RunningProgram&) = delete;
+
+  // Whether it has ended on its own or by a signal; does not wait.
+  bool Ended();
+  // Sends SIGKILL unless it has ended.
+  void Kill();
+  // Waits for the end. To be called once.
+  ProgramResult Wait();
+
+ private:
+  std::filesystem::path out_, err_;
+  pid_t child_ = -1;
+  bool ended_ = false;
+  int status_ = 0;
 };
 
 // Runs `wildrayzer ARGUMENTS...` without a shell. `file_size_limit` > 0 bounds every file it writes, which

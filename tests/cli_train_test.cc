@@ -1,0 +1,324 @@
+// The train command, run as a user runs it: stages, recipes, and runs that are killed.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <csignal>
+#include <cstdio>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <numbers>
+#include <set>
+#include <sstream>
+
+#include "train_run.h"
+#include "wildrayzer/io/safetensors.h"
+#include "wildrayzer/util/random.h"
+
+namespace wildrayzer {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+using ::testing::IsSupersetOf;
+
+// --- All stages in a row ---
+
+// The parts with a learning rate of 0 show what the weights are at the beginning.
+const char* const kParts[] = {"init", "warmup", "pre", "masks_init", "masks", "masked", "joint"};
+constexpr int kNothing = -1;
+constexpr int kStages[] = {kNothing, 0, 1, kNothing, 2, 3, 4};
+
+std::string Recipe() {
+  const std::string coco = (Rooms() / "coco" / "train").string();
+  return R"(  deterministic_views: true
+  deterministic_views_refresh_every: 1000000
+  train_steps: 40
+  print_every: 4
+  vis_every: 20
+recipe:
+  - {name: init, settings: [training.stage=1, training.lr=0, training.train_steps=1]}
+  - name: warmup
+    settings: [training.stage=0, 'training.camera_warmup={scenes: 4, views: 3, min_views: 3, start_motion: 0.1,
+      motion_steps: 1000000, pictures: 8}']
+  - name: pre
+    settings: [training.stage=1, 'training.validation={path: )" +
+         (Rooms() / "dynamic_re10k" / "test" / "dre10k_final_context_2.txt").string() + R"(, scenes: 1}']
+  - {name: masks_init, settings: [training.stage=2, training.lr=0, training.train_steps=1]}
+  - {name: masks, settings: [training.stage=2, training.lr=1e-2]}
+  - {name: masked, settings: [training.stage=3, training.dataset_mix_ratio=0]}
+  - name: joint
+    settings: [training.stage=4, 'training.copy_paste={enabled: true, coco_root: )" +
+         coco + ", coco_ann_file: " + coco + "/instances.json}']\n";
+}
+
+// The stages' table of method.md, said independently of training/stage.cc: 0 is the camera warm-up.
+bool MayChange(int stage, const std::string& name) {
+  if (stage == kNothing) return false;
+  const bool motion = name.find("motion_mask_predictor") == 0;
+  const bool noise = name == "noise_token";
+  const bool backbone = !motion && !noise;
+  return (backbone && stage != 2) || (motion && (stage == 2 || stage == 4)) || (noise && stage >= 3);
+}
+
+class Stages : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    root_ = FreshFolder("stages");
+    config_ = WriteTrainConfig(root_ / "recipe.yaml", Recipe());
+    result_ = RunProgram(TrainArguments(config_, root_ / "run", {}));
+  }
+  void SetUp() override { ASSERT_EQ(result_.exit_code, 0) << result_.err; }
+
+  static fs::path Model(const std::string& part) { return root_ / "run" / part / "model.safetensors"; }
+
+  static inline fs::path root_, config_;
+  static inline ProgramResult result_;
+};
+
+TEST_F(Stages, ChangeExactlyTheWeightsTheyMay) {
+  for (size_t i = 1; i < std::size(kParts); ++i) {
+    const auto before = ReadTensors(Model(kParts[i - 1]));
+    const auto after = ReadTensors(Model(kParts[i]));
+    ASSERT_GT(before.size(), 50U);
+    for (const auto& [name, tensor] : after) {
+      // The motion estimator may come into being in stage 2.
+      EXPECT_TRUE(before.contains(name) || name.find("motion_mask_predictor") == 0) << name;
+    }
+    for (const auto& [name, tensor] : before) {
+      ASSERT_TRUE(after.contains(name)) << name;
+      EXPECT_EQ(after.at(name).shape, tensor.shape) << name;
+      EXPECT_EQ(after.at(name) != tensor, MayChange(kStages[i], name))
+          << name << " in stage " << kStages[i] << " (" << kParts[i] << ")";
+    }
+  }
+}
+
+TEST_F(Stages, LearnFromTheirOwnStart) {
+  for (size_t i = 1; i < std::size(kParts); ++i) {
+    if (kStages[i] == kNothing) continue;
+    const auto curve = ReadCurve(root_ / "run" / kParts[i], "train/loss");
+    ASSERT_EQ(curve.size(), 10U) << kParts[i];
+    double start = 0, end = 0;
+    for (size_t k = 0; k < 3; ++k) {
+      start += curve[k].second / 3;
+      end += curve[curve.size() - 1 - k].second / 3;
+    }
+    EXPECT_LT(end, 0.985 * start) << kParts[i];
+  }
+  const auto bce = ReadCurve(root_ / "run" / "masks", "train/mask_bce");
+  ASSERT_FALSE(bce.empty());
+  EXPECT_LT(bce.back().second, bce.front().second);
+}
+
+TEST_F(Stages, LeaveModelsLogsAndReports) {
+  EXPECT_THAT(Tree(root_ / "run"),
+              IsSupersetOf({"report.html", "model.safetensors", "joint/report.html", "joint/model.pt",
+                            "joint/log.jsonl", "warmup/checkpoints/step_0000000040.safetensors"}));
+  EXPECT_EQ(ReadText(root_ / "run" / "model.safetensors"), ReadText(Model("joint")));
+  // Stages without rooms or without pasted objects are told apart in the log.
+  EXPECT_FALSE(ReadCurve(root_ / "run" / "warmup", "train/camera_loss").empty());
+  EXPECT_TRUE(ReadCurve(root_ / "run" / "pre", "train/camera_loss").empty());
+  EXPECT_FALSE(ReadCurve(root_ / "run" / "joint", "train/input_mask_bce").empty());
+}
+
+// What validation measures of the true cameras can be told from the scene's file alone.
+TEST_F(Stages, ValidationKnowsTheTrueCameras) {
+  const fs::path test = Rooms() / "dynamic_re10k" / "test";
+  const auto views = nlohmann::json::parse(ReadText(test / "dre10k_final_context_2_view_idx.json"));
+  const std::string scene = views.items().begin().key();
+  const auto frames = nlohmann::json::parse(ReadText(test / "metadata" / (scene + ".json"))).at("frames");
+  std::vector<int> shown = views[scene]["context"];
+  for (const int target : views[scene]["target"]) shown.push_back(target);
+  double degrees = 0;
+  for (size_t i = 1; i < shown.size(); ++i) {
+    double trace = 0;  // of R_0 R_i^T
+    for (int k = 0; k < 9; ++k) {
+      trace += frames[shown[0]]["w2c"][k / 3][k % 3].get<double>() *
+               frames[shown[i]]["w2c"][k / 3][k % 3].get<double>();
+    }
+    degrees += std::acos(std::clamp((trace - 1) / 2, -1.0, 1.0)) * 180 / std::numbers::pi;
+  }
+  const auto still = ReadCurve(root_ / "run" / "pre", "validation/still_rotation_degrees");
+  ASSERT_EQ(still.size(), 2U);  // before the first step and after the last
+  // Files hold nine digits; the arc cosine loses half of them near 0.
+  EXPECT_NEAR(still[0].second, degrees / static_cast<double>(shown.size() - 1), 1e-3);
+  EXPECT_EQ(still[0].second, still[1].second);
+  const auto psnr = ReadCurve(root_ / "run" / "pre", "validation/psnr");
+  ASSERT_EQ(psnr.size(), 2U);
+  EXPECT_EQ(psnr[0].first, 0);
+  EXPECT_EQ(psnr[1].first, 40);
+  EXPECT_GT(psnr[1].second, psnr[0].second);
+}
+
+TEST_F(Stages, AFinishedRunIsLeftAlone) {
+  const std::string log = ReadText(root_ / "run" / "masks" / "log.jsonl");
+  const auto written = fs::last_write_time(Model("masks"));
+  const ProgramResult again = RunProgram(TrainArguments(config_, root_ / "run", {"--resume"}));
+  EXPECT_EQ(again.exit_code, 0) << again.err;
+  EXPECT_THAT(again.err, HasSubstr("finished before"));
+  EXPECT_EQ(fs::last_write_time(Model("masks")), written);
+  EXPECT_EQ(ReadText(root_ / "run" / "masks" / "log.jsonl"), log);
+  EXPECT_EQ(ReadText(root_ / "run" / "model.safetensors"), ReadText(Model("joint")));
+
+  const ProgramResult refused = RunProgram(TrainArguments(config_, root_ / "run", {}));
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_THAT(refused.err, HasSubstr("add --resume"));
+  EXPECT_EQ(fs::last_write_time(Model("masks")), written);
+}
+
+TEST_F(Stages, OneStageOfARecipe) {
+  // Its weights come from the part before.
+  const ProgramResult alone = RunProgram(TrainArguments(config_, root_ / "alone", {"--stage", "3"}));
+  EXPECT_EQ(alone.exit_code, 2);
+  EXPECT_THAT(alone.err, HasSubstr("train the stages before first"));
+  fs::create_directories(root_ / "one" / "masks");
+  fs::copy(Model("masks"), root_ / "one" / "masks" / "model.safetensors");
+  const ProgramResult one =
+      RunProgram(TrainArguments(config_, root_ / "one", {"--stage", "3", "training.train_steps=1"}));
+  ASSERT_EQ(one.exit_code, 0) << one.err;
+  const auto start = ReadTensors(Model("masks"));
+  for (const auto& [name, tensor] : ReadTensors(root_ / "one" / "masked" / "model.safetensors")) {
+    if (!MayChange(3, name)) {
+      EXPECT_EQ(tensor, start.at(name)) << name;
+    }
+  }
+}
+
+// Python is no part of the project; where it has torch, it must be able to read what we write.
+TEST_F(Stages, PythonReadsTheModel) {
+  const auto run = [](const std::string& script, const fs::path& argument) {
+    const std::string command = "python3 -c '" + script + "' '" + argument.string() + "' 2>/dev/null";
+    std::string out;
+    FILE* pipe = ::popen(command.c_str(), "r");
+    for (int c = 0; (c = std::fgetc(pipe)) != EOF;) out.push_back(static_cast<char>(c));
+    return ::pclose(pipe) == 0 ? out : std::string();
+  };
+  if (run("import torch; print(1)", "") != "1\n") GTEST_SKIP() << "python3 with torch is not installed";
+  const std::string out = run(R"(
+import inspect, sys, torch
+safe = {"weights_only": True} if "weights_only" in inspect.signature(torch.load).parameters else {}
+for name, value in torch.load(sys.argv[1], map_location="cpu", **safe)["model"].items():
+    print(name, value.dtype, *value.shape)
+    assert bool(torch.isfinite(value).all())
+)",
+                              root_ / "run" / "joint" / "model.pt");
+  std::set<std::string> loaded, expected;
+  std::istringstream lines(out);
+  for (std::string line; std::getline(lines, line);) loaded.insert(line);
+  for (const auto& [name, tensor] : ReadTensors(Model("joint"))) {
+    std::string line = name + " torch.float32";
+    for (const int64_t size : tensor.shape) line += " " + std::to_string(size);
+    expected.insert(line);
+  }
+  EXPECT_EQ(loaded, expected);
+}
+
+// --- Killed runs ---
+
+enum class Moment { kStartingUp, kBetweenSteps, kWhileSaving };
+
+bool IsSaving(const fs::path& run) {
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(run / "checkpoints", error)) {
+    if (entry.path().filename().string().starts_with(".step_")) return true;
+  }
+  return false;
+}
+
+std::string Newest(const fs::path& run) {
+  const auto files = Checkpoints(run);
+  return files.empty() ? "" : files.back().filename().string();
+}
+
+// Runs until the moment has come and kills. False if the run was over before.
+bool RunAndKill(const std::vector<std::string>& arguments, const fs::path& run, Moment moment,
+                Random& random) {
+  const std::string before = Newest(run);
+  RunningProgram program(arguments);
+  const auto sleep = [](uint64_t microseconds) { ::usleep(static_cast<useconds_t>(microseconds)); };
+  if (moment == Moment::kStartingUp) {
+    sleep(random.Below(400'000));
+  } else {
+    // At least one checkpoint further, so that a run that is always killed gets on.
+    while (!program.Ended() && Newest(run) == before) sleep(200);
+    if (moment == Moment::kWhileSaving) {
+      while (!program.Ended() && !IsSaving(run)) sleep(50);
+      sleep(random.Below(300));
+    } else {
+      sleep(random.Below(50'000));
+    }
+  }
+  program.Kill();
+  return program.Wait().exit_code == 128 + SIGKILL;
+}
+
+// Metadata of a checkpoint without the time that the run took.
+nlohmann::json Description(const fs::path& checkpoint) {
+  nlohmann::json json =
+      nlohmann::json::parse(OpenSafetensors(checkpoint).metadata().at("wildrayzer.training"));
+  json.erase("seconds");
+  return json;
+}
+
+void KilledRunsEndTheSame(const std::string& name, const std::vector<std::string>& settings,
+                          const std::vector<Moment>& moments, int steps) {
+  const fs::path root = FreshFolder(name);
+  const fs::path config = WriteTrainConfig(root / "config.yaml", "  print_every: 1\n  checkpoint_every: 2\n");
+  std::vector<std::string> more = settings;
+  more.push_back("training.train_steps=" + std::to_string(steps));
+  ASSERT_EQ(RunProgram(TrainArguments(config, root / "unbroken", more)).exit_code, 0);
+
+  more.insert(more.begin(), "--resume");
+  const auto arguments = TrainArguments(config, root / "killed", more);
+  Random random(11, name);
+  int while_saving = 0;
+  for (const Moment moment : moments) {
+    ASSERT_TRUE(RunAndKill(arguments, root / "killed", moment, random)) << "it was over before it was killed";
+    while_saving += IsSaving(root / "killed");
+  }
+  EXPECT_GT(while_saving, 0) << "no kill met a half-written checkpoint";
+  const ProgramResult last = RunProgram(arguments);
+  ASSERT_EQ(last.exit_code, 0) << last.err;
+  EXPECT_THAT(last.err, HasSubstr("resuming"));
+
+  EXPECT_EQ(ReadText(root / "killed" / "model.safetensors"),
+            ReadText(root / "unbroken" / "model.safetensors"));
+  EXPECT_EQ(ReadText(root / "killed" / "model.pt"), ReadText(root / "unbroken" / "model.pt"));
+  const auto expected = Checkpoints(root / "unbroken"), got = Checkpoints(root / "killed");
+  ASSERT_EQ(got.size(), expected.size());
+  for (size_t i = 0; i < got.size(); ++i) {
+    EXPECT_EQ(got[i].filename(), expected[i].filename());
+    EXPECT_EQ(ReadTensors(got[i]), ReadTensors(expected[i]));
+    EXPECT_EQ(Description(got[i]), Description(expected[i]));
+  }
+  EXPECT_FALSE(IsSaving(root / "killed")) << "half-written files are left";
+  // Every step is told once, with the same numbers.
+  const auto curve = ReadCurve(root / "unbroken", "train/loss");
+  EXPECT_EQ(curve.size(), static_cast<size_t>(steps));
+  EXPECT_EQ(ReadCurve(root / "killed", "train/loss"), curve);
+}
+
+TEST(KilledTraining, EndsAsIfItHadNotBeen) {
+  const auto saving = Moment::kWhileSaving, between = Moment::kBetweenSteps;
+  KilledRunsEndTheSame("killed_pretraining", {"--stage", "1"},
+                       {Moment::kStartingUp, saving, between, saving, between, saving}, 60);
+}
+
+// Everything that has a state: labels, pasted objects, virtual worlds, Muon, averaged weights, accumulation.
+TEST(KilledTraining, EndsAsIfItHadNotBeenInTheJointStage) {
+  const std::string coco = (Rooms() / "coco" / "train").string();
+  KilledRunsEndTheSame(
+      "killed_joint",
+      {"--stage", "4", "training.batch_size_per_gpu=2", "training.grad_accum_steps=2",
+       "training.optimizer=muon", "training.ema_decay=0.9",
+       "training.camera_warmup={scenes: 1, views: 4, min_views: 2, pictures: 8}",
+       "training.copy_paste={enabled: true, coco_root: " + coco + ", coco_ann_file: " + coco +
+           "/instances.json}"},
+      {Moment::kWhileSaving, Moment::kBetweenSteps, Moment::kStartingUp, Moment::kWhileSaving}, 30);
+}
+
+}  // namespace
+}  // namespace wildrayzer
