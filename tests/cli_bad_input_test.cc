@@ -54,7 +54,11 @@ std::vector<BadInput> Cases() {
        [](const fs::path& f) {
          return GoodPhotos(f, {"--init", "random", "--nonsense"});
        }},
-      {"no_model", 2, "--init random", [](const fs::path& f) { return GoodPhotos(f, {}); }},
+      // Without --config the model that comes with the program would be used (cli_test.cc).
+      {"no_model", 2, "--init random",
+       [](const fs::path& f) {
+         return GoodPhotos(f, {"--config", "configs/tiny.yaml"});
+       }},
       {"missing_photo", 2, "nowhere.jpg: no such file",
        [](const fs::path& f) {
          return TinyRender(f, {f / "nowhere.jpg", GoodPhoto(f)});

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "bad_input.h"
@@ -162,6 +163,43 @@ TEST(Eval, ScoresAModelAndContinues) {
   EXPECT_EQ(other.exit_code, 2);
   EXPECT_THAT(other.err, HasSubstr("holds an evaluation with other settings; give another --out"));
   EXPECT_EQ(Results(root / "out"), results);
+}
+
+TEST(Eval, MasksHaveFloorsToo) {
+  const fs::path root = FreshFolder("eval_mask_floors");
+  WritePairs(root);
+  const ProgramResult result =
+      RunProgram(Join({"-q", "eval", root / "full_list.txt", "--view-index", root / "views.json", "--masks",
+                       root / "masks", "--width", "64", "--height", "64", "--protocol", "masks",
+                       "--no-floors", "--mask-floors", "--gallery", "0", "--out", root / "out"},
+                      TinyModel()));
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  std::map<std::string, nlohmann::json> masks;
+  const nlohmann::json results = Results(root / "out");
+  for (const auto& method : results["settings"][0]["methods"]) {
+    EXPECT_EQ(method["scenes_failed"].size(), 0u) << method["name"];
+    if (method.contains("micro_masks")) masks[method["name"]] = method["micro_masks"];
+  }
+  // A quarter of every picture moves (WriteMask).
+  ASSERT_THAT(masks, ::testing::SizeIs(5));
+  EXPECT_DOUBLE_EQ(masks["all_dynamic"]["iou"].get<double>(), 0.25);
+  EXPECT_DOUBLE_EQ(masks["all_dynamic"]["recall"].get<double>(), 1.0);
+  EXPECT_DOUBLE_EQ(masks["all_static"]["iou"].get<double>(), 0.0);
+  // All four views of both scenes are judged. Less than half of the patches can lie more than one standard
+  // deviation above their mean (Cantelli's inequality).
+  EXPECT_EQ(masks["saliency"]["frames_with_motion"], 8);
+  int marked_anywhere = 0;
+  for (const auto& method : results["settings"][0]["methods"]) {
+    if (method["name"] != "saliency") continue;
+    for (const auto& scene : method["scenes"]) {
+      for (const auto& mask : scene["masks"]) {
+        const int marked = mask["counts"][0].get<int>() + mask["counts"][1].get<int>();
+        EXPECT_LT(marked, 64 * 64 / 2);
+        marked_anywhere += marked;
+      }
+    }
+  }
+  EXPECT_GT(marked_anywhere, 0);
 }
 
 TEST(Eval, AFailedSceneIsListedAndNeverAveragedIn) {

@@ -2,8 +2,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "run_program.h"
@@ -194,6 +197,72 @@ TEST(Convert, RoundTripKeepsEveryBitAndDropsTheLossNetwork) {
   // An existing output is kept unless told otherwise.
   EXPECT_EQ(RunProgram({"convert", folder / "b.pt", folder / "c.safetensors"}).exit_code, 2);
 }
+
+TEST(Convert, KeepsTheConfigurationAndLeavesTheTrainingBehind) {
+  const fs::path folder = FreshFolder("convert_metadata");
+  const auto one = [](const std::string& name) {
+    TensorSource tensor;
+    tensor.name = name;
+    tensor.shape = {2, 2};
+    tensor.stream = [](const ByteSink& sink) {
+      const std::vector<float> values(4, 1.0F);
+      sink(std::as_bytes(std::span(values)));
+    };
+    return tensor;
+  };
+  WriteSafetensors(folder / "step.safetensors", {one("w"), one("training.optimizer.exp_avg/w")},
+                   {{"format", "pt"}, {"wildrayzer.config", "model: {}"}, {"wildrayzer.training", "{}"}});
+  const ProgramResult result =
+      RunProgram({"convert", folder / "step.safetensors", folder / "model.safetensors", "--dtype", "bf16"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const TensorFile model = OpenSafetensors(folder / "model.safetensors");
+  ASSERT_EQ(model.tensors().size(), 1u);
+  EXPECT_EQ(model.tensors()[0].name, "w");
+  EXPECT_EQ(model.metadata(),
+            (std::map<std::string, std::string>{{"format", "pt"}, {"wildrayzer.config", "model: {}"}}));
+}
+
+// The model that is used when none is named, with copies of the program that lie beside one and beside none.
+class DefaultModelOf : public ::testing::TestWithParam<std::string> {};
+
+// Standard error of COMMAND with two photos and no --model, run by the program in `folder`/bin.
+std::string ErrorsOf(const std::string& command, const fs::path& folder) {
+  const std::string line = (folder / "bin/wildrayzer").string() + " " + command + " " +
+                           (folder / "in").string() + " --out " + (folder / "out").string() +
+                           " >/dev/null 2>" + (folder / "errors").string();
+  EXPECT_NE(std::system(line.c_str()), 0);
+  EXPECT_FALSE(fs::exists(folder / "out"));
+  return ReadText(folder / "errors");
+}
+
+fs::path Installation(const std::string& name) {
+  const fs::path folder = FreshFolder(name);
+  fs::create_directories(folder / "bin");
+  fs::copy_file(WILDRAYZER_PROGRAM, folder / "bin/wildrayzer");
+  WritePhotos(folder / "in", 2);
+  return folder;
+}
+
+TEST_P(DefaultModelOf, IsTheOneInstalledBesideTheProgram) {
+  const fs::path folder = Installation("with_model_" + GetParam());
+  const fs::path model = folder / "share/wildrayzer/small.safetensors";
+  fs::create_directories(model.parent_path());
+  std::ofstream(model) << "no tensors";  // to be opened is all it has to suffer
+  const std::string errors = ErrorsOf(GetParam(), folder);
+  EXPECT_THAT(errors, HasSubstr("no --model given: using the small model that comes with the program, " +
+                                model.string()));
+  EXPECT_THAT(errors, HasSubstr("wildrayzer: " + model.string()));
+}
+
+TEST_P(DefaultModelOf, IsMissedWithARemedy) {
+  const fs::path folder = Installation("without_model_" + GetParam());
+  const std::string errors = ErrorsOf(GetParam(), folder);
+  EXPECT_THAT(errors, HasSubstr("give --model CHECKPOINT"));
+  EXPECT_THAT(errors, HasSubstr("models/small.safetensors, is missing"));
+  EXPECT_EQ(std::count(errors.begin(), errors.end(), '\n'), 1) << errors;
+}
+
+INSTANTIATE_TEST_SUITE_P(Commands, DefaultModelOf, ::testing::Values("render", "masks"));
 
 }  // namespace
 }  // namespace wildrayzer

@@ -1,6 +1,7 @@
 // wildrayzer convert: checkpoints between containers and element types.
 
 #include <cstdio>
+#include <map>
 
 #include "wildrayzer/cli/command.h"
 #include "wildrayzer/io/dtype_conversion.h"
@@ -25,6 +26,18 @@ struct ConvertOptions {
 
 // VGG of the perceptual loss, stored in the release's training checkpoints and never needed to render.
 bool IsLossNetwork(const std::string& name) { return name.rfind("loss_computer.", 0) == 0; }
+
+// Optimizer and counters in the checkpoints of `wildrayzer train`.
+bool IsTrainingState(const std::string& name) { return name.rfind("training.", 0) == 0; }
+
+// What the input says of itself, its configuration above all: without it a small model could not be used on
+// its own. The state of a training stays behind with its tensors.
+std::map<std::string, std::string> MetadataOf(const OpenedFiles& opened) {
+  std::map<std::string, std::string> metadata = opened.files.front().metadata();
+  metadata.erase("wildrayzer.training");
+  metadata["format"] = "pt";
+  return metadata;
+}
 
 // Matrices and convolutions lose little in bf16 and are nearly all of the size; vectors (norms, biases) stay
 // exact.
@@ -60,6 +73,7 @@ void Run(const ConvertOptions& options) {
   size_t dropped = 0;
   for (const TensorFile& file : opened.files) {
     for (const TensorEntry& entry : file.tensors()) {
+      if (IsTrainingState(entry.name)) continue;
       if (!options.keep_loss_networks && IsLossNetwork(entry.name)) {
         ++dropped;
         continue;
@@ -70,7 +84,7 @@ void Run(const ConvertOptions& options) {
   }
   const size_t count = tensors.size();
   if (extension == ".safetensors") {
-    WriteSafetensors(out, std::move(tensors), {{"format", "pt"}});
+    WriteSafetensors(out, std::move(tensors), MetadataOf(opened));
   } else {
     WriteTorchArchive(out, TorchValue::MakeStateDict(std::move(tensors)));
   }

@@ -72,6 +72,10 @@ void AddMethodOptions(CLI::App& command, EvalOptions& options) {
                   "Another program's renderings, {scene}/{%05d}.png or the release's layout")
       ->type_name("NAME=FOLDER");
   command.add_flag("--no-floors", options.no_floors, "Leave out the three floors");
+  command.add_flag(
+      "--mask-floors", options.mask_floors,
+      "Also score motion masks that need no motion estimator: nothing moves, everything moves, and "
+      "the thresholded saliency of the model's renderings");
   command.add_flag("--no-oracle", options.no_oracle, "Leave out RayZer with true masks");
   command.add_flag("--no-cosegmentation", options.no_cosegmentation,
                    "Leave out RayZer with co-segmentation masks");
@@ -137,6 +141,12 @@ void AddModelMethods(const EvalOptions& options, std::vector<std::unique_ptr<Met
                                   "true masks of the inputs, " + of, rayzer, TrueMasks,
                                   /*judge_masks=*/false));
   }
+  if (options.mask_floors) {
+    methods.push_back(
+        MaskMethod("saliency", "Thresholded saliency",
+                   "patches that the renderings explain worst, 1 standard deviation above the mean, " + of,
+                   ThresholdedSaliency(rayzer)));
+  }
   for (const std::string& text : options.external_masks) {
     const auto [name, folder] = NamedFolder(text);
     methods.push_back(
@@ -154,6 +164,10 @@ std::vector<std::unique_ptr<Method>> MakeMethods(const EvalOptions& options) {
   }
   if (!options.no_floors) {
     for (auto& floor : FloorMethods(options.model.seed)) methods.push_back(std::move(floor));
+  }
+  if (options.mask_floors) {
+    methods.push_back(MaskMethod("all_static", "Nothing moves", "floor of masks", ConstantMasks(0)));
+    methods.push_back(MaskMethod("all_dynamic", "Everything moves", "floor of masks", ConstantMasks(1)));
   }
   for (size_t i = 0; i < methods.size(); ++i) {
     for (size_t j = i + 1; j < methods.size(); ++j) {

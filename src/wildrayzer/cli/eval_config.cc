@@ -120,6 +120,7 @@ void Fill(const CLI::App& command, const Config& config, EvalOptions& options) {
   fill.Folders("--external-masks", e + "external_masks", options.external_masks);
   fill.Folders("--renders", e + "renders", options.renders);
   fill.Flag("--no-floors", e + "floors", options.no_floors);
+  if (!fill.IsGiven("--mask-floors")) options.mask_floors = config.Get<bool>(e + "mask_floors", false);
   fill.Flag("--no-oracle", e + "oracle", options.no_oracle);
   fill.Flag("--no-cosegmentation", e + "cosegmentation", options.no_cosegmentation);
   std::string weights;

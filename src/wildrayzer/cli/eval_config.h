@@ -21,7 +21,8 @@ struct EvalOptions {
   std::string rayzer, lpips_vgg, lpips_heads;
   double mask_threshold = 0.1;
   std::vector<std::string> external_masks, renders;  // NAME=FOLDER
-  bool no_floors = false, no_oracle = false, no_cosegmentation = false, json = false;
+  bool no_floors = false, no_oracle = false, no_cosegmentation = false, mask_floors = false;
+  bool json = false;
 };
 
 // Sorts `arguments` into data and overrides, reads the file of --config, and takes from it what the command
@@ -32,7 +33,7 @@ struct EvalOptions {
 // and our own, which go before those:
 //   evaluation.data, .out, .protocol, .view_indices (list), .inputs (list), .targets, .masks, .scenes,
 //   .gallery, .rayzer, .dino, .lpips_vgg, .lpips_heads, .mask_threshold, .external_masks and .renders (name:
-//   folder), .floors, .oracle, .cosegmentation
+//   folder), .floors, .mask_floors, .oracle, .cosegmentation
 // Paths are relative to the working directory, as in the release. Raises UsageError for unknown keys of
 // `evaluation`, numbers out of range, and when there is no data or no output folder; other unknown keys are
 // named in a warning.

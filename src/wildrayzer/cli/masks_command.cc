@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "wildrayzer/cli/command.h"
+#include "wildrayzer/cli/default_model_option.h"
 #include "wildrayzer/pipeline/photo_source.h"
 #include "wildrayzer/pipeline/result_writer.h"
 #include "wildrayzer/util/atomic_file.h"
@@ -39,6 +40,7 @@ void AddOptions(CLI::App& command, MasksOptions& options) {
   command.add_flag("--json", options.json, "Print the metadata as JSON on standard output");
   options.model.AddTo(command);
   command.footer(
+      "Without --model the small model that comes with the program is used.\n"
       "Example:\n  wildrayzer masks walk.mp4 --model wildrayzer_2view.pt --dino dinov3-vit7b16/ --out masks");
 }
 
@@ -115,7 +117,10 @@ void AddMasksCommand(CLI::App& app) {
   auto options = std::make_shared<MasksOptions>();
   CLI::App* command = app.add_subcommand("masks", "Motion masks alone");
   AddOptions(*command, *options);
-  command->callback([options] { Run(*options); });
+  command->callback([options] {
+    UseDefaultModel(options->model);
+    Run(*options);
+  });
 }
 
 }  // namespace wildrayzer

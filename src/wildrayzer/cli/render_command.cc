@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "wildrayzer/cli/command.h"
+#include "wildrayzer/cli/default_model_option.h"
 #include "wildrayzer/geometry/camera_files.h"
 #include "wildrayzer/geometry/trajectory.h"
 #include "wildrayzer/pipeline/photo_source.h"
@@ -78,6 +79,7 @@ void AddOptions(CLI::App& command, RenderOptions& options) {
   command.add_flag("--json", options.json, "Print the metadata as JSON on standard output");
   options.model.AddTo(command);
   command.footer(
+      "Without --model the small model that comes with the program is used.\n"
       "Example:\n  wildrayzer render holiday/*.jpg --model wildrayzer_2view.pt --dino dinov3-vit7b16/ --out "
       "result\n"
       "  wildrayzer render walk.mp4 --inputs 4 --trajectory orbit --init random --out trial");
@@ -187,7 +189,10 @@ void AddRenderCommand(CLI::App& app) {
   CLI::App* command =
       app.add_subcommand("render", "Clean novel views, masks, cameras and a video from photos");
   AddOptions(*command, *options);
-  command->callback([options] { Run(*options); });
+  command->callback([options] {
+    UseDefaultModel(options->model);
+    Run(*options);
+  });
 }
 
 }  // namespace wildrayzer

@@ -1,5 +1,10 @@
 #include "wildrayzer/evaluation/model_method.h"
 
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "wildrayzer/labels/label_views.h"
 #include "wildrayzer/labels/scene_labels.h"
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/interrupt.h"
@@ -65,6 +70,41 @@ class Model : public Method {
   bool judge_masks_;
 };
 
+class MasksAlone : public Method {
+ public:
+  MasksAlone(const std::string& method_name, const std::string& method_title, const std::string& method_note,
+             MaskSource masks)
+      : Method(method_name, method_title, method_note), masks_(std::move(masks)) {}
+
+  MethodOutput Run(const EvaluationScene& scene) const override {
+    MethodOutput output;
+    output.masks = masks_(scene);
+    return output;
+  }
+
+ private:
+  MaskSource masks_;
+};
+
+// 1 in all pixels of the patches above the threshold. Saliency is the sum of z-scores with weights w and
+// 1 - w, so its own standard deviation is below 1; it is measured here.
+Planes PatchesAbove(const std::vector<float>& saliency, const LabelShape& shape, double threshold) {
+  const double count = static_cast<double>(saliency.size());
+  const double mean = std::accumulate(saliency.begin(), saliency.end(), 0.0) / count;
+  double variance = 0;
+  for (const float value : saliency) variance += (value - mean) * (value - mean) / count;
+  const double limit = mean + threshold * std::sqrt(variance);
+  Planes mask(1, shape.height, shape.width);
+  for (int y = 0; y < shape.height; ++y) {
+    for (int x = 0; x < shape.width; ++x) {
+      const size_t patch = static_cast<size_t>(y * shape.rows / shape.height) * shape.columns +
+                           static_cast<size_t>(x * shape.columns / shape.width);
+      mask.values[static_cast<size_t>(y) * shape.width + x] = saliency[patch] > limit ? 1.0F : 0.0F;
+    }
+  }
+  return mask;
+}
+
 }  // namespace
 
 std::unique_ptr<Method> ModelMethod(const std::string& name, const std::string& title,
@@ -79,6 +119,50 @@ MaskSource CoSegmentationMasks(std::shared_ptr<const Reconstructor> model, const
     std::vector<Planes> masks;
     for (const GrayImage& mask : CoSegmentViews(*model, scene.observed, options, listen)) {
       masks.push_back(PlanesFrom(mask));
+    }
+    return masks;
+  };
+}
+
+std::unique_ptr<Method> MaskMethod(const std::string& name, const std::string& title, const std::string& note,
+                                   MaskSource masks) {
+  return std::make_unique<MasksAlone>(name, title, note, std::move(masks));
+}
+
+MaskSource ConstantMasks(float value) {
+  return [value](const EvaluationScene& scene) {
+    std::vector<Planes> masks;
+    for (const Image& picture : scene.observed) {
+      Planes mask(1, picture.height, picture.width);
+      std::fill(mask.values.begin(), mask.values.end(), value);
+      masks.push_back(std::move(mask));
+    }
+    return masks;
+  };
+}
+
+MaskSource ThresholdedSaliency(std::shared_ptr<const Reconstructor> model, double threshold) {
+  return [model = std::move(model), threshold](const EvaluationScene& scene) {
+    const ProgressCallback listen = [](const std::string&, int) { ThrowIfInterrupted(); };
+    const int count = static_cast<int>(scene.observed.size());
+    // Groups are made of positions in time.
+    std::vector<size_t> in_time(scene.observed.size());
+    std::iota(in_time.begin(), in_time.end(), 0);
+    std::stable_sort(in_time.begin(), in_time.end(),
+                     [&](size_t a, size_t b) { return scene.frames[a] < scene.frames[b]; });
+    LabelOptions options;
+    options.grabcut = false;  // only the saliency is used
+    std::vector<Planes> masks(scene.observed.size());
+    for (const ViewList& group : GroupsOfViews(count, 2, count)) {
+      std::vector<Image> views;
+      for (const int input : group.inputs) views.push_back(scene.observed[in_time[input]]);
+      for (const int target : group.targets) views.push_back(scene.observed[in_time[target]]);
+      const SceneLabels labels =
+          LabelTargets(*model, views, static_cast<int>(group.inputs.size()), options, listen);
+      for (size_t t = 0; t < group.targets.size(); ++t) {
+        masks[in_time[group.targets[t]]] =
+            PatchesAbove(labels.labels.frames[t].saliency, labels.shape, threshold);
+      }
     }
     return masks;
   };

@@ -29,6 +29,18 @@ std::unique_ptr<Method> ModelMethod(const std::string& name, const std::string& 
 MaskSource CoSegmentationMasks(std::shared_ptr<const Reconstructor> model,
                                const LabelOptions& options = CoSegmentationOptions());
 
+// Judged by its masks alone: renders nothing.
+std::unique_ptr<Method> MaskMethod(const std::string& name, const std::string& title, const std::string& note,
+                                   MaskSource masks);
+
+// Floors of motion masks: one value, 0 or 1, everywhere.
+MaskSource ConstantMasks(float value);
+
+// The saliency of pseudo labels (labels/pseudo_labels.h) without clusters and refinement: a patch moves where
+// its saliency is more than `threshold` standard deviations of its frame. Every view is rendered once from
+// others of the scene. Raises UsageError for fewer than four views and for pictures not of the model's size.
+MaskSource ThresholdedSaliency(std::shared_ptr<const Reconstructor> model, double threshold = 1.0);
+
 // The true masks of the scene; Error when a view has none.
 std::vector<Planes> TrueMasks(const EvaluationScene& scene);
 
