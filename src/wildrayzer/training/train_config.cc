@@ -212,6 +212,8 @@ TrainConfig TrainConfig::Read(const Config& config) {
     throw UsageError(fmt::format("{}: stage {} trains the motion estimator; set model.use_motion_mask: true",
                                  config.name(), static_cast<int>(train.stage)));
   }
+  // A motion estimator that nothing has taught yet would hide random patches from the renderer.
+  if (train.stage == Stage::kCameraWarmup || train.stage == Stage::kPretraining) train.model.use_motion = false;
   train.loader = ReadLoaderOptions(config);
   train.seed = train.loader.seed;
   if (train.stage == Stage::kPretraining || train.stage == Stage::kCameraWarmup)
