@@ -108,6 +108,7 @@ TEST(TinyModel, VideoFramesMatch) {
       const Cameras shown{path_cameras.c2w.index_select(0, index).unsqueeze(0),
                           path_cameras.fxfycxcy.index_select(0, index).unsqueeze(0),
                           {},
+                          {},
                           {}};
       const torch::Tensor images =
           model->Render(result.scene.tokens, shown, test_case.height, test_case.width);
@@ -162,7 +163,7 @@ TEST(CameraHead, EveryRepresentationAndCanonicalViewMatches) {
           const bool middle = name.find("middle") != std::string::npos;
           CameraHead head(tokens.size(1),
                           quaternion ? PoseRepresentation::kQuaternion : PoseRepresentation::kRotation6d,
-                          middle ? CanonicalView::kMiddle : CanonicalView::kFirst);
+                          middle ? CanonicalView::kMiddle : CanonicalView::kFirst, FocalLength::kPublished);
           std::vector<ManifestEntry> weights;
           const std::string key = quaternion ? "pose_quat/" : "pose_6d/";
           for (ManifestEntry entry : manifest) {
