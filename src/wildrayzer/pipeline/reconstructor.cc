@@ -330,7 +330,10 @@ std::string Reconstructor::weights_hash() const {
 }
 
 std::string Reconstructor::config_yaml() const { return impl_->config.ToYaml(); }
-std::string Reconstructor::dino_name() const { return impl_->dino_name; }
+std::string Reconstructor::dino_name() const {
+  const bool own = has_motion() && impl_->config.motion.features == MotionFeatures::kOwn;
+  return own ? "not needed, the model's own features" : impl_->dino_name;
+}
 double Reconstructor::motion_threshold() const { return impl_->config.motion.threshold; }
 
 }  // namespace wildrayzer

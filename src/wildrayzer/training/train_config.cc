@@ -213,7 +213,8 @@ TrainConfig TrainConfig::Read(const Config& config) {
                                  config.name(), static_cast<int>(train.stage)));
   }
   // A motion estimator that nothing has taught yet would hide random patches from the renderer.
-  if (train.stage == Stage::kCameraWarmup || train.stage == Stage::kPretraining) train.model.use_motion = false;
+  if (train.stage == Stage::kCameraWarmup || train.stage == Stage::kPretraining)
+    train.model.use_motion = false;
   train.loader = ReadLoaderOptions(config);
   train.seed = train.loader.seed;
   if (train.stage == Stage::kPretraining || train.stage == Stage::kCameraWarmup)
