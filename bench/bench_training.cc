@@ -1,14 +1,16 @@
 // Speed of one training pass (forward and backward, no optimiser) of the small model: scenes a second and the
-// share of arithmetic:
+// share of arithmetic, beside the machine's peak in matrix products:
 //   build/bench/bench_training
-// The arguments are the precision of the products (32 or 16 for bf16), the width d and the scenes of a batch;
-// 2 input and 3 target views of 128 x 128, 4/4/4 layers, 64 scene tokens.
+// The arguments of a pass are the precision of the products (32 or 16 for bf16), the width d, the scenes of a
+// batch and in how many pieces at once they are worked on (training/scene_pieces.h); 2 input and 3 target
+// views of 128 x 128, 4/4/4 layers, 64 scene tokens.
 #include <benchmark/benchmark.h>
 #include <torch/torch.h>
 
 #include "wildrayzer/kernels/threads.h"
 #include "wildrayzer/models/weights.h"
 #include "wildrayzer/models/wildrayzer.h"
+#include "wildrayzer/training/scene_pieces.h"
 
 namespace wildrayzer {
 namespace {
@@ -43,10 +45,17 @@ void BM_TrainingPass(benchmark::State& state) {
   torch::manual_seed(1);
   const int64_t scenes = state.range(2);
   const torch::Tensor images = torch::rand({scenes, kInputs + kTargets, 3, 128, 128});
+  const auto pieces = SplitScenes(scenes, state.range(3));
+  const auto pass = [&](const ScenePiece& piece) {
+    const torch::Tensor part = images.narrow(0, piece.first, piece.count);
+    const Prediction prediction = model->forward(part, kInputs);
+    Outcome outcome;
+    outcome.loss = torch::mse_loss(prediction.images, part.narrow(1, kInputs, kTargets));
+    return outcome;
+  };
   for (auto _ : state) {
     model->zero_grad();
-    const Prediction prediction = model->forward(images, kInputs);
-    torch::mse_loss(prediction.images, images.narrow(1, kInputs, kTargets)).backward();
+    LearnFromPieces(pieces, 1.0, model->parameters(), pass, [] {});
   }
   using benchmark::Counter;
   state.counters["scenes/s"] = Counter(static_cast<double>(scenes), Counter::kIsIterationInvariantRate);
@@ -54,12 +63,26 @@ void BM_TrainingPass(benchmark::State& state) {
       Counter(Operations(config.d, scenes) * 1e-9, Counter::kIsIterationInvariantRate);
 }
 BENCHMARK(BM_TrainingPass)
-    ->Args({32, 192, 8})
-    ->Args({16, 192, 8})
-    ->Args({16, 192, 16})
-    ->Args({16, 256, 8})
+    ->Args({32, 192, 8, 2})
+    ->Args({16, 192, 8, 1})
+    ->Args({16, 192, 8, 2})
+    ->Args({16, 192, 16, 2})
+    ->Args({16, 256, 8, 2})
     ->Unit(benchmark::kMillisecond)
     ->UseRealTime();
+
+// One large product in bf16 (32: fp32), the best that a pass could do.
+void BM_Peak(benchmark::State& state) {
+  constexpr int64_t kRows = 2056, kIn = 768, kOut = 3072;
+  const auto type = state.range(0) == 16 ? torch::kBFloat16 : torch::kFloat32;
+  torch::manual_seed(1);
+  const torch::Tensor x = torch::randn({kRows, kIn}).to(type), weight = torch::randn({kOut, kIn}).to(type);
+  const torch::NoGradGuard no_grad;
+  for (auto _ : state) benchmark::DoNotOptimize(torch::linear(x, weight));
+  state.counters["GFLOP/s"] =
+      benchmark::Counter(2e-9 * kRows * kIn * kOut, benchmark::Counter::kIsIterationInvariantRate);
+}
+BENCHMARK(BM_Peak)->Arg(32)->Arg(16)->Unit(benchmark::kMillisecond)->UseRealTime();
 
 }  // namespace
 }  // namespace wildrayzer

@@ -36,7 +36,10 @@ void Run(const Settings& settings) {
   if (settings.stage >= 0) options.only_stage = settings.stage;
   options.overrides = settings.overrides;
   const TrainingResult result = TrainRecipe(config.Dump(), settings.config, options);
-  if (ReadProcessEnvironment().rank == 0) {
+  if (ReadProcessEnvironment().rank != 0) return;
+  if (result.step == 0) {
+    LogInfo("{}: was finished before, nothing was left to train", result.model.string());
+  } else {
     LogInfo("{}: {} steps, {} skipped, {} scenes could not be read, {:.0f} s", result.model.string(),
             result.step, result.skipped_steps, result.skipped_scenes, result.seconds);
   }

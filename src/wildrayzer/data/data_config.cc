@@ -93,11 +93,11 @@ LoaderOptions ReadLoaderOptions(const Config& config) {
   // A set without a share is not opened: the release's own files name folders that need not be there.
   if (!mixed || options.dynamic_ratio < 1) options.static_set.scenes = OpenIfGiven(mixed ? fixed : single);
   if (mixed && options.dynamic_ratio > 0) options.dynamic_set.scenes = OpenIfGiven(moving);
-  options.static_set.span =
-      ReadSpan(config,
-               config.Has("training.view_selector_static") ? "training.view_selector_static"
-                                                           : "training.view_selector",
-               kStaticSpan);
+  // The general selector is that of the static set where it has none of its own.
+  const SpanSchedule general = ReadSpan(config, "training.view_selector", kStaticSpan);
+  options.static_set.span = config.Has("training.view_selector_static")
+                                ? ReadSpan(config, "training.view_selector_static", kStaticSpan)
+                                : general;
   options.dynamic_set.span = ReadSpan(config, "training.view_selector_dynamic", kDynamicSpan);
 
   options.input_counts = {config.Get<int>("training.num_input_views", 2)};

@@ -79,6 +79,62 @@ TEST(ParallelFor, UsesSeveralThreads) {
   torch::set_num_threads(before);
 }
 
+TEST(RunTogether, RunsTasksAtTheSameTimeOnOneThreadEach) {
+  const int before = torch::get_num_threads();
+  torch::set_num_threads(2);
+  std::set<std::thread::id> threads;
+  std::vector<int> inside(3);
+  std::mutex mutex;
+  std::condition_variable met;
+  RunTogether(3, [&](int64_t i) {
+    torch::zeros({100, 1000}).add_(1);  // whatever ATen sets up at first use
+    inside[static_cast<size_t>(i)] = torch::get_num_threads();
+    std::unique_lock lock(mutex);
+    threads.insert(std::this_thread::get_id());
+    met.notify_all();
+    met.wait_for(lock, std::chrono::seconds(60), [&] { return threads.size() == 3; });
+  });
+  EXPECT_EQ(threads.size(), 3U);
+  EXPECT_EQ(inside, std::vector<int>(3, 1));
+  EXPECT_EQ(torch::get_num_threads(), 2);
+  RunTogether(1, [&](int64_t) { inside[0] = torch::get_num_threads(); });
+  EXPECT_EQ(inside[0], 2);
+  const auto fail = [](int64_t i) {
+    if (i > 0) throw std::runtime_error("task " + std::to_string(i));
+  };
+  try {
+    RunTogether(3, fail);
+    FAIL() << "nothing was thrown";
+  } catch (const std::runtime_error& error) {
+    EXPECT_STREQ(error.what(), "task 1");
+  }
+  torch::set_num_threads(before);
+}
+
+// Convolutions for all threads on one: they must neither wait for each other nor change their result.
+TEST(RunTogether, ConvolutionsAndTheirGradientsAreThoseOfTheCaller) {
+  const int before = torch::get_num_threads();
+  torch::set_num_threads(2);
+  torch::manual_seed(2);
+  for (const auto type : {torch::kFloat32, torch::kBFloat16}) {
+    const torch::Tensor x = torch::randn({12, 32, 16, 16}).to(type);
+    const torch::Tensor weight = torch::randn({16, 32, 3, 3}).to(type).set_requires_grad(true);
+    const auto gradient = [&] {
+      const torch::Tensor y = torch::conv2d(x, weight, {}, 1, 1);
+      return torch::autograd::grad({y.to(torch::kFloat32).square().mean()}, {weight})[0];
+    };
+    const torch::Tensor expected = gradient().to(torch::kFloat32);
+    std::vector<torch::Tensor> got(4);
+    RunTogether(4, [&](int64_t i) { got[static_cast<size_t>(i)] = gradient(); });
+    const double tolerance = type == torch::kFloat32 ? 1e-5 : 1e-2;  // sums are cut differently
+    for (const torch::Tensor& one : got) {
+      const torch::Tensor difference = one.to(torch::kFloat32) - expected;
+      EXPECT_LT((difference.norm() / expected.norm()).item<double>(), tolerance);
+    }
+  }
+  torch::set_num_threads(before);
+}
+
 TEST(LinearProduct, IsDifferentiableAndKeepsTheShape) {
   torch::manual_seed(1);
   torch::Tensor x = torch::randn({2, 5, 7}).set_requires_grad(true);

@@ -8,6 +8,8 @@
 
 namespace wildrayzer {
 
+void SetThreadsOfThisThread(int threads) { omp_set_num_threads(threads); }
+
 void ParallelFor(int64_t count, const std::function<void(int64_t begin, int64_t end)>& body) {
   const int64_t threads = omp_in_parallel() ? 1 : std::min<int64_t>(omp_get_max_threads(), count);
   if (threads <= 1) {

@@ -15,4 +15,8 @@ namespace wildrayzer {
 // compiled without OpenMP.
 void ParallelFor(int64_t count, const std::function<void(int64_t begin, int64_t end)>& body);
 
+// The calling thread's parallel loops, ours and those of every library on OpenMP, use this many threads from
+// now on.
+void SetThreadsOfThisThread(int threads);
+
 }  // namespace wildrayzer

@@ -3,6 +3,7 @@
 
 #include <torch/torch.h>
 
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -69,7 +70,7 @@ class LabelMaker {
   // Labels of the targets: all views of images [V, 3, H, W] (values in [0, 1]) but the first num_inputs.
   // Cached labels are found again by scene, frames, picture size, weights, features and options; a damaged
   // file is made anew with a warning, and so is nothing lost but time when the cache cannot be written.
-  // Raises UsageError for numbers of views that do not fit.
+  // Raises UsageError for numbers of views that do not fit. May be called from several threads at once.
   TargetLabels Labels(const torch::Tensor& images, int64_t num_inputs, const LabelScene& scene);
 
   // The same without the cache.
@@ -90,7 +91,7 @@ class LabelMaker {
   FeatureFunction features_;
   Options options_;
   std::string renderer_hash_;
-  int64_t made_ = 0, found_ = 0;
+  std::atomic<int64_t> made_ = 0, found_ = 0;
 };
 
 }  // namespace wildrayzer

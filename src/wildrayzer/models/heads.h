@@ -93,8 +93,17 @@ class BlockStackImpl : public torch::nn::Module {
 
   const std::vector<Block>& blocks() const { return blocks_; }
 
+  // Gradient checkpointing: of every `every` blocks in a row only the input is kept for the backward pass,
+  // and they are computed again in it. 0: everything is kept.
+  void RecomputeBlocks(int64_t every) { recompute_every_ = static_cast<size_t>(every); }
+
  private:
+  // Blocks [first, end); the last of the stack answers for `wanted` tokens.
+  torch::Tensor Run(size_t first, size_t end, const torch::Tensor& x, int64_t wanted);
+  std::vector<torch::Tensor> ParametersOf(size_t first, size_t end) const;
+
   std::vector<Block> blocks_;
+  size_t recompute_every_ = 0;
 };
 TORCH_MODULE(BlockStack);
 

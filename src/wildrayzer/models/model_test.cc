@@ -274,6 +274,35 @@ TEST(WildRayZer, GradientsReachEveryParameter) {
   }
 }
 
+// Gradient checkpointing changes what is remembered, not what is computed.
+TEST(WildRayZer, RecomputedBlocksGiveTheSameGradients) {
+  ModelConfig config = SmallConfig();
+  config.camera_estimator_layers = 5;
+  config.motion.feature_layer = 3;
+  config.use_motion = false;
+  WildRayZer model = SmallModel(config);
+  const torch::Tensor images = Images("recompute", 2, 3, 32, 48);
+  const auto gradients = [&](int64_t every) {
+    model->RecomputeBlocks(every);
+    const Prediction prediction = model->forward(images, 2);
+    // The tokens that leave the camera estimator half-way matter too.
+    const torch::Tensor loss = prediction.images.square().sum() + prediction.cameras.features.square().mean();
+    return torch::autograd::grad({loss}, model->parameters(), {}, {}, false, /*allow_unused=*/true);
+  };
+  const auto expected = gradients(0);
+  for (const int64_t every : {1, 2, 4, 100}) {
+    const auto got = gradients(every);
+    for (size_t i = 0; i < expected.size(); ++i) {
+      ASSERT_EQ(got[i].defined(), expected[i].defined()) << i;
+      if (got[i].defined()) {
+        // The same operations; only gradients that meet are added in another order.
+        const double error = ((got[i] - expected[i]).norm() / expected[i].norm()).item<double>();
+        EXPECT_LT(error, 1e-5) << every << " " << i;
+      }
+    }
+  }
+}
+
 TEST(WildRayZer, TraceCountsBlocksAndTargets) {
   const torch::NoGradGuard no_grad;
   WildRayZer model = SmallModel(SmallConfig());

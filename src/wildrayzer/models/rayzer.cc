@@ -73,6 +73,11 @@ RayZerImpl::RayZerImpl(const ModelConfig& config) : config_(config) {
                                 NormLinear(d, 3 * config_.patch * config_.patch, /*bias=*/false));
 }
 
+void RayZerImpl::RecomputeBlocks(int64_t every) {
+  for (BlockStack* stack : {&camera_estimator_, &scene_encoder_, &renderer_})
+    (*stack)->RecomputeBlocks(every);
+}
+
 torch::Tensor RayZerImpl::PositionCode(int64_t views, int64_t rows, int64_t columns, const Trace& trace) {
   const int64_t half = config_.d / 2;
   const int64_t n = rows * columns;

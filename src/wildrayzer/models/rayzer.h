@@ -51,6 +51,9 @@ class RayZerImpl : public torch::nn::Module {
 
   const ModelConfig& config() const { return config_; }
 
+  // Gradient checkpointing in the three transformers (BlockStack, heads.h). 0: none.
+  void RecomputeBlocks(int64_t every);
+
   // images [B, V, 3, H, W] in [0, 1], inputs first. H and W must be multiples of the patch size (UsageError).
   ViewTokens Tokenize(const torch::Tensor& images, const Trace& trace = {});
 

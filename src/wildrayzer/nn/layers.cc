@@ -4,6 +4,7 @@
 
 #include "wildrayzer/kernels/attention.h"
 #include "wildrayzer/kernels/linear.h"
+#include "wildrayzer/kernels/norm.h"
 #include "wildrayzer/util/error.h"
 
 namespace wildrayzer {
@@ -22,21 +23,16 @@ LayerNormImpl::LayerNormImpl(int64_t size, bool with_bias, double eps) : eps_(ep
   if (with_bias) bias = register_parameter("bias", torch::empty({size}));
 }
 
-torch::Tensor LayerNormImpl::forward(const torch::Tensor& x) {
-  const torch::Tensor shift = bias.defined() ? bias.to(torch::kFloat32) : torch::Tensor();
-  return torch::layer_norm(x.to(torch::kFloat32), weight.sizes(), weight.to(torch::kFloat32), shift, eps_)
-      .to(x.scalar_type());
+torch::Tensor LayerNormImpl::forward(const torch::Tensor& x, std::optional<torch::ScalarType> type) {
+  const auto shift = bias.defined() ? std::optional(bias) : std::nullopt;
+  return LayerNormalize(x, weight, shift, eps_, type.value_or(x.scalar_type()));
 }
 
 RmsNormImpl::RmsNormImpl(int64_t size, double eps) : eps_(eps) {
   weight = register_parameter("weight", torch::empty({size}));
 }
 
-torch::Tensor RmsNormImpl::forward(const torch::Tensor& x) {
-  const torch::Tensor wide = x.to(torch::kFloat32);
-  const torch::Tensor inverse = wide.square().mean(-1, /*keepdim=*/true).add(eps_).rsqrt();
-  return wide.mul(inverse).mul(weight.to(torch::kFloat32)).to(x.scalar_type());
-}
+torch::Tensor RmsNormImpl::forward(const torch::Tensor& x) { return RmsNormalize(x, weight, eps_); }
 
 SelfAttentionImpl::SelfAttentionImpl(int64_t width, int64_t head_size)
     : width_(width), head_size_(head_size) {
@@ -55,25 +51,22 @@ torch::Tensor SelfAttentionImpl::forward(const torch::Tensor& x, std::optional<i
   const int64_t tokens = x.size(1);
   const int64_t asked = queries.value_or(tokens);
   TORCH_CHECK(asked >= 1 && asked <= tokens, "SelfAttention: ", asked, " queries of ", tokens, " tokens");
-  const auto heads = [&](const torch::Tensor& flat) {
-    return flat.view({batch, flat.size(1), width_ / head_size_, head_size_});
-  };
-  torch::Tensor q;
-  torch::Tensor k;
-  torch::Tensor v;
-  if (asked == tokens) {
-    const auto parts = to_qkv->forward(x).chunk(3, -1);
-    q = parts[0], k = parts[1], v = parts[2];
-  } else {
-    q = LinearProduct(x.narrow(1, 0, asked), to_qkv->weight.narrow(0, 0, width_));
-    const auto parts = LinearProduct(x, to_qkv->weight.narrow(0, width_, 2 * width_)).chunk(2, -1);
-    k = parts[0], v = parts[1];
-  }
-  q = q_norm->forward(heads(q));
-  k = k_norm->forward(heads(k));
   const double scale = 1.0 / std::sqrt(static_cast<double>(head_size_));
+  AttentionOperands heads;
+  if (asked == tokens) {
+    heads = NormalizeQueriesAndKeys(to_qkv->forward(x), q_norm->weight, k_norm->weight, q_norm->eps());
+  } else {
+    const auto split = [&](const torch::Tensor& flat) {
+      return flat.view({batch, flat.size(1), width_ / head_size_, head_size_});
+    };
+    const auto parts = LinearProduct(x, to_qkv->weight.narrow(0, width_, 2 * width_)).chunk(2, -1);
+    heads.q =
+        q_norm->forward(split(LinearProduct(x.narrow(1, 0, asked), to_qkv->weight.narrow(0, 0, width_))));
+    heads.k = k_norm->forward(split(parts[0]));
+    heads.v = split(parts[1]);
+  }
   const torch::Tensor mixed =
-      Attention(q.transpose(1, 2), k.transpose(1, 2), heads(v).transpose(1, 2), scale);
+      Attention(heads.q.transpose(1, 2), heads.k.transpose(1, 2), heads.v.transpose(1, 2), scale);
   return fc->forward(mixed.transpose(1, 2).reshape({batch, asked, width_}));
 }
 
@@ -96,8 +89,9 @@ BlockImpl::BlockImpl(int64_t width, int64_t head_size, int64_t mlp_ratio) {
 
 torch::Tensor BlockImpl::forward(const torch::Tensor& x, std::optional<int64_t> queries) {
   const torch::Tensor kept = queries ? x.narrow(1, 0, *queries) : x;
-  const torch::Tensor attended = kept + attn->forward(norm1->forward(x), queries);
-  return attended + mlp->forward(norm2->forward(attended));
+  const torch::Tensor attended =
+      kept + attn->forward(norm1->forward(x, attn->to_qkv->weight.scalar_type()), queries);
+  return attended + mlp->forward(norm2->forward(attended, mlp->type()));
 }
 
 }  // namespace wildrayzer

@@ -31,8 +31,8 @@ TORCH_MODULE(Linear);
 class LayerNormImpl : public torch::nn::Module {
  public:
   explicit LayerNormImpl(int64_t size, bool bias = false, double eps = 1e-5);
-  // x [..., size] -> same shape and dtype, computed in float32.
-  torch::Tensor forward(const torch::Tensor& x);
+  // x [..., size] -> same shape, computed in float32; in the dtype of x, or `type`: what reads the result.
+  torch::Tensor forward(const torch::Tensor& x, std::optional<torch::ScalarType> type = std::nullopt);
 
   torch::Tensor weight;
   torch::Tensor bias;  // undefined without bias
@@ -48,6 +48,7 @@ class RmsNormImpl : public torch::nn::Module {
   explicit RmsNormImpl(int64_t size, double eps = 1e-5);
   // x [..., size] -> same shape and dtype, computed in float32.
   torch::Tensor forward(const torch::Tensor& x);
+  double eps() const { return eps_; }
 
   torch::Tensor weight;
 
@@ -84,6 +85,7 @@ class MlpImpl : public torch::nn::Module {
   MlpImpl(int64_t width, int64_t hidden);
   // x [..., width] -> same shape, in the weights' dtype.
   torch::Tensor forward(const torch::Tensor& x);
+  torch::ScalarType type() const { return up_->weight.scalar_type(); }
 
   torch::nn::Sequential mlp;
 

@@ -52,6 +52,11 @@ torch::Tensor DenseCameraLoss(const torch::Tensor& readings, const torch::Tensor
 
 }  // namespace
 
+WarmupBatch WarmupBatch::Scenes(int64_t begin, int64_t count) const {
+  const auto part = [&](const torch::Tensor& all) { return all.narrow(0, begin, count); };
+  return {part(images), part(c2w), part(fxfycxcy), part(matches), part(log_depth), part(visible)};
+}
+
 WarmupBatch ToTensors(std::span<const VirtualScene> scenes) {
   const auto batch = static_cast<int64_t>(scenes.size());
   const auto views = static_cast<int64_t>(scenes[0].views.size());

@@ -21,6 +21,9 @@ struct WarmupBatch {
   torch::Tensor matches;    // [B, V, n, 2]: where the patch centre appears in the first view
   torch::Tensor log_depth;  // [B, V, n] in its own view
   torch::Tensor visible;    // [B, V, n] float, 1 where `matches` holds
+
+  // The part [begin, begin + count) of it; shares the tensors' memory.
+  WarmupBatch Scenes(int64_t begin, int64_t count) const;
 };
 WarmupBatch ToTensors(std::span<const VirtualScene> scenes);
 

@@ -23,6 +23,12 @@ MasterWeights::MasterWeights(torch::nn::Module& module, Precision precision,
   }
 }
 
+std::vector<torch::Tensor> MasterWeights::used() const {
+  std::vector<torch::Tensor> tensors;
+  for (const Pair& pair : pairs_) tensors.push_back(pair.used);
+  return tensors;
+}
+
 void MasterWeights::CollectGradients() {
   for (Pair& pair : pairs_) {
     if (pair.used.is_same(pair.master) || !pair.used.grad().defined()) continue;

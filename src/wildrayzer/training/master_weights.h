@@ -24,6 +24,9 @@ class MasterWeights {
   // What the optimizer updates: float32, in state-dict order.
   const NamedParameters& masters() const { return masters_; }
 
+  // The module's own tensors of the same parameters, in the same order.
+  std::vector<torch::Tensor> used() const;
+
   // Adds the module's gradients to the masters' and drops the module's: after every backward pass, so that
   // accumulation over passes is in float32.
   void CollectGradients();

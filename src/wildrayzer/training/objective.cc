@@ -1,5 +1,7 @@
 #include "wildrayzer/training/objective.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -81,6 +83,17 @@ torch::Tensor Objective::MotionFeaturesOf(const torch::Tensor& images, const Cam
       {images.size(0), images.size(1), features.size(1), features.size(2), features.size(3)});
 }
 
+torch::Tensor Objective::BoxesOf(const TrainingBatch& batch, const ViewTokens& views, int64_t step) const {
+  std::vector<torch::Tensor> boxes;
+  for (int64_t b = 0; b < batch.images.size(0); ++b) {
+    // By scene, so that it does not matter in which pieces a batch is worked on.
+    Random random(config_.seed, fmt::format("token boxes {} {}", step, batch.first + b));
+    boxes.push_back(RandomBoxes(batch.inputs, views.rows, views.columns, config_.model.patch,
+                                config_.token_dropout, random));
+  }
+  return torch::stack(boxes);
+}
+
 Outcome Objective::Reconstruction(const TrainingBatch& batch, int64_t step) {
   const ViewTokens views = model_->Tokenize(batch.images);
   const Cameras cameras = model_->EstimateCameras(views);
@@ -88,11 +101,7 @@ Outcome Objective::Reconstruction(const TrainingBatch& batch, int64_t step) {
   const Cameras input_cameras = cameras.Views(0, batch.inputs);
   MotionSource motion;
   if (config_.token_dropout > 0) {
-    Random random(config_.seed, "token boxes " + std::to_string(step));
-    const int64_t scenes = batch.images.size(0);
-    motion.masks = RandomBoxes(scenes * batch.inputs, views.rows, views.columns, config_.model.patch,
-                               config_.token_dropout, random)
-                       .view({scenes, batch.inputs, 1, views.height, views.width});
+    motion.masks = BoxesOf(batch, views, step);
     if (model_->has_motion_estimator()) {
       // What moves stays masked besides the boxes; the motion estimator is frozen.
       const torch::NoGradGuard no_grad;
@@ -113,24 +122,27 @@ Outcome Objective::Reconstruction(const TrainingBatch& batch, int64_t step) {
   return outcome;
 }
 
+void Objective::LabelTargets(const TrainingBatch& batch, int64_t b, TargetTruth& truth) {
+  const torch::NoGradGuard no_grad;
+  const auto index = static_cast<size_t>(b);
+  if (batch.pasted[index]) {
+    truth.masks[b].copy_(Targets(batch.pasted_masks, batch.inputs)[b]);
+  } else if (batch.dynamic[index]) {
+    const Sample& sample = *batch.samples[index];
+    LabelScene scene{sample.scene, sample.list.inputs};
+    scene.frames.insert(scene.frames.end(), sample.list.targets.begin(), sample.list.targets.end());
+    const TargetLabels labels = labels_->Labels(batch.images[b], batch.inputs, scene);
+    truth.masks[b].copy_(labels.masks);
+    truth.psnr[b].copy_(labels.psnr);
+  }
+}
+
 Objective::TargetTruth Objective::TargetLabelsOf(const TrainingBatch& batch) {
   const int64_t scenes = batch.images.size(0);
   TargetTruth truth;
   truth.masks = torch::zeros({scenes, batch.targets(), 1, batch.images.size(3), batch.images.size(4)});
   truth.psnr = torch::full({scenes, batch.targets()}, std::numeric_limits<float>::infinity());
-  for (int64_t b = 0; b < scenes; ++b) {
-    const auto index = static_cast<size_t>(b);
-    if (batch.pasted[index]) {
-      truth.masks[b].copy_(Targets(batch.pasted_masks, batch.inputs)[b]);
-    } else if (batch.dynamic[index]) {
-      const Sample& sample = *batch.samples[index];
-      LabelScene scene{sample.scene, sample.list.inputs};
-      scene.frames.insert(scene.frames.end(), sample.list.targets.begin(), sample.list.targets.end());
-      const TargetLabels labels = labels_->Labels(batch.images[b], batch.inputs, scene);
-      truth.masks[b].copy_(labels.masks);
-      truth.psnr[b].copy_(labels.psnr);
-    }
-  }
+  for (int64_t b = 0; b < scenes; ++b) LabelTargets(batch, b, truth);
   return truth;
 }
 
@@ -164,7 +176,7 @@ Outcome Objective::MotionMasks(const TrainingBatch& batch) {
   if (passed > 0) outcome.loss = config_.loss.motion * bce;
   outcome.numbers["mask_bce"] = bce.item<double>();
   outcome.numbers["loss"] = config_.loss.motion * outcome.numbers["mask_bce"];
-  outcome.numbers["gated_views"] = static_cast<double>(passes.numel()) - passed;
+  outcome.numbers["gated_share"] = 1 - passed / static_cast<double>(passes.numel());
   outcome.numbers["labelled_share"] = truth.masks.mean().item<double>();
   Show(outcome, batch.images, {}, logits, truth.masks);
   return outcome;
@@ -205,7 +217,8 @@ Outcome Objective::Joint(const TrainingBatch& batch) {
   Describe(outcome, terms);
   outcome.numbers["mask_bce"] = terms.target_mask;
   outcome.numbers["input_mask_bce"] = terms.input_mask;
-  outcome.numbers["gated_views"] = static_cast<double>(terms.gated_views);
+  outcome.numbers["gated_share"] =
+      static_cast<double>(terms.gated_views) / static_cast<double>(scenes * batch.targets());
   outcome.numbers["static_share"] = terms.static_share;
   Show(outcome, batch.images, loss.rendering, loss.target_logits, truth.masks);
   return outcome;

@@ -56,6 +56,9 @@ class Objective {
     torch::Tensor masks, psnr;
   };
   TargetTruth TargetLabelsOf(const TrainingBatch& batch);
+  void LabelTargets(const TrainingBatch& batch, int64_t scene, TargetTruth& truth);
+  // Masked boxes of the input views, [B, K, 1, H, W] float, drawn from (seed, step, scene).
+  torch::Tensor BoxesOf(const TrainingBatch& batch, const ViewTokens& views, int64_t step) const;
 
   TrainConfig config_;
   WildRayZer model_;

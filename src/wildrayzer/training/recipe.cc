@@ -83,7 +83,7 @@ TrainingResult TrainRecipe(const std::string& text, const std::string& name, con
                      {});
   }
   TrainingResult result;
-  std::filesystem::path previous;
+  std::filesystem::path previous, made;
   bool found = false;
   // Every part's settings are looked at before hours are spent on the first.
   for (const RecipePart& part : parts) {
@@ -104,11 +104,16 @@ TrainingResult TrainRecipe(const std::string& text, const std::string& name, con
     } else if (wanted) {
       LogInfo("{}: finished before", folder.string());
     }
+    if (wanted) made = model;
     previous = model;
   }
   if (!found) throw UsageError(fmt::format("{}: the recipe has no stage {}", name, *options.only_stage));
-  if (std::filesystem::exists(previous)) CopyModel(previous, options.folder / "model.safetensors");
-  result.model = options.folder / "model.safetensors";
+  // A stage alone in mid-recipe has made its own model, and the recipe's is not there yet.
+  result.model = made;
+  if (made == previous) {
+    result.model = options.folder / "model.safetensors";
+    CopyModel(previous, result.model);
+  }
   WriteRunReport(options.folder);
   return result;
 }

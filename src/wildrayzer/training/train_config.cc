@@ -40,7 +40,6 @@ constexpr const char* kWithoutEffect[] = {"model.class_name",
                                           "training.dynamic_scene_scale_factor",
                                           "training.static_scene_scale_factor",
                                           "training.dataset_name",
-                                          "training.grad_checkpoint_every",
                                           "training.num_threads",
                                           "training.num_views",
                                           "training.prefetch_factor",
@@ -105,6 +104,7 @@ void ReadOptimization(const Config& config, TrainConfig& train) {
   train.schedule.warmup_steps = Bounded<int64_t>(config, "training.warmup", 0, 0, train.schedule.total_steps);
   train.schedule.final_factor = Bounded(config, "training.final_lr_factor", 0.0, 0.0, 1.0);
   train.accumulation = Bounded(config, "training.grad_accum_steps", 1, 1, 4096);
+  train.recompute_every = Bounded<int64_t>(config, "training.grad_checkpoint_every", 0, 0, 1000);
   train.ema_decay = Bounded(config, "training.ema_decay", 0.0, 0.0, 0.999999);
 }
 
@@ -176,6 +176,8 @@ void ReadReporting(const Config& config, TrainConfig& train) {
   train.picture_every = Bounded<int64_t>(config, "training.vis_every", 500, 1, 1'000'000'000);
   ValidationOptions& validation = train.validation;
   validation.scenes = config.Get<std::string>("training.validation.path", "");
+  validation.view_index = config.Get<std::string>("training.validation.view_index", "");
+  validation.masks = config.Get<std::string>("training.validation.masks", "");
   validation.every = Bounded<int64_t>(config, "training.validation.every", 0, 0, 1'000'000'000);
   validation.max_scenes = Bounded(config, "training.validation.scenes", validation.max_scenes, 1, 100000);
   validation.inputs =

@@ -34,7 +34,9 @@ struct CameraWarmupOptions {
 
 struct ValidationOptions {
   std::string scenes;  // a data set; empty: no validation
-  int64_t every = 0;   // steps; 0: only at the end
+  // For lists of scenes: their evaluation views (otherwise views spread evenly) and a folder of motion masks.
+  std::string view_index, masks;
+  int64_t every = 0;  // steps; 0: only at the end
   int max_scenes = 8;
   int inputs = 2;
   int targets = 3;
@@ -51,6 +53,8 @@ struct TrainConfig {
   double lr = 1e-4;
   int accumulation = 1;  // batches of a step
   double ema_decay = 0;  // 0: no averaged weights
+  // Gradient checkpointing: of so many blocks in a row only the input is kept; 0: everything is.
+  int64_t recompute_every = 0;
 
   LossOptions loss;
   std::optional<std::filesystem::path> vgg19;

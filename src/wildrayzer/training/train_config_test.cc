@@ -127,6 +127,7 @@ TEST_F(TrainConfigTest, ReadsTheReleasesPretraining) {
   EXPECT_EQ(train.warmup.scenes, 0);  // the paper has no such thing
   EXPECT_EQ(train.token_dropout, 0);
   EXPECT_EQ(train.ema_decay, 0);
+  EXPECT_EQ(train.recompute_every, 0);
   EXPECT_FALSE(train.yaml.empty());
   EXPECT_EQ(TrainConfig::Read(Config::Parse(train.yaml, "again")).yaml, train.yaml);
 }

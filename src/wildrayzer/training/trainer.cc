@@ -11,6 +11,7 @@
 
 #include "wildrayzer/data/prefetcher.h"
 #include "wildrayzer/io/checkpoint.h"
+#include "wildrayzer/kernels/threads.h"
 #include "wildrayzer/models/dinov3_weights.h"
 #include "wildrayzer/training/checkpoint_store.h"
 #include "wildrayzer/training/distributed.h"
@@ -18,6 +19,7 @@
 #include "wildrayzer/training/objective.h"
 #include "wildrayzer/training/run_log.h"
 #include "wildrayzer/training/run_report.h"
+#include "wildrayzer/training/scene_pieces.h"
 #include "wildrayzer/training/training_pictures.h"
 #include "wildrayzer/training/validation.h"
 #include "wildrayzer/training/virtual_batches.h"
@@ -45,6 +47,7 @@ WildRayZer MakeModel(const TrainConfig& config) {
   WildRayZer model(config.model);
   RandomInit(model, config.seed);
   model->train();
+  model->RecomputeBlocks(config.recompute_every);
   if (config.init_checkpoint.empty()) return model;
   LoadOptions options;
   options.writable = true;
@@ -107,7 +110,7 @@ class Trainer {
   void Save();
   // One update; the numbers of the last batch of it.
   void Step();
-  void Learn(Outcome outcome);
+  void Learn(const std::vector<ScenePiece>& pieces, const std::function<Outcome(const ScenePiece&)>& pass);
   void Report(double rate, const StepResult& update);
   void ValidateAndLog();
   void Finish();
@@ -123,6 +126,7 @@ class Trainer {
   Objective objective_;
   MasterWeights weights_;
   Optimizer optimizer_;
+  std::vector<torch::Tensor> learnt_;  // the tensors of the module behind AllTrained(), in their precision
   std::optional<WeightAverage> average_;
   LoaderState loader_state_;
   std::unique_ptr<TrainingLoader> loader_;
@@ -153,6 +157,10 @@ Trainer::Trainer(const TrainConfig& config, std::filesystem::path folder, bool r
       weights_(*model_, config.precision,
                [stage = config.stage](const std::string& name) { return StageTrains(stage, name); }),
       optimizer_(AllTrained(), config.optimizer) {
+  learnt_ = weights_.used();
+  if (config_.warmup.scenes > 0) {
+    for (const torch::Tensor& aid : objective_.match_head()->parameters()) learnt_.push_back(aid);
+  }
   if (config_.ema_decay > 0) average_.emplace(weights_.masters(), config_.ema_decay);
   loader_state_.seed = config_.loader.seed;
   const auto newest = store_.Newest();
@@ -235,17 +243,17 @@ void Trainer::Save() {
   store_.Save(state);
 }
 
-void Trainer::Learn(Outcome outcome) {
+void Trainer::Learn(const std::vector<ScenePiece>& pieces,
+                    const std::function<Outcome(const ScenePiece&)>& pass) {
+  Outcome outcome = LearnFromPieces(pieces, 1.0 / config_.accumulation, learnt_, pass,
+                                    [this] { weights_.CollectGradients(); });
   for (const auto& [name, value] : outcome.numbers) {
     auto& [sum, count] = sums_[name];
     sum += value;
     ++count;
   }
   if (!outcome.loss.defined()) return;
-  const double share = 1.0 / config_.accumulation;
-  step_loss_ += outcome.loss.item<double>() * share;
-  (outcome.loss * share).backward();
-  weights_.CollectGradients();
+  step_loss_ += outcome.loss.item<double>() / config_.accumulation;
   outcome.loss.reset();
   shown_ = std::move(outcome);
 }
@@ -258,14 +266,19 @@ void Trainer::Step() {
       const WarmupBatch batch = virtual_->Next();
       waited_ += SecondsSince(before);
       report_scenes_ += batch.images.size(0) * group_->world_size();
-      Learn(objective_.Virtual(batch));
+      Learn(SplitScenes(batch.images.size(0), NumThreads()), [&](const ScenePiece& piece) {
+        return objective_.Virtual(batch.Scenes(piece.first, piece.count));
+      });
     }
     if (!loader_) continue;
     const Clock::time_point before = Clock::now();
     const Batch batch = loader_->Next();
     waited_ += SecondsSince(before);
     report_scenes_ += static_cast<int64_t>(batch.samples.size()) * group_->world_size();
-    Learn(objective_.Rooms(ToTensors(batch), step_ * config_.accumulation + pass));
+    const TrainingBatch rooms = ToTensors(batch);
+    Learn(SplitScenes(rooms.images.size(0), NumThreads()), [&](const ScenePiece& piece) {
+      return objective_.Rooms(rooms.Scenes(piece.first, piece.count), step_ * config_.accumulation + pass);
+    });
   }
   group_->AverageGradients(optimizer_.parameters());
   const double loss = group_->AllReduceSum({step_loss_})[0] / group_->world_size();
@@ -360,7 +373,10 @@ TrainingResult Trainer::Run() {
       Save();
       saved = step_;
     }
-    if (stop) ThrowIfInterrupted();
+    if (stop) {
+      if (Leads()) LogInfo("saved at step {}; --resume goes on from there", step_);
+      ThrowIfInterrupted();
+    }
   }
   if (saved != step_) Save();
   Finish();

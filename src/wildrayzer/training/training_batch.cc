@@ -33,6 +33,19 @@ void CheckSizes(const Batch& batch) {
 
 }  // namespace
 
+TrainingBatch TrainingBatch::Scenes(int64_t begin, int64_t count) const {
+  const auto narrow = [&](const torch::Tensor& all) {
+    return all.defined() ? all.narrow(0, begin, count) : all;
+  };
+  const auto part = [&](const auto& all) {
+    using List = std::decay_t<decltype(all)>;
+    // Batches made by hand, in tests, name no samples.
+    return all.empty() ? List() : List(all.begin() + begin, all.begin() + begin + count);
+  };
+  return {inputs,       first + begin, narrow(images), narrow(clean), narrow(pasted_masks),
+          part(pasted), part(dynamic), part(samples)};
+}
+
 TrainingBatch ToTensors(const Batch& batch) {
   CheckSizes(batch);
   const auto scenes = static_cast<int64_t>(batch.samples.size());

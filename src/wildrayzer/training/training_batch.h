@@ -14,6 +14,7 @@ namespace wildrayzer {
 // B samples of V views, inputs first.
 struct TrainingBatch {
   int64_t inputs = 0;
+  int64_t first = 0;           // index of the first scene in the batch that was loaded
   torch::Tensor images;        // [B, V, 3, H, W] in [0, 1]: what the model sees
   torch::Tensor clean;         // the same without pasted objects; shares `images` when nothing was pasted
   torch::Tensor pasted_masks;  // [B, V, 1, H, W] float, 1 = pasted; undefined when nothing was pasted
@@ -22,6 +23,8 @@ struct TrainingBatch {
   std::vector<const Sample*> samples;  // of the Batch it was made from
 
   int64_t targets() const { return images.size(1) - inputs; }
+  // The part [begin, begin + count) of it; shares the tensors' memory.
+  TrainingBatch Scenes(int64_t begin, int64_t count) const;
 };
 
 // `batch` must outlive the result. Raises Error for samples of different sizes.

@@ -123,7 +123,10 @@ void ScoreMasks(const Sample& sample, const torch::Tensor& logits, int64_t first
 
 std::map<std::string, double> Validate(WildRayZer model, const Dinov3& dino, const TrainConfig& config) {
   const torch::NoGradGuard no_grad;
-  const std::shared_ptr<const SceneDataset> scenes = OpenScenes(config.validation.scenes);
+  ListedScenesOptions listed;
+  listed.view_index = config.validation.view_index;
+  if (!config.validation.masks.empty()) listed.masks.roots["default"] = config.validation.masks;
+  const std::shared_ptr<const SceneDataset> scenes = OpenScenes(config.validation.scenes, listed);
   std::vector<size_t> chosen(std::min(scenes->size(), static_cast<size_t>(config.validation.max_scenes)));
   std::iota(chosen.begin(), chosen.end(), 0);
   EvaluationLoader::Options options;
