@@ -168,14 +168,32 @@ TEST(Eval, ScoresAModelAndContinues) {
 TEST(Eval, MasksHaveFloorsToo) {
   const fs::path root = FreshFolder("eval_mask_floors");
   WritePairs(root);
-  const ProgramResult result =
-      RunProgram(Join({"-q", "eval", root / "full_list.txt", "--view-index", root / "views.json", "--masks",
-                       root / "masks", "--width", "64", "--height", "64", "--protocol", "masks",
-                       "--no-floors", "--mask-floors", "--gallery", "0", "--out", root / "out"},
-                      TinyModel()));
+  const ProgramResult result = RunProgram(Join({"-q",
+                                                "eval",
+                                                root / "full_list.txt",
+                                                "--view-index",
+                                                root / "views.json",
+                                                "--masks",
+                                                root / "masks",
+                                                "--width",
+                                                "64",
+                                                "--height",
+                                                "64",
+                                                "--protocol",
+                                                "masks",
+                                                "--no-floors",
+                                                "--mask-floors",
+                                                "--gallery",
+                                                "0",
+                                                "--out",
+                                                root / "out",
+                                                "--set",
+                                                "model.motion.threshold=0.37"},
+                                               TinyModel()));
   ASSERT_EQ(result.exit_code, 0) << result.err;
   std::map<std::string, nlohmann::json> masks;
   const nlohmann::json results = Results(root / "out");
+  EXPECT_DOUBLE_EQ(results["settings"][0]["mask_threshold"].get<double>(), 0.37);  // the model's own
   for (const auto& method : results["settings"][0]["methods"]) {
     EXPECT_EQ(method["scenes_failed"].size(), 0u) << method["name"];
     if (method.contains("micro_masks")) masks[method["name"]] = method["micro_masks"];

@@ -81,9 +81,8 @@ void AddMethodOptions(CLI::App& command, EvalOptions& options) {
                    "Leave out RayZer with co-segmentation masks");
   command
       .add_option("--mask-threshold", options.mask_threshold,
-                  "Probability above which a pixel counts as moving")
-      ->check(CLI::Range(0.0, 1.0))
-      ->capture_default_str();
+                  "Probability above which a pixel counts as moving (default: the model's own threshold)")
+      ->check(CLI::Range(0.0, 1.0));
   command
       .add_option("--lpips-vgg", options.lpips_vgg,
                   "torchvision's VGG16 weights; without them LPIPS is not measured")
@@ -105,8 +104,8 @@ std::pair<std::string, fs::path> NamedFolder(const std::string& text) {
 }
 
 // Ours, RayZer without masks, with true and with external masks; only the floors and foreign renderings
-// without a model.
-void AddModelMethods(const EvalOptions& options, std::vector<std::unique_ptr<Method>>& methods) {
+// without a model. Takes the mask threshold from the model where none was given.
+void AddModelMethods(EvalOptions& options, std::vector<std::unique_ptr<Method>>& methods) {
   if (options.model.model.empty() && options.model.init.empty()) {
     LogWarning(
         "no model: only floors and renderings from folders are scored (give --model CHECKPOINT or --init "
@@ -119,6 +118,7 @@ void AddModelMethods(const EvalOptions& options, std::vector<std::unique_ptr<Met
   std::shared_ptr<const Reconstructor> ours;
   if (source.use_motion) {
     ours = std::make_shared<Reconstructor>(source);
+    if (!options.mask_threshold) options.mask_threshold = ours->motion_threshold();
     methods.push_back(ModelMethod("ours", "WildRayZer", "the model, " + weights, ours));
   }
   source.use_motion = false;
@@ -155,7 +155,7 @@ void AddModelMethods(const EvalOptions& options, std::vector<std::unique_ptr<Met
   }
 }
 
-std::vector<std::unique_ptr<Method>> MakeMethods(const EvalOptions& options) {
+std::vector<std::unique_ptr<Method>> MakeMethods(EvalOptions& options) {
   std::vector<std::unique_ptr<Method>> methods;
   AddModelMethods(options, methods);
   for (const std::string& text : options.renders) {
@@ -226,6 +226,8 @@ std::string DigestOf(const std::string& config) {
   return ", SHA-256 " + digest.Hex().substr(0, 16);
 }
 
+double MaskThreshold(const EvalOptions& options) { return options.mask_threshold.value_or(0.1); }
+
 // Everything that decides the numbers, except the list of methods: results of another evaluation must not be
 // mixed in.
 std::vector<std::pair<std::string, std::string>> Facts(const EvalOptions& options) {
@@ -246,7 +248,7 @@ std::vector<std::pair<std::string, std::string>> Facts(const EvalOptions& option
        indices.empty() ? "evenly spread, " + std::to_string(options.targets) + " targets" : indices},
       {"picture size", std::to_string(options.width) + " x " + std::to_string(options.height)},
       {"true masks", masks},
-      {"mask threshold", std::to_string(options.mask_threshold)},
+      {"mask threshold", std::to_string(MaskThreshold(options))},
       {"model", options.model.model.empty() ? options.model.init : absolute(options.model.model)},
       {"configuration",
        options.model.config.empty() ? "" : absolute(options.model.config) + DigestOf(options.model.config)},
@@ -319,22 +321,23 @@ void CheckAnythingMeasured(const EvaluationResult& evaluation, const std::string
   throw Error(folder + ": no scene could be measured; the first failure is " + failure);
 }
 
-void Run(const EvalOptions& options) {
+void Run(const EvalOptions& given) {
+  EvalOptions options = given;
   EvaluationResult evaluation;
   evaluation.title = "Evaluation, protocol " + options.protocol;
   evaluation.bootstrap_seed = options.model.seed;
-  evaluation.facts = Facts(options);
   RunOptions run;
   run.folder = options.out;
   run.protocol = FindProtocol(options.protocol);
   run.width = options.width;
   run.height = options.height;
-  run.mask_threshold = options.mask_threshold;
   run.max_scenes = static_cast<size_t>(options.scenes);
   run.gallery_scenes = options.gallery;
   const std::vector<SettingRequest> settings = MakeSettings(options);
   run.lpips = MakeLpips(options, evaluation);
   const std::vector<std::unique_ptr<Method>> methods = MakeMethods(options);
+  run.mask_threshold = MaskThreshold(options);
+  evaluation.facts = Facts(options);
   CheckSameEvaluation(options, evaluation.facts);  // last: a mistake above leaves nothing behind
 
   Progress progress;

@@ -116,7 +116,8 @@ void Fill(const CLI::App& command, const Config& config, EvalOptions& options) {
   fill("--dino", {e + "dino"}, options.model.dino);
   fill("--lpips-vgg", {e + "lpips_vgg"}, options.lpips_vgg);
   fill("--lpips-heads", {e + "lpips_heads"}, options.lpips_heads);
-  fill("--mask-threshold", {e + "mask_threshold"}, options.mask_threshold);
+  if (!options.mask_threshold && config.Has(e + "mask_threshold"))
+    options.mask_threshold = config.Get<double>(e + "mask_threshold", 0);
   fill.Folders("--external-masks", e + "external_masks", options.external_masks);
   fill.Folders("--renders", e + "renders", options.renders);
   fill.Flag("--no-floors", e + "floors", options.no_floors);
@@ -153,7 +154,7 @@ void CheckRanges(const EvalOptions& options) {
   CheckRange("picture height", options.height, 16, 4096);
   CheckRange("number of scenes", options.scenes, 0, 1000000);
   CheckRange("number of scenes in the gallery", options.gallery, 0, 1000);
-  CheckRange("mask threshold", options.mask_threshold, 0, 1);
+  CheckRange("mask threshold", options.mask_threshold.value_or(0), 0, 1);
 }
 
 }  // namespace

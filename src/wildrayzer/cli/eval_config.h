@@ -1,6 +1,7 @@
 // What `wildrayzer eval` is told: on the command line, and in the release's YAML.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,7 +20,7 @@ struct EvalOptions {
   std::string mask_folder;  // --masks
   MaskFolders masks;
   std::string rayzer, lpips_vgg, lpips_heads;
-  double mask_threshold = 0.1;
+  std::optional<double> mask_threshold;  // none: the model's own, and the published 0.1 without a model
   std::vector<std::string> external_masks, renders;  // NAME=FOLDER
   bool no_floors = false, no_oracle = false, no_cosegmentation = false, mask_floors = false;
   bool json = false;
