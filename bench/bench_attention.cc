@@ -1,12 +1,12 @@
 // Speed of attention at the sizes of the model, beside a matrix product of the BLAS in the same run.
 #include <benchmark/benchmark.h>
-#include <torch/torch.h>
 
 #include <cmath>
 
 #include "wildrayzer/kernels/attention.h"
 #include "wildrayzer/kernels/cpu_features.h"
 #include "wildrayzer/kernels/threads.h"
+#include "wildrayzer/util/tensor.h"
 
 namespace {
 

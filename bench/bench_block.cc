@@ -1,10 +1,10 @@
 // Speed of whole transformer blocks and of DINOv3 layers.
 #include <benchmark/benchmark.h>
-#include <torch/torch.h>
 
 #include "wildrayzer/kernels/threads.h"
 #include "wildrayzer/models/dinov3.h"
 #include "wildrayzer/nn/init.h"
+#include "wildrayzer/nn/module.h"
 
 namespace {
 

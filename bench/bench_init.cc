@@ -1,9 +1,9 @@
 // Seconds to fill the parameters of the full-size model (277 million numbers).
 #include <benchmark/benchmark.h>
-#include <torch/torch.h>
 
 #include "wildrayzer/kernels/threads.h"
 #include "wildrayzer/nn/init.h"
+#include "wildrayzer/util/tensor.h"
 
 namespace {
 

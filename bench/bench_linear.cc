@@ -1,9 +1,9 @@
 // Speed of the linear layers of the model in both precisions.
 #include <benchmark/benchmark.h>
-#include <torch/torch.h>
 
 #include "wildrayzer/kernels/linear.h"
 #include "wildrayzer/kernels/threads.h"
+#include "wildrayzer/util/tensor.h"
 
 namespace {
 

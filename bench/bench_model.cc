@@ -3,7 +3,6 @@
 //   build/bench/bench_model
 // The arguments are the precision (32 or 16 for bf16) and the number of views; a render is one target view.
 #include <benchmark/benchmark.h>
-#include <torch/torch.h>
 
 #include <map>
 
@@ -11,6 +10,7 @@
 #include "wildrayzer/models/weights.h"
 #include "wildrayzer/models/wildrayzer.h"
 #include "wildrayzer/util/system.h"
+#include "wildrayzer/util/tensor.h"
 
 namespace wildrayzer {
 namespace {

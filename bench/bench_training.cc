@@ -5,12 +5,12 @@
 // batch and in how many pieces at once they are worked on (training/scene_pieces.h); 2 input and 3 target
 // views of 128 x 128, 4/4/4 layers, 64 scene tokens.
 #include <benchmark/benchmark.h>
-#include <torch/torch.h>
 
 #include "wildrayzer/kernels/threads.h"
 #include "wildrayzer/models/weights.h"
 #include "wildrayzer/models/wildrayzer.h"
 #include "wildrayzer/training/scene_pieces.h"
+#include "wildrayzer/util/tensor.h"
 
 namespace wildrayzer {
 namespace {

@@ -21,8 +21,3 @@ endif()
 if(WILDRAYZER_BENCH)
   find_package(benchmark REQUIRED)
 endif()
-
-# LibTorch headers take 12 s or more to parse: they are precompiled once and reused by every module with TORCH.
-add_library(wrz_torch_pch OBJECT ${PROJECT_SOURCE_DIR}/cmake/torch_pch.cc)
-target_link_libraries(wrz_torch_pch PRIVATE wrz_options ${TORCH_LIBRARIES})
-target_precompile_headers(wrz_torch_pch PRIVATE <torch/torch.h>)

@@ -1,7 +1,10 @@
 # Helpers that declare the rooms of the house: one static library a module, its tests beside it.
+#
+# What costs time here is reading headers: LibTorch's take 7 s a file, nlohmann's and GoogleTest's 2. So the files of a
+# module, and of the tests, are compiled several at a time (unity builds); an anonymous namespace is then shared by its
+# neighbours, and names in it must differ.
 
-# Flags common to everything we compile. Kept on one interface target so that the precompiled LibTorch header,
-# which must be compiled with the same flags as its users, can be shared by all modules.
+# Flags common to everything we compile.
 add_library(wrz_options INTERFACE)
 target_compile_options(wrz_options INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
                                              -Wno-unused-parameter)
@@ -18,74 +21,85 @@ endif()
 if(WILDRAYZER_FUZZ)
   add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
-if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-  add_compile_options(-fpch-preprocess)  # lets ccache see through precompiled headers
-endif()
-
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM)
+  # Depend mode: what is not in the cache is not preprocessed a second time to find that out.
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
-      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${CCACHE_PROGRAM})
+      CCACHE_DEPEND=1 CCACHE_SLOPPINESS=time_macros,include_file_mtime,include_file_ctime ${CCACHE_PROGRAM})
 endif()
 
 # wrz_add_module(NAME [TORCH] SOURCES ... [DEPS ...] [PRIVATE_DEPS ...])
-#   Library wildrayzer_NAME, alias wildrayzer::NAME. TORCH links LibTorch and uses the shared precompiled header.
+#   Library wildrayzer_NAME, alias wildrayzer::NAME. TORCH links LibTorch.
 function(wrz_add_module name)
   cmake_parse_arguments(ARG "TORCH" "" "SOURCES;DEPS;PRIVATE_DEPS" ${ARGN})
   set(target wildrayzer_${name})
   add_library(${target} STATIC ${ARG_SOURCES})
   add_library(wildrayzer::${name} ALIAS ${target})
-  set_target_properties(${target} PROPERTIES EXPORT_NAME ${name})
+  set_target_properties(${target} PROPERTIES EXPORT_NAME ${name} UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 7)
   target_include_directories(${target} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src>
                                               $<INSTALL_INTERFACE:include>)
   target_link_libraries(${target} PUBLIC ${ARG_DEPS} PRIVATE $<BUILD_INTERFACE:wrz_options> ${ARG_PRIVATE_DEPS})
   target_compile_features(${target} PUBLIC cxx_std_20)
   if(ARG_TORCH)
-    wrz_use_torch(${target})
+    target_link_libraries(${target} PUBLIC ${TORCH_LIBRARIES})
+    # Calls of LibTorch gain nothing from -O3; what does has its own flags (kernels/, *_kernels.cc).
+    target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O2>)
   endif()
   set_property(GLOBAL APPEND PROPERTY WILDRAYZER_MODULES ${target})
 endfunction()
 
-# Links LibTorch and reuses the one precompiled LibTorch header.
-function(wrz_use_torch target)
-  target_link_libraries(${target} PUBLIC ${TORCH_LIBRARIES})
-  target_precompile_headers(${target} REUSE_FROM wrz_torch_pch)
-  get_target_property(type ${target} TYPE)
-  if(type STREQUAL "EXECUTABLE")  # executables default to -fPIE, which does not match the header compiled with -fPIC
-    set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
-    target_compile_options(${target} PRIVATE -fPIC)
-  endif()
-endfunction()
-
-# wrz_add_test(NAME [TORCH] [GOLDEN] SOURCES ... [DEPS ...] [LABELS ...] [PROCESSORS n] [TIMEOUT seconds])
-#   One GoogleTest executable = one ctest entry. GOLDEN: the executable finds its cases at run time in the folder named by
+# wrz_add_test(NAME [TORCH|PROGRAM] [GOLDEN] SOURCES ... [DEPS ...] [PROCESSORS n] [TIMEOUT seconds])
+#   One entry of ctest: the tests of some sources. They are compiled into one of three executables: unit_tests, torch_tests
+#   (TORCH), program_tests (PROGRAM: they run build/wildrayzer). GOLDEN: finds its cases at run time in the folder named by
 #   WILDRAYZER_GOLDEN_DIR (default ../shared/golden) and carries the label `golden`.
 function(wrz_add_test name)
   if(NOT WILDRAYZER_TESTS)
     return()
   endif()
-  cmake_parse_arguments(ARG "TORCH;GOLDEN" "PROCESSORS;TIMEOUT" "SOURCES;DEPS;LABELS" ${ARGN})
-  add_executable(${name} ${ARG_SOURCES})
-  target_link_libraries(${name} PRIVATE wrz_options ${ARG_DEPS} GTest::gmock GTest::gtest_main)
+  cmake_parse_arguments(ARG "TORCH;PROGRAM;GOLDEN" "PROCESSORS;TIMEOUT" "SOURCES;DEPS" ${ARGN})
+  set(executable unit_tests)
   if(ARG_TORCH)
-    wrz_use_torch(${name})
+    set(executable torch_tests)
+  elseif(ARG_PROGRAM)
+    set(executable program_tests)
   endif()
-  target_compile_definitions(${name} PRIVATE $<$<NOT:$<BOOL:${ARG_TORCH}>>:WILDRAYZER_NO_TORCH>)
-  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
-  add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+  list(TRANSFORM ARG_SOURCES PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/ OUTPUT_VARIABLE paths)
+  set_property(GLOBAL APPEND PROPERTY WILDRAYZER_${executable}_SOURCES ${paths})
+  set_property(GLOBAL APPEND PROPERTY WILDRAYZER_${executable}_DEPS ${ARG_DEPS})
+  list(JOIN ARG_SOURCES "," sources)
+  # The executable's own target comes later (wrz_add_test_executables), so it is named by its path.
+  add_test(NAME ${name} COMMAND ${CMAKE_BINARY_DIR}/tests/${executable} --sources=${sources}
+           WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
   if(ARG_GOLDEN)
-    list(APPEND ARG_LABELS golden)
+    set_tests_properties(${name} PROPERTIES LABELS golden)
   endif()
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 600)
   endif()
-  set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT})
   if(ARG_PROCESSORS)
     set_tests_properties(${name} PROPERTIES PROCESSORS ${ARG_PROCESSORS})
   else()
     # Tests run side by side; each must stay on its own core.
     set_tests_properties(${name} PROPERTIES ENVIRONMENT "OMP_NUM_THREADS=1")
   endif()
+endfunction()
+
+# The executables of all tests declared so far.
+function(wrz_add_test_executables)
+  foreach(executable unit_tests torch_tests program_tests)
+    get_property(sources GLOBAL PROPERTY WILDRAYZER_${executable}_SOURCES)
+    get_property(deps GLOBAL PROPERTY WILDRAYZER_${executable}_DEPS)
+    list(REMOVE_DUPLICATES deps)
+    add_executable(${executable} ${sources} ${PROJECT_SOURCE_DIR}/src/wildrayzer/testing/main.cc)
+    target_link_libraries(${executable} PRIVATE wrz_options ${deps} GTest::gmock GTest::gtest)
+    target_compile_options(${executable} PRIVATE $<$<CONFIG:Release>:-O1>)  # they are run once
+    set_target_properties(${executable} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests
+                          UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 5)
+  endforeach()
+  target_link_libraries(torch_tests PRIVATE ${TORCH_LIBRARIES})
+  target_compile_definitions(program_tests PRIVATE WILDRAYZER_PROGRAM="$<TARGET_FILE:wildrayzer>")
+  add_dependencies(program_tests wildrayzer)
 endfunction()
 
 # wrz_add_fuzz(NAME SOURCES ... DEPS ...): a libFuzzer target; its seed corpus is tests/corpus/NAME.

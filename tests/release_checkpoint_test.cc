@@ -4,7 +4,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include <chrono>
 #include <fstream>
@@ -14,6 +13,7 @@
 #include "wildrayzer/kernels/threads.h"
 #include "wildrayzer/models/weights.h"
 #include "wildrayzer/testing/golden.h"
+#include "wildrayzer/util/tensor.h"
 
 namespace wildrayzer {
 namespace {

@@ -14,7 +14,7 @@
 namespace wildrayzer {
 namespace {
 
-struct Settings {
+struct TrainSettings {
   std::string config;
   std::string out;
   int stage = -1;
@@ -23,7 +23,7 @@ struct Settings {
   std::vector<std::string> overrides;
 };
 
-void Run(const Settings& settings) {
+void Run(const TrainSettings& settings) {
   if (settings.threads > 0) {
     SetThreads(settings.threads);
   } else {
@@ -48,7 +48,7 @@ void Run(const Settings& settings) {
 }  // namespace
 
 void AddTrainCommand(CLI::App& app) {
-  auto settings = std::make_shared<Settings>();
+  auto settings = std::make_shared<TrainSettings>();
   CLI::App* command =
       app.add_subcommand("train", "Train a model: the four self-supervised stages, or one of them");
   command

@@ -15,7 +15,7 @@
 namespace wildrayzer {
 namespace {
 
-constexpr int kAttempts = 20;
+constexpr int kPasteAttempts = 20;
 
 // Categories given as numbers can be picked while reading, which saves the memory of all others.
 std::set<int> NumericIds(const std::vector<std::string>& names) {
@@ -141,7 +141,7 @@ CutOut PastePool::Cut(size_t picture, Random& random) const {
 
 CutOut PastePool::Draw(Random& random) const {
   std::string last;
-  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+  for (int attempt = 0; attempt < kPasteAttempts; ++attempt) {
     const size_t picture = pictures_[random.Below(pictures_.size())];
     try {
       return Cut(picture, random);
@@ -151,7 +151,7 @@ CutOut PastePool::Draw(Random& random) const {
     }
   }
   throw FileError(folder_.string(),
-                  fmt::format("{} objects in a row could not be cut out; the last: {}", kAttempts, last));
+                  fmt::format("{} objects in a row could not be cut out; the last: {}", kPasteAttempts, last));
 }
 
 void PasteOne(const CutOut& object, double scale, int x, int y, double edge_sigma, Image& view,

@@ -1,8 +1,6 @@
 // LPIPS v0.1 on VGG16 (Zhang et al. 2018; weights.md 3.3), whole and masked.
 #pragma once
 
-#include <torch/torch.h>
-
 #include <array>
 #include <string>
 #include <vector>
@@ -10,6 +8,7 @@
 #include "wildrayzer/evaluation/lpips_maps.h"
 #include "wildrayzer/evaluation/planes.h"
 #include "wildrayzer/models/vgg.h"
+#include "wildrayzer/util/tensor.h"
 
 namespace wildrayzer {
 

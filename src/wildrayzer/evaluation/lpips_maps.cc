@@ -8,7 +8,7 @@
 namespace wildrayzer {
 namespace {
 
-constexpr double kEmptyMask = 1e-8;
+constexpr double kNoWeight = 1e-8;
 
 double Mean(const Planes& map) {
   return std::accumulate(map.values.begin(), map.values.end(), 0.0) / static_cast<double>(map.values.size());
@@ -26,7 +26,7 @@ double WeightedMean(const Planes& map, const Planes& mask) {
 
 bool Empty(const Planes& mask) {
   if (mask.channels != 1) throw Error("a mask must have 1 channel, got " + mask.SizeText());
-  return std::accumulate(mask.values.begin(), mask.values.end(), 0.0) < kEmptyMask;
+  return std::accumulate(mask.values.begin(), mask.values.end(), 0.0) < kNoWeight;
 }
 
 }  // namespace

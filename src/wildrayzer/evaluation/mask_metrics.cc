@@ -9,10 +9,10 @@
 namespace wildrayzer {
 namespace {
 
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
 
 double Ratio(int64_t part, int64_t whole) {
-  return whole == 0 ? kNaN : static_cast<double>(part) / static_cast<double>(whole);
+  return whole == 0 ? kUndefined : static_cast<double>(part) / static_cast<double>(whole);
 }
 
 // The probability at the truth's size, after the checks that every comparison needs.
@@ -54,18 +54,18 @@ Confusion CompareMasks(const Planes& probability, const Planes& truth, double th
 }
 
 double Iou(const Confusion& counts) {
-  return counts.truth() == 0 ? kNaN : Ratio(counts.true_positive, counts.truth() + counts.false_positive);
+  return counts.truth() == 0 ? kUndefined : Ratio(counts.true_positive, counts.truth() + counts.false_positive);
 }
 
 double Recall(const Confusion& counts) { return Ratio(counts.true_positive, counts.truth()); }
 
-double Precision(const Confusion& counts) {
-  if (counts.truth() == 0) return kNaN;
+double MaskPrecision(const Confusion& counts) {
+  if (counts.truth() == 0) return kUndefined;
   return counts.predicted() == 0 ? 0.0 : Ratio(counts.true_positive, counts.predicted());
 }
 
 double F1(const Confusion& counts) {
-  return counts.truth() == 0 ? kNaN : Ratio(2 * counts.true_positive, counts.truth() + counts.predicted());
+  return counts.truth() == 0 ? kUndefined : Ratio(2 * counts.true_positive, counts.truth() + counts.predicted());
 }
 
 double FalseAlarmShare(const Confusion& counts) { return Ratio(counts.false_positive, counts.total()); }
@@ -81,12 +81,12 @@ MaskSummary SummariseMasks(const std::vector<Confusion>& frames) {
     ++summary.frames;
     summary.iou += Iou(frame);
     summary.recall += Recall(frame);
-    summary.precision += Precision(frame);
+    summary.precision += MaskPrecision(frame);
     summary.f1 += F1(frame);
   }
-  const double moving = summary.frames == 0 ? kNaN : summary.frames;
+  const double moving = summary.frames == 0 ? kUndefined : summary.frames;
   for (double* sum : {&summary.iou, &summary.recall, &summary.precision, &summary.f1}) *sum /= moving;
-  summary.empty_false_alarm /= summary.empty_frames == 0 ? kNaN : summary.empty_frames;
+  summary.empty_false_alarm /= summary.empty_frames == 0 ? kUndefined : summary.empty_frames;
   return summary;
 }
 
@@ -98,7 +98,7 @@ MaskSummary MicroMasks(const std::vector<Confusion>& frames) {
   }
   summary.iou = Iou(sum);
   summary.recall = Recall(sum);
-  summary.precision = Precision(sum);
+  summary.precision = MaskPrecision(sum);
   summary.f1 = F1(sum);
   return summary;
 }

@@ -31,7 +31,7 @@ Confusion CompareMasks(const Planes& probability, const Planes& truth, double th
 // out of a mean.
 double Iou(const Confusion& counts);
 double Recall(const Confusion& counts);
-double Precision(const Confusion& counts);
+double MaskPrecision(const Confusion& counts);
 double F1(const Confusion& counts);
 // Share of all pixels called moving although they are not; the measure of frames where nothing moves.
 double FalseAlarmShare(const Confusion& counts);

@@ -31,7 +31,7 @@ TEST(MaskMetrics, OfShiftedRowsAreTheirFractions) {
   EXPECT_EQ(counts.true_negative, 20);
   EXPECT_DOUBLE_EQ(Iou(counts), 20.0 / 80);
   EXPECT_DOUBLE_EQ(Recall(counts), 0.5);
-  EXPECT_DOUBLE_EQ(Precision(counts), 20.0 / 60);
+  EXPECT_DOUBLE_EQ(MaskPrecision(counts), 20.0 / 60);
   EXPECT_DOUBLE_EQ(F1(counts), 2 * 0.5 * (1.0 / 3) / (0.5 + 1.0 / 3));
   EXPECT_DOUBLE_EQ(FalseAlarmShare(counts), 0.4);
 }
@@ -39,12 +39,12 @@ TEST(MaskMetrics, OfShiftedRowsAreTheirFractions) {
 TEST(MaskMetrics, AnEmptyAnswerIsZeroAndAnEmptyTruthIsNoNumber) {
   const Confusion nothing_found = CompareMasks(Rows(0, 0), Rows(2, 4), 0.5);
   for (const double value :
-       {Iou(nothing_found), Recall(nothing_found), Precision(nothing_found), F1(nothing_found)}) {
+       {Iou(nothing_found), Recall(nothing_found), MaskPrecision(nothing_found), F1(nothing_found)}) {
     EXPECT_EQ(value, 0.0);
   }
   const Confusion nothing_moves = CompareMasks(Rows(2, 4), Rows(0, 0), 0.5);
   for (const double value :
-       {Iou(nothing_moves), Recall(nothing_moves), Precision(nothing_moves), F1(nothing_moves)}) {
+       {Iou(nothing_moves), Recall(nothing_moves), MaskPrecision(nothing_moves), F1(nothing_moves)}) {
     EXPECT_TRUE(std::isnan(value));
   }
   EXPECT_DOUBLE_EQ(FalseAlarmShare(nothing_moves), 0.2);

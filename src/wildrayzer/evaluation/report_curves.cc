@@ -8,7 +8,7 @@ namespace wildrayzer {
 
 std::string ThresholdCurves(const SettingResult& setting) {
   const std::vector<std::pair<std::string, double (*)(const Confusion&)>> panels = {
-      {"IoU by threshold", Iou}, {"Recall by threshold", Recall}, {"Precision by threshold", Precision}};
+      {"IoU by threshold", Iou}, {"Recall by threshold", Recall}, {"Precision by threshold", MaskPrecision}};
   std::vector<Chart> charts;
   for (const auto& [title, measure] : panels) {
     charts.push_back({.title = title,

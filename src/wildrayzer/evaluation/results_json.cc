@@ -68,7 +68,7 @@ Json SweepToJson(const std::vector<Confusion>& sweep) {
     json.push_back({{"threshold", SweepThresholds().at(i)},
                     {"iou", Number(Iou(sweep[i]))},
                     {"recall", Number(Recall(sweep[i]))},
-                    {"precision", Number(Precision(sweep[i]))},
+                    {"precision", Number(MaskPrecision(sweep[i]))},
                     {"f1", Number(F1(sweep[i]))}});
   }
   return json;

@@ -1,13 +1,12 @@
 // Bridge between Camera and the tensors of the models.
 #pragma once
 
-#include <torch/torch.h>
-
 #include <span>
 #include <vector>
 
 #include "wildrayzer/geometry/camera.h"
 #include "wildrayzer/geometry/rotation.h"
+#include "wildrayzer/util/tensor.h"
 
 namespace wildrayzer {
 

@@ -1,9 +1,9 @@
 // Plücker coordinates of pixel rays (method.md section 3, step 5).
 #pragma once
 
-#include <torch/torch.h>
-
 #include <cstdint>
+
+#include "wildrayzer/util/tensor.h"
 
 namespace wildrayzer {
 

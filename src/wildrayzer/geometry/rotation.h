@@ -5,7 +5,7 @@
 // are (w, x, y, z). Cameras are camera-to-world, OpenCV axes (x right, y down, z forward).
 #pragma once
 
-#include <torch/torch.h>
+#include "wildrayzer/util/tensor.h"
 
 namespace wildrayzer {
 

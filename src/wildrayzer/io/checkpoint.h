@@ -1,8 +1,6 @@
 // Weights from any of the containers that the world uses, as LibTorch tensors.
 #pragma once
 
-#include <torch/torch.h>
-
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -11,6 +9,7 @@
 #include <vector>
 
 #include "wildrayzer/io/tensor_files.h"
+#include "wildrayzer/util/tensor.h"
 
 namespace wildrayzer {
 

@@ -16,9 +16,9 @@ namespace wildrayzer {
 namespace {
 
 constexpr std::string_view kMagic{"\x93NUMPY", 6};
-constexpr size_t kMaxHeaderBytes = 65536;
-constexpr size_t kMaxRank = 16;
-constexpr size_t kAlignment = 64;
+constexpr size_t kMaxNpyHeader = 65536;
+constexpr size_t kMaxNpyRank = 16;
+constexpr size_t kHeaderAlignment = 64;
 
 struct TypeCode {
   std::string_view code;  // NumPy's kind and size
@@ -113,7 +113,7 @@ void HeaderParser::Shape() {
     if (error != std::errc{} || size < 0) FailForm();
     text_.remove_prefix(static_cast<size_t>(end - text_.data()));
     if (text_.starts_with("L")) text_.remove_prefix(1);  // Python 2
-    if (shape.size() == kMaxRank) Fail("the .npy array has more than 16 dimensions");
+    if (shape.size() == kMaxNpyRank) Fail("the .npy array has more than 16 dimensions");
     shape.push_back(size);
     if (Accept(",")) continue;
     Expect(")");
@@ -161,7 +161,7 @@ std::pair<std::string_view, size_t> FindHeader(const MappedFile& file) {
   const size_t length_bytes = version == 1 ? 2 : 4;
   std::memcpy(&length, text.data() + 8, length_bytes);
   const size_t begin = 8 + length_bytes;
-  if (length > kMaxHeaderBytes || length > text.size() - begin) {
+  if (length > kMaxNpyHeader || length > text.size() - begin) {
     throw FileError(file.path(), "the .npy header is cut off or too long");
   }
   return {text.substr(begin, length), begin + length};
@@ -220,7 +220,7 @@ void WriteNpy(const std::filesystem::path& path, DType dtype, const std::vector<
   for (const int64_t size : shape) header += std::to_string(size) + ",";
   header += "), }";
   const size_t prefix = kMagic.size() + 4;
-  while ((prefix + header.size() + 1) % kAlignment != 0) header += ' ';
+  while ((prefix + header.size() + 1) % kHeaderAlignment != 0) header += ' ';
   header += '\n';
   AtomicFile file(path);
   const auto length = static_cast<uint16_t>(header.size());

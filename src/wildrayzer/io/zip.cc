@@ -5,6 +5,7 @@
 #include <numeric>
 #include <optional>
 
+#include "wildrayzer/io/zip_format.h"
 #include "wildrayzer/util/error.h"
 
 namespace wildrayzer {
@@ -15,13 +16,10 @@ constexpr uint32_t kCentralSignature = 0x02014b50;
 constexpr uint32_t kEndSignature = 0x06054b50;
 constexpr uint32_t kEnd64Signature = 0x06064b50;
 constexpr uint32_t kLocator64Signature = 0x07064b50;
-constexpr uint64_t kLocalBytes = 30;
 constexpr uint64_t kCentralBytes = 46;
 constexpr uint64_t kEndBytes = 22;
 constexpr uint64_t kEnd64Bytes = 56;
 constexpr uint64_t kLocatorBytes = 20;
-constexpr uint16_t kMax16 = 0xFFFF;
-constexpr uint32_t kMax32 = 0xFFFFFFFF;
 
 struct Directory {
   uint64_t count = 0;

@@ -4,20 +4,18 @@
 
 #include <algorithm>
 
+#include "wildrayzer/io/zip_format.h"
 #include "wildrayzer/util/error.h"
 
 namespace wildrayzer {
 namespace {
 
 constexpr uint64_t kAlignment = 64;
-constexpr uint64_t kLocalBytes = 30;
 constexpr uint16_t kVersion = 45;    // needed for Zip64
 constexpr uint16_t kFlags = 0x0808;  // data descriptor, UTF-8 names
 constexpr uint16_t kDate = 0x0021;   // 1980-01-01: the same weights give the same file
 constexpr uint16_t kZip64Id = 1;
 constexpr uint16_t kPaddingId = 0x4246;  // "FB"
-constexpr uint32_t kMax32 = 0xFFFFFFFF;
-constexpr uint16_t kMax16 = 0xFFFF;
 
 template <typename... T>
 void Put(std::string* out, T... values) {

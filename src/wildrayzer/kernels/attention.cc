@@ -1,18 +1,17 @@
 #include "wildrayzer/kernels/attention.h"
 
+#include <torch/csrc/autograd/custom_function.h>
+
 #include "wildrayzer/kernels/attention_kernels.h"
 #include "wildrayzer/kernels/attention_paths.h"
+#include "wildrayzer/kernels/cpu_kernels.h"
 
 namespace wildrayzer {
 namespace {
 
-bool HasKernels(const torch::Tensor& q) {
-  return q.device().is_cpu() && (q.scalar_type() == torch::kFloat32 || q.scalar_type() == torch::kBFloat16);
-}
-
 AttentionResult Forward(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v, double scale,
                         bool want_lse) {
-  if (!HasKernels(q)) return AttentionForwardAten(q, k, v, scale);
+  if (!HasCpuKernels(q)) return AttentionForwardAten(q, k, v, scale);
   return AttentionForwardCpu(q, k, v, scale, want_lse,
                              SelectAttentionForward(q.scalar_type() == torch::kBFloat16));
 }
@@ -35,7 +34,7 @@ class AttentionFunction : public torch::autograd::Function<AttentionFunction> {
     const AttentionResult result{saved[3], saved[4]};
     const torch::Tensor grad = grads[0].to(q.scalar_type());
     const auto [grad_q, grad_k, grad_v] =
-        HasKernels(q)
+        HasCpuKernels(q)
             ? AttentionBackwardCpu(q, saved[1], saved[2], result, grad, scale, SelectAttentionBackward())
             : AttentionBackwardAten(q, saved[1], saved[2], result, grad, scale);
     return {grad_q, grad_k, grad_v, torch::Tensor()};

@@ -1,7 +1,7 @@
 // Scaled dot-product attention that never holds the whole score matrix.
 #pragma once
 
-#include <torch/torch.h>
+#include "wildrayzer/util/tensor.h"
 
 namespace wildrayzer {
 

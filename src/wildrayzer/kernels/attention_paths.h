@@ -1,11 +1,10 @@
 // The two ways to compute attention behind Attention(): kernels on the CPU, and ATen everywhere else.
 #pragma once
 
-#include <torch/torch.h>
-
 #include <tuple>
 
 #include "wildrayzer/kernels/attention_kernels.h"
+#include "wildrayzer/util/tensor.h"
 
 namespace wildrayzer {
 

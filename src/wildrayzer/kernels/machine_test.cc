@@ -1,6 +1,5 @@
 // Choices that depend on the machine.
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include <chrono>
 #include <condition_variable>
@@ -17,6 +16,7 @@
 #include "wildrayzer/kernels/parallel.h"
 #include "wildrayzer/kernels/threads.h"
 #include "wildrayzer/util/system.h"
+#include "wildrayzer/util/tensor.h"
 
 namespace wildrayzer {
 namespace {

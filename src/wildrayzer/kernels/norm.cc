@@ -1,9 +1,12 @@
 #include "wildrayzer/kernels/norm.h"
 
+#include <torch/csrc/autograd/custom_function.h>
+
 #include <algorithm>
 #include <utility>
 #include <vector>
 
+#include "wildrayzer/kernels/cpu_kernels.h"
 #include "wildrayzer/kernels/norm_kernels.h"
 #include "wildrayzer/kernels/parallel.h"
 
@@ -19,13 +22,13 @@ constexpr int64_t kLeastTokens = 16;
 
 // A tensor [..., size], or [B, N, heads, size] whose heads lie within a longer row, as tokens of `heads`
 // rows.
-struct Rows {
+struct TokenRows {
   char* data;
   int64_t token_stride;  // elements
   bool bf16;
   int64_t element;
 
-  explicit Rows(const Tensor& x, int64_t stride)
+  explicit TokenRows(const Tensor& x, int64_t stride)
       : data(static_cast<char*>(x.data_ptr())),
         token_stride(stride),
         bf16(x.scalar_type() == torch::kBFloat16),
@@ -59,12 +62,12 @@ Statistics NewStatistics(const Shape& shape) {
   return statistics;
 }
 
-void Forward(const Shape& shape, const Rows& x, const Rows& y, const Tensor& weight, const Tensor& bias,
-             const Statistics& statistics) {
+void NormalizeTokens(const Shape& shape, const TokenRows& x, const TokenRows& y, const Tensor& weight,
+                     const Tensor& bias, const Statistics& statistics) {
   const NormKernels& kernels = SelectNorm();
   ParallelFor(shape.tokens, [&](int64_t begin, int64_t end) {
     std::vector<float> scratch(static_cast<size_t>(shape.size));
-    // Rows of one head each lie at one distance, so a whole range is one call.
+    // TokenRows of one head each lie at one distance, so a whole range is one call.
     const bool one = shape.heads == 1;
     for (int64_t token = begin; token < end; token += one ? end - begin : 1) {
       NormForward norm;
@@ -84,8 +87,9 @@ void Forward(const Shape& shape, const Rows& x, const Rows& y, const Tensor& wei
 }
 
 // Writes grad_x; returns the gradients of weight and (if asked for) bias.
-std::pair<Tensor, Tensor> Backward(const Shape& shape, const Rows& grad_y, const Rows& x, const Rows& grad_x,
-                                   const Tensor& weight, const Statistics& statistics, bool with_bias) {
+std::pair<Tensor, Tensor> NormGradients(const Shape& shape, const TokenRows& grad_y, const TokenRows& x,
+                                        const TokenRows& grad_x, const Tensor& weight,
+                                        const Statistics& statistics, bool with_bias) {
   const NormKernels& kernels = SelectNorm();
   const int64_t step = std::max((shape.tokens + kPieces - 1) / kPieces, kLeastTokens);
   const int64_t pieces = (shape.tokens + step - 1) / step;
@@ -131,7 +135,8 @@ class NormFunction : public torch::autograd::Function<NormFunction> {
     const Statistics statistics = NewStatistics(shape);
     const Tensor y = torch::empty(x.sizes(), x.options().dtype(type));
     const bool with_bias = bias.numel() > 0;
-    Forward(shape, Rows(x, shape.size), Rows(y, shape.size), weight, with_bias ? bias : Tensor(), statistics);
+    NormalizeTokens(shape, TokenRows(x, shape.size), TokenRows(y, shape.size), weight,
+                    with_bias ? bias : Tensor(), statistics);
     context->save_for_backward({x, weight, statistics.mean, statistics.inverse});
     context->saved_data["bias"] = with_bias;
     return y;
@@ -144,9 +149,9 @@ class NormFunction : public torch::autograd::Function<NormFunction> {
     const Shape shape = ShapeOf(x, 0, saved[2].defined());
     const Tensor grad_y = grads[0].contiguous();
     const Tensor grad_x = torch::empty(x.sizes(), x.options());
-    const auto [grad_weight, grad_bias] =
-        Backward(shape, Rows(grad_y, shape.size), Rows(x, shape.size), Rows(grad_x, shape.size), saved[1],
-                 {saved[2], saved[3]}, context->saved_data["bias"].toBool());
+    const auto [grad_weight, grad_bias] = NormGradients(
+        shape, TokenRows(grad_y, shape.size), TokenRows(x, shape.size), TokenRows(grad_x, shape.size),
+        saved[1], {saved[2], saved[3]}, context->saved_data["bias"].toBool());
     return {grad_x, grad_weight, grad_bias, Tensor(), Tensor(), Tensor()};
   }
 };
@@ -163,13 +168,10 @@ class HeadNormFunction : public torch::autograd::Function<HeadNormFunction> {
       return torch::empty({qkv.size(0), qkv.size(1), shape.heads, shape.size}, qkv.options());
     };
     const Tensor q = new_heads(), k = new_heads();
-    Forward(shape, Part(qkv, 0, width), Rows(q, width), q_weight, {}, q_statistics);
-    Forward(shape, Part(qkv, 1, width), Rows(k, width), k_weight, {}, k_statistics);
+    NormalizeTokens(shape, Part(qkv, 0, width), TokenRows(q, width), q_weight, {}, q_statistics);
+    NormalizeTokens(shape, Part(qkv, 1, width), TokenRows(k, width), k_weight, {}, k_statistics);
     context->save_for_backward({qkv, q_weight, k_weight, q_statistics.inverse, k_statistics.inverse});
-    // Not the slice itself: what a function returns may not share memory with what it was given unless it is
-    // marked as a view, and copying the values costs less than the bookkeeping.
-    const Tensor v = qkv.narrow(2, 2 * width, width).reshape(q.sizes()).clone();
-    return {q, k, v};
+    return {q, k, Values(qkv, q.sizes(), width)};
   }
 
   static torch::autograd::tensor_list backward(torch::autograd::AutogradContext* context,
@@ -185,11 +187,11 @@ class HeadNormFunction : public torch::autograd::Function<HeadNormFunction> {
                  : torch::zeros({qkv.size(0), qkv.size(1), shape.heads, shape.size}, qkv.options());
     };
     const Tensor grad_q = contiguous(grads[0]), grad_k = contiguous(grads[1]);
-    const Tensor q_weight = Backward(shape, Rows(grad_q, width), Part(qkv, 0, width),
-                                     Part(grad_qkv, 0, width), saved[1], {{}, saved[3]}, false)
+    const Tensor q_weight = NormGradients(shape, TokenRows(grad_q, width), Part(qkv, 0, width),
+                                          Part(grad_qkv, 0, width), saved[1], {{}, saved[3]}, false)
                                 .first;
-    const Tensor k_weight = Backward(shape, Rows(grad_k, width), Part(qkv, 1, width),
-                                     Part(grad_qkv, 1, width), saved[2], {{}, saved[4]}, false)
+    const Tensor k_weight = NormGradients(shape, TokenRows(grad_k, width), Part(qkv, 1, width),
+                                          Part(grad_qkv, 1, width), saved[2], {{}, saved[4]}, false)
                                 .first;
     grad_qkv.narrow(2, 2 * width, width).copy_(contiguous(grads[2]).flatten(2));
     return {grad_qkv, q_weight, k_weight, Tensor()};
@@ -200,16 +202,19 @@ class HeadNormFunction : public torch::autograd::Function<HeadNormFunction> {
     const int64_t size = weight.size(0);
     return {qkv.size(0) * qkv.size(1), qkv.size(2) / (3 * size), size, static_cast<float>(eps), false};
   }
-  static Rows Part(const Tensor& qkv, int64_t index, int64_t width) {
-    Rows rows(qkv, 3 * width);
+  // The last third of qkv where it lies. Not a view in the eyes of autograd, which would look for its
+  // gradient in the slice and not here; nothing changes qkv, so nobody misses the bookkeeping.
+  static Tensor Values(const Tensor& qkv, at::IntArrayRef sizes, int64_t width) {
+    return torch::empty({0}, qkv.options())
+        .set_(qkv.storage(), qkv.storage_offset() + 2 * width, sizes,
+              {qkv.stride(0), qkv.stride(1), sizes[3], 1});
+  }
+  static TokenRows Part(const Tensor& qkv, int64_t index, int64_t width) {
+    TokenRows rows(qkv, 3 * width);
     rows.data += index * width * rows.element;
     return rows;
   }
 };
-
-bool HasKernels(const Tensor& x) {
-  return x.device().is_cpu() && (x.scalar_type() == torch::kFloat32 || x.scalar_type() == torch::kBFloat16);
-}
 
 torch::ScalarType WideType(const Tensor& x) {
   return x.scalar_type() == torch::kFloat64 ? torch::kFloat64 : torch::kFloat32;
@@ -217,12 +222,12 @@ torch::ScalarType WideType(const Tensor& x) {
 
 }  // namespace
 
-Tensor LayerNormalize(const Tensor& x, const Tensor& weight, const std::optional<Tensor>& bias, double eps,
+Tensor LayerNormalize(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps,
                       torch::ScalarType type) {
   const torch::ScalarType inside = WideType(x);
-  const Tensor shift = bias && bias->defined() ? bias->to(inside) : Tensor();
+  const Tensor shift = bias.defined() ? bias.to(inside) : bias;
   const Tensor scale = weight.to(inside);
-  if (!HasKernels(x)) return torch::layer_norm(x.to(inside), weight.sizes(), scale, shift, eps).to(type);
+  if (!HasCpuKernels(x)) return torch::layer_norm(x.to(inside), weight.sizes(), scale, shift, eps).to(type);
   const Tensor given = shift.defined() ? shift.contiguous() : torch::empty({0});
   return NormFunction::apply(x.contiguous(), scale.contiguous(), given, eps, true, type);
 }
@@ -230,7 +235,7 @@ Tensor LayerNormalize(const Tensor& x, const Tensor& weight, const std::optional
 Tensor RmsNormalize(const Tensor& x, const Tensor& weight, double eps) {
   const torch::ScalarType inside = WideType(x);
   const Tensor scale = weight.to(inside);
-  if (HasKernels(x)) {
+  if (HasCpuKernels(x)) {
     return NormFunction::apply(x.contiguous(), scale.contiguous(), torch::empty({0}), eps, false,
                                x.scalar_type());
   }
@@ -244,7 +249,7 @@ AttentionOperands NormalizeQueriesAndKeys(const Tensor& qkv, const Tensor& q_wei
   TORCH_CHECK(qkv.dim() == 3 && q_weight.dim() == 1 && q_weight.sizes() == k_weight.sizes() &&
                   qkv.size(2) % (3 * q_weight.size(0)) == 0,
               "NormalizeQueriesAndKeys: shapes do not match: ", qkv.sizes(), ", ", q_weight.sizes());
-  if (HasKernels(qkv)) {
+  if (HasCpuKernels(qkv)) {
     const auto parts = HeadNormFunction::apply(qkv.contiguous(), q_weight.to(torch::kFloat32).contiguous(),
                                                k_weight.to(torch::kFloat32).contiguous(), eps);
     return {parts[0], parts[1], parts[2]};

@@ -3,16 +3,14 @@
 // always float32 (float64 for float64).
 #pragma once
 
-#include <torch/torch.h>
-
-#include <optional>
+#include "wildrayzer/util/tensor.h"
 
 namespace wildrayzer {
 
 // weight (x - mean) / sqrt(variance + eps) + bias over the last dimension. x [..., size], weight and bias
-// [size] -> the shape of x in `type`.
-torch::Tensor LayerNormalize(const torch::Tensor& x, const torch::Tensor& weight,
-                             const std::optional<torch::Tensor>& bias, double eps, torch::ScalarType type);
+// [size] (bias may be undefined) -> the shape of x in `type`.
+torch::Tensor LayerNormalize(const torch::Tensor& x, const torch::Tensor& weight, const torch::Tensor& bias,
+                             double eps, torch::ScalarType type);
 
 // weight x / sqrt(mean(x^2) + eps) over the last dimension. x [..., size], weight [size] -> shape and dtype
 // of x.
@@ -22,7 +20,7 @@ torch::Tensor RmsNormalize(const torch::Tensor& x, const torch::Tensor& weight, 
 struct AttentionOperands {
   torch::Tensor q;
   torch::Tensor k;
-  torch::Tensor v;  // shares memory with qkv
+  torch::Tensor v;  // shares memory with qkv, which must not be changed afterwards
 };
 // qkv [B, N, 3 heads size]: queries, keys and values of all heads side by side; queries and keys are
 // RMS-normalised with q_weight and k_weight [size]. One backward pass writes the gradient of all of qkv.

@@ -1,7 +1,5 @@
 #include "wildrayzer/kernels/threads.h"
 
-#include <torch/torch.h>
-
 #include <exception>
 #include <thread>
 #include <vector>
@@ -9,6 +7,7 @@
 #include "wildrayzer/kernels/parallel.h"
 #include "wildrayzer/util/log.h"
 #include "wildrayzer/util/system.h"
+#include "wildrayzer/util/tensor.h"
 
 namespace wildrayzer {
 

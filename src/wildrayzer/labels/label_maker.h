@@ -1,8 +1,6 @@
 // Pseudo motion labels of training scenes: a frozen renderer, features, a cache on disk.
 #pragma once
 
-#include <torch/torch.h>
-
 #include <atomic>
 #include <cstdint>
 #include <filesystem>
@@ -14,6 +12,7 @@
 #include "wildrayzer/labels/pseudo_labels.h"
 #include "wildrayzer/models/dinov3.h"
 #include "wildrayzer/models/wildrayzer.h"
+#include "wildrayzer/nn/module.h"
 
 namespace wildrayzer {
 

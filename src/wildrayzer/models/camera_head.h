@@ -1,10 +1,9 @@
 // From camera tokens to cameras (method.md section 3, step 4).
 #pragma once
 
-#include <torch/torch.h>
-
 #include "wildrayzer/models/heads.h"
 #include "wildrayzer/models/model_config.h"
+#include "wildrayzer/nn/module.h"
 
 namespace wildrayzer {
 

@@ -1,8 +1,6 @@
 // DINOv3 weight files that the tests write.
 #pragma once
 
-#include <torch/torch.h>
-
 #include <filesystem>
 #include <map>
 #include <string>
@@ -11,6 +9,7 @@
 #include "wildrayzer/io/safetensors.h"
 #include "wildrayzer/models/dinov3.h"
 #include "wildrayzer/testing/manifest.h"
+#include "wildrayzer/util/tensor.h"
 
 namespace wildrayzer {
 

@@ -2,14 +2,13 @@
 // precision of the weights, their outputs are float32, because they join the residual stream or the geometry.
 #pragma once
 
-#include <torch/torch.h>
-
 #include <cstdint>
 #include <string>
 #include <vector>
 
 #include "wildrayzer/models/trace.h"
 #include "wildrayzer/nn/layers.h"
+#include "wildrayzer/nn/module.h"
 
 namespace wildrayzer {
 

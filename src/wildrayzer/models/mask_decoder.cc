@@ -5,24 +5,14 @@
 namespace wildrayzer {
 namespace {
 
-torch::nn::Conv2d Conv3(int64_t in, int64_t out) {
-  return torch::nn::Conv2d(torch::nn::Conv2dOptions(in, out, 3).padding(1));
-}
-
-torch::nn::Conv2d Conv1(int64_t in, int64_t out, bool bias = true) {
-  return torch::nn::Conv2d(torch::nn::Conv2dOptions(in, out, 1).bias(bias));
-}
-
-torch::nn::GroupNorm Norm(int64_t channels) {
-  return torch::nn::GroupNorm(torch::nn::GroupNormOptions(std::gcd(channels, int64_t{32}), channels));
-}
+GroupNorm Norm(int64_t channels) { return GroupNorm(std::gcd(channels, int64_t{32}), channels); }
 
 }  // namespace
 
 MapEntryImpl::MapEntryImpl(int64_t in, int64_t out) {
-  first_ = register_module("0", Conv3(in, out));
+  first_ = register_module("0", Conv2d(in, out, 3));
   norm_ = register_module("1", Norm(out));
-  second_ = register_module("3", Conv3(out, out));
+  second_ = register_module("3", Conv2d(out, out, 3));
 }
 
 torch::Tensor MapEntryImpl::forward(const torch::Tensor& map) {
@@ -30,15 +20,11 @@ torch::Tensor MapEntryImpl::forward(const torch::Tensor& map) {
 }
 
 MapUpsamplerImpl::MapUpsamplerImpl(int64_t in, int64_t out) {
-  halve_channels_ = register_module("conv_up", Conv1(in, out));
-  torch::nn::Sequential refine;
-  norm_before_ = Norm(out);
-  refine_ = Conv3(out, out);
-  norm_after_ = Norm(out);
-  refine->push_back("0", norm_before_);
-  refine->push_back("2", refine_);
-  refine->push_back("3", norm_after_);
-  register_module("refine", refine);
+  halve_channels_ = register_module("conv_up", Conv2d(in, out, 1));
+  const auto refine = register_module("refine", std::make_shared<torch::nn::Module>());
+  norm_before_ = refine->register_module("0", Norm(out));
+  refine_ = refine->register_module("2", Conv2d(out, out, 3));
+  norm_after_ = refine->register_module("3", Norm(out));
 }
 
 torch::Tensor MapUpsamplerImpl::forward(const torch::Tensor& map) {
@@ -52,7 +38,7 @@ torch::Tensor MapUpsamplerImpl::forward(const torch::Tensor& map) {
 }
 
 MapRefinerImpl::MapRefinerImpl(int64_t channels) {
-  conv_ = register_module("0", Conv3(channels, channels));
+  conv_ = register_module("0", Conv2d(channels, channels, 3));
   norm_ = register_module("1", Norm(channels));
 }
 
@@ -61,8 +47,8 @@ torch::Tensor MapRefinerImpl::forward(const torch::Tensor& map) {
 }
 
 MaskHeadImpl::MaskHeadImpl(int64_t channels, bool bias) {
-  mix_ = register_module("0", Conv3(channels, channels));
-  logit_ = register_module("2", Conv1(channels, 1, bias));
+  mix_ = register_module("0", Conv2d(channels, channels, 3));
+  logit_ = register_module("2", Conv2d(channels, 1, 1, bias));
 }
 
 torch::Tensor MaskHeadImpl::forward(const torch::Tensor& map) {

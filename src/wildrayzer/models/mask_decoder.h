@@ -2,9 +2,9 @@
 // the exact one; group normalisation has gcd(channels, 32) groups.
 #pragma once
 
-#include <torch/torch.h>
-
 #include <cstdint>
+
+#include "wildrayzer/nn/layers.h"
 
 namespace wildrayzer {
 
@@ -16,9 +16,9 @@ class MapEntryImpl : public torch::nn::Module {
   torch::Tensor forward(const torch::Tensor& map);
 
  private:
-  torch::nn::Conv2d first_{nullptr};
-  torch::nn::GroupNorm norm_{nullptr};
-  torch::nn::Conv2d second_{nullptr};
+  Conv2d first_{nullptr};
+  GroupNorm norm_{nullptr};
+  Conv2d second_{nullptr};
 };
 TORCH_MODULE(MapEntry);
 
@@ -31,10 +31,10 @@ class MapUpsamplerImpl : public torch::nn::Module {
   torch::Tensor forward(const torch::Tensor& map);
 
  private:
-  torch::nn::Conv2d halve_channels_{nullptr};
-  torch::nn::GroupNorm norm_before_{nullptr};
-  torch::nn::Conv2d refine_{nullptr};
-  torch::nn::GroupNorm norm_after_{nullptr};
+  Conv2d halve_channels_{nullptr};
+  GroupNorm norm_before_{nullptr};
+  Conv2d refine_{nullptr};
+  GroupNorm norm_after_{nullptr};
 };
 TORCH_MODULE(MapUpsampler);
 
@@ -46,8 +46,8 @@ class MapRefinerImpl : public torch::nn::Module {
   torch::Tensor forward(const torch::Tensor& map);
 
  private:
-  torch::nn::Conv2d conv_{nullptr};
-  torch::nn::GroupNorm norm_{nullptr};
+  Conv2d conv_{nullptr};
+  GroupNorm norm_{nullptr};
 };
 TORCH_MODULE(MapRefiner);
 
@@ -59,8 +59,8 @@ class MaskHeadImpl : public torch::nn::Module {
   torch::Tensor forward(const torch::Tensor& map);
 
  private:
-  torch::nn::Conv2d mix_{nullptr};
-  torch::nn::Conv2d logit_{nullptr};
+  Conv2d mix_{nullptr};
+  Conv2d logit_{nullptr};
 };
 TORCH_MODULE(MaskHead);
 

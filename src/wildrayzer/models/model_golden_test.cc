@@ -1,11 +1,11 @@
 // The full-size models against their golden vectors: all files of the golden folder whose names start with
 // rayzer_static or wildrayzer_.
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include <chrono>
 
 #include "wildrayzer/models/testing/golden_model.h"
+#include "wildrayzer/util/tensor.h"
 
 namespace wildrayzer::testing {
 namespace {

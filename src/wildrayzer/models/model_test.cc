@@ -1,12 +1,13 @@
 // Properties of the model that golden vectors of one scene cannot show.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include "wildrayzer/models/weights.h"
 #include "wildrayzer/models/wildrayzer.h"
 #include "wildrayzer/testing/generator.h"
 #include "wildrayzer/util/error.h"
+#include "wildrayzer/util/tensor.h"
 
 namespace wildrayzer {
 namespace {

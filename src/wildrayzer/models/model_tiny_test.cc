@@ -1,12 +1,12 @@
 // The small static model against its golden vectors: every intermediate tensor, gradients, and the camera
 // heads. Runs on the vectors in tests/data and on every further case in the golden folder.
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include "wildrayzer/geometry/camera_tensors.h"
 #include "wildrayzer/geometry/trajectory.h"
 #include "wildrayzer/models/testing/golden_model.h"
 #include "wildrayzer/models/weights.h"
+#include "wildrayzer/util/tensor.h"
 
 namespace wildrayzer::testing {
 namespace {

@@ -1,13 +1,12 @@
 // Motion estimator: which pixels of a view belong to things that move (method.md section 4).
 #pragma once
 
-#include <torch/torch.h>
-
 #include <vector>
 
 #include "wildrayzer/models/heads.h"
 #include "wildrayzer/models/mask_decoder.h"
 #include "wildrayzer/models/model_config.h"
+#include "wildrayzer/nn/module.h"
 
 namespace wildrayzer {
 

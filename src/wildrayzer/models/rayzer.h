@@ -6,14 +6,13 @@
 // intrinsics in units of image width and height. Geometry (cameras, rays) is float32 in every precision.
 #pragma once
 
-#include <torch/torch.h>
-
 #include <cstdint>
 
 #include "wildrayzer/models/camera_head.h"
 #include "wildrayzer/models/heads.h"
 #include "wildrayzer/models/model_config.h"
 #include "wildrayzer/models/trace.h"
+#include "wildrayzer/nn/module.h"
 
 namespace wildrayzer {
 

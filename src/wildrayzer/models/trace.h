@@ -1,10 +1,10 @@
 // Lets a caller follow a forward pass: progress and intermediate values.
 #pragma once
 
-#include <torch/torch.h>
-
 #include <functional>
 #include <string>
+
+#include "wildrayzer/util/tensor.h"
 
 namespace wildrayzer {
 

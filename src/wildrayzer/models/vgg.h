@@ -2,11 +2,11 @@
 // pictures: LPIPS runs on VGG16 with max pooling, the perceptual training loss on VGG19 with average pooling.
 #pragma once
 
-#include <torch/torch.h>
-
 #include <functional>
 #include <string>
 #include <vector>
+
+#include "wildrayzer/util/tensor.h"
 
 namespace wildrayzer {
 

@@ -1,8 +1,6 @@
 // Weights into a model: from a checkpoint under the release's names, or random.
 #pragma once
 
-#include <torch/torch.h>
-
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -10,6 +8,7 @@
 #include "wildrayzer/io/checkpoint.h"
 #include "wildrayzer/models/model_config.h"
 #include "wildrayzer/models/wildrayzer.h"
+#include "wildrayzer/nn/module.h"
 
 namespace wildrayzer {
 

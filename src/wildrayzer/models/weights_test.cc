@@ -3,7 +3,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include <filesystem>
 #include <fstream>
@@ -11,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "wildrayzer/io/safetensors.h"
+#include "wildrayzer/nn/module.h"
 #include "wildrayzer/testing/golden.h"
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/log.h"

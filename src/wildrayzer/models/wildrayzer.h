@@ -5,12 +5,11 @@
 // Shapes and frames as in rayzer.h. The DINOv3 features are arguments: the model does not own DINOv3.
 #pragma once
 
-#include <torch/torch.h>
-
 #include <cstdint>
 
 #include "wildrayzer/models/motion_estimator.h"
 #include "wildrayzer/models/rayzer.h"
+#include "wildrayzer/nn/module.h"
 
 namespace wildrayzer {
 

@@ -2,13 +2,12 @@
 // name, shape).
 #pragma once
 
-#include <torch/torch.h>
-
 #include <cstdint>
 #include <string>
 #include <string_view>
 
 #include "wildrayzer/nn/layers.h"
+#include "wildrayzer/nn/module.h"
 
 namespace wildrayzer {
 

@@ -10,29 +10,50 @@
 namespace wildrayzer {
 
 LinearImpl::LinearImpl(int64_t in_features, int64_t out_features, bool with_bias) {
-  weight = register_parameter("weight", torch::empty({out_features, in_features}));
-  if (with_bias) bias = register_parameter("bias", torch::empty({out_features}));
+  weight_ = register_parameter("weight", torch::empty({out_features, in_features}));
+  if (with_bias) bias_ = register_parameter("bias", torch::empty({out_features}));
 }
 
-torch::Tensor LinearImpl::forward(const torch::Tensor& x) {
-  return LinearProduct(x, weight, bias.defined() ? std::optional(bias) : std::nullopt);
+torch::Tensor LinearImpl::forward(const torch::Tensor& x) { return LinearProduct(x, weight_, bias_); }
+
+torch::Tensor LinearImpl::ForwardOutputs(const torch::Tensor& x, int64_t first, int64_t count) {
+  return LinearProduct(x, weight_.narrow(0, first, count),
+                       bias_.defined() ? bias_.narrow(0, first, count) : bias_);
+}
+
+Conv2dImpl::Conv2dImpl(int64_t in_channels, int64_t out_channels, int64_t kernel, bool with_bias) {
+  weight_ = register_parameter("weight", torch::empty({out_channels, in_channels, kernel, kernel}));
+  if (with_bias) bias_ = register_parameter("bias", torch::empty({out_channels}));
+}
+
+torch::Tensor Conv2dImpl::forward(const torch::Tensor& map) {
+  const int64_t margin = weight_.size(2) / 2;
+  return torch::conv2d(map, weight_, bias_, /*stride=*/1, /*padding=*/{margin, margin});
+}
+
+GroupNormImpl::GroupNormImpl(int64_t groups, int64_t channels) : groups_(groups) {
+  weight_ = register_parameter("weight", torch::empty({channels}));
+  bias_ = register_parameter("bias", torch::empty({channels}));
+}
+
+torch::Tensor GroupNormImpl::forward(const torch::Tensor& map) {
+  return torch::group_norm(map, groups_, weight_, bias_);
 }
 
 LayerNormImpl::LayerNormImpl(int64_t size, bool with_bias, double eps) : eps_(eps) {
-  weight = register_parameter("weight", torch::empty({size}));
-  if (with_bias) bias = register_parameter("bias", torch::empty({size}));
+  weight_ = register_parameter("weight", torch::empty({size}));
+  if (with_bias) bias_ = register_parameter("bias", torch::empty({size}));
 }
 
 torch::Tensor LayerNormImpl::forward(const torch::Tensor& x, std::optional<torch::ScalarType> type) {
-  const auto shift = bias.defined() ? std::optional(bias) : std::nullopt;
-  return LayerNormalize(x, weight, shift, eps_, type.value_or(x.scalar_type()));
+  return LayerNormalize(x, weight_, bias_, eps_, type.value_or(x.scalar_type()));
 }
 
 RmsNormImpl::RmsNormImpl(int64_t size, double eps) : eps_(eps) {
-  weight = register_parameter("weight", torch::empty({size}));
+  weight_ = register_parameter("weight", torch::empty({size}));
 }
 
-torch::Tensor RmsNormImpl::forward(const torch::Tensor& x) { return RmsNormalize(x, weight, eps_); }
+torch::Tensor RmsNormImpl::forward(const torch::Tensor& x) { return RmsNormalize(x, weight_, eps_); }
 
 SelfAttentionImpl::SelfAttentionImpl(int64_t width, int64_t head_size)
     : width_(width), head_size_(head_size) {
@@ -40,10 +61,10 @@ SelfAttentionImpl::SelfAttentionImpl(int64_t width, int64_t head_size)
     throw UsageError("transformer width " + std::to_string(width) + " is not a multiple of the head size " +
                      std::to_string(head_size));
   }
-  to_qkv = register_module("to_qkv", Linear(width, 3 * width));
-  fc = register_module("fc", Linear(width, width));
-  q_norm = register_module("q_norm", RmsNorm(head_size));
-  k_norm = register_module("k_norm", RmsNorm(head_size));
+  to_qkv_ = register_module("to_qkv", Linear(width, 3 * width));
+  fc_ = register_module("fc", Linear(width, width));
+  q_norm_ = register_module("q_norm", RmsNorm(head_size));
+  k_norm_ = register_module("k_norm", RmsNorm(head_size));
 }
 
 torch::Tensor SelfAttentionImpl::forward(const torch::Tensor& x, std::optional<int64_t> queries) {
@@ -54,26 +75,25 @@ torch::Tensor SelfAttentionImpl::forward(const torch::Tensor& x, std::optional<i
   const double scale = 1.0 / std::sqrt(static_cast<double>(head_size_));
   AttentionOperands heads;
   if (asked == tokens) {
-    heads = NormalizeQueriesAndKeys(to_qkv->forward(x), q_norm->weight, k_norm->weight, q_norm->eps());
+    heads = NormalizeQueriesAndKeys(to_qkv_->forward(x), q_norm_->weight_, k_norm_->weight_, q_norm_->eps_);
   } else {
     const auto split = [&](const torch::Tensor& flat) {
       return flat.view({batch, flat.size(1), width_ / head_size_, head_size_});
     };
-    const auto parts = LinearProduct(x, to_qkv->weight.narrow(0, width_, 2 * width_)).chunk(2, -1);
-    heads.q =
-        q_norm->forward(split(LinearProduct(x.narrow(1, 0, asked), to_qkv->weight.narrow(0, 0, width_))));
-    heads.k = k_norm->forward(split(parts[0]));
+    const auto parts = to_qkv_->ForwardOutputs(x, width_, 2 * width_).chunk(2, -1);
+    heads.q = q_norm_->forward(split(to_qkv_->ForwardOutputs(x.narrow(1, 0, asked), 0, width_)));
+    heads.k = k_norm_->forward(split(parts[0]));
     heads.v = split(parts[1]);
   }
   const torch::Tensor mixed =
       Attention(heads.q.transpose(1, 2), heads.k.transpose(1, 2), heads.v.transpose(1, 2), scale);
-  return fc->forward(mixed.transpose(1, 2).reshape({batch, asked, width_}));
+  return fc_->forward(mixed.transpose(1, 2).reshape({batch, asked, width_}));
 }
 
 MlpImpl::MlpImpl(int64_t width, int64_t hidden) : up_(width, hidden), down_(hidden, width) {
-  mlp->push_back("0", up_);
-  mlp->push_back("2", down_);
-  register_module("mlp", mlp);
+  const auto mlp = register_module("mlp", std::make_shared<torch::nn::Module>());
+  mlp->register_module("0", up_);
+  mlp->register_module("2", down_);
 }
 
 torch::Tensor MlpImpl::forward(const torch::Tensor& x) {
@@ -81,17 +101,16 @@ torch::Tensor MlpImpl::forward(const torch::Tensor& x) {
 }
 
 BlockImpl::BlockImpl(int64_t width, int64_t head_size, int64_t mlp_ratio) {
-  norm1 = register_module("norm1", LayerNorm(width));
-  attn = register_module("attn", SelfAttention(width, head_size));
-  norm2 = register_module("norm2", LayerNorm(width));
-  mlp = register_module("mlp", Mlp(width, mlp_ratio * width));
+  norm1_ = register_module("norm1", LayerNorm(width));
+  attn_ = register_module("attn", SelfAttention(width, head_size));
+  norm2_ = register_module("norm2", LayerNorm(width));
+  mlp_ = register_module("mlp", Mlp(width, mlp_ratio * width));
 }
 
 torch::Tensor BlockImpl::forward(const torch::Tensor& x, std::optional<int64_t> queries) {
   const torch::Tensor kept = queries ? x.narrow(1, 0, *queries) : x;
-  const torch::Tensor attended =
-      kept + attn->forward(norm1->forward(x, attn->to_qkv->weight.scalar_type()), queries);
-  return attended + mlp->forward(norm2->forward(attended, mlp->type()));
+  const torch::Tensor attended = kept + attn_->forward(norm1_->forward(x, attn_->input_type()), queries);
+  return attended + mlp_->forward(norm2_->forward(attended, mlp_->input_type()));
 }
 
 }  // namespace wildrayzer

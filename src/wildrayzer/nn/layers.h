@@ -1,17 +1,18 @@
 // Layers of the transformers, with the parameter names of the published checkpoints.
 //
 // Mixed precision, one rule for all: parameters carry the precision. The residual stream is float32. Norms
-// compute in float32 whatever the dtype of their weights and return the dtype of their input. Linear casts
-// its input to the dtype of its weight and returns that dtype; adding a branch to the residual stream
-// promotes back to float32. So `to(kBFloat16)` on the Linear layers is all that bf16 inference needs.
+// compute in float32 whatever the dtype of their weights and return the dtype of their input. A Linear has a
+// compute type, to which it casts its input and which it returns; adding a branch to the residual stream
+// promotes back to float32. So `to(kBFloat16)` on the Linear layers is all that bf16 inference needs. What a
+// Linear keeps inside (today: its weight) is its own business: nothing outside looks at it.
 //
 // Parameters are created uninitialised (no memory is touched, so that loading a checkpoint replaces them at
 // no cost): fill them from a checkpoint or with nn/init.h.
 #pragma once
 
-#include <torch/torch.h>
-
 #include <optional>
+
+#include "wildrayzer/nn/module.h"
 
 namespace wildrayzer {
 
@@ -19,13 +20,46 @@ namespace wildrayzer {
 class LinearImpl : public torch::nn::Module {
  public:
   LinearImpl(int64_t in_features, int64_t out_features, bool bias = false);
-  // x [..., in] -> [..., out] in the weight's dtype.
+  // x [..., in] -> [..., out] in the compute type.
   torch::Tensor forward(const torch::Tensor& x);
+  // The outputs first .. first + count - 1 alone: [..., count].
+  torch::Tensor ForwardOutputs(const torch::Tensor& x, int64_t first, int64_t count);
+  // What it computes in and returns, whatever it is given.
+  torch::ScalarType compute_type() const { return weight_.scalar_type(); }
 
-  torch::Tensor weight;
-  torch::Tensor bias;  // undefined without bias
+ private:
+  torch::Tensor weight_;
+  torch::Tensor bias_;  // undefined without bias
 };
 TORCH_MODULE(Linear);
+
+// Convolution with stride 1 that keeps the size of the map. Parameters: weight [out, in, kernel, kernel],
+// bias [out] (optional). kernel is odd.
+class Conv2dImpl : public torch::nn::Module {
+ public:
+  Conv2dImpl(int64_t in_channels, int64_t out_channels, int64_t kernel, bool bias = true);
+  // [N, in, h, w] -> [N, out, h, w].
+  torch::Tensor forward(const torch::Tensor& map);
+
+ private:
+  torch::Tensor weight_;
+  torch::Tensor bias_;  // undefined without bias
+};
+TORCH_MODULE(Conv2d);
+
+// Group normalisation of maps, eps 1e-5. Parameters: weight [channels], bias [channels].
+class GroupNormImpl : public torch::nn::Module {
+ public:
+  GroupNormImpl(int64_t groups, int64_t channels);
+  // [N, channels, h, w] -> same shape.
+  torch::Tensor forward(const torch::Tensor& map);
+
+ private:
+  int64_t groups_;
+  torch::Tensor weight_;
+  torch::Tensor bias_;
+};
+TORCH_MODULE(GroupNorm);
 
 // Layer normalisation over the last dimension. Parameters: weight [size], bias [size] (optional).
 class LayerNormImpl : public torch::nn::Module {
@@ -34,11 +68,10 @@ class LayerNormImpl : public torch::nn::Module {
   // x [..., size] -> same shape, computed in float32; in the dtype of x, or `type`: what reads the result.
   torch::Tensor forward(const torch::Tensor& x, std::optional<torch::ScalarType> type = std::nullopt);
 
-  torch::Tensor weight;
-  torch::Tensor bias;  // undefined without bias
-
  private:
   double eps_;
+  torch::Tensor weight_;
+  torch::Tensor bias_;  // undefined without bias
 };
 TORCH_MODULE(LayerNorm);
 
@@ -48,12 +81,11 @@ class RmsNormImpl : public torch::nn::Module {
   explicit RmsNormImpl(int64_t size, double eps = 1e-5);
   // x [..., size] -> same shape and dtype, computed in float32.
   torch::Tensor forward(const torch::Tensor& x);
-  double eps() const { return eps_; }
-
-  torch::Tensor weight;
 
  private:
+  friend class SelfAttentionImpl;  // normalises queries and keys in one pass
   double eps_;
+  torch::Tensor weight_;
 };
 TORCH_MODULE(RmsNorm);
 
@@ -66,15 +98,16 @@ class SelfAttentionImpl : public torch::nn::Module {
   // x [B, N, width] -> [B, n, width], n = queries if given (1 <= queries <= N), else N: only the first n
   // tokens ask, all N tokens answer. Rows of the result equal those of the full computation.
   torch::Tensor forward(const torch::Tensor& x, std::optional<int64_t> queries = std::nullopt);
-
-  Linear to_qkv{nullptr};
-  Linear fc{nullptr};
-  RmsNorm q_norm{nullptr};
-  RmsNorm k_norm{nullptr};
+  // The type in which x is read.
+  torch::ScalarType input_type() const { return to_qkv_->compute_type(); }
 
  private:
   int64_t width_;
   int64_t head_size_;
+  Linear to_qkv_{nullptr};
+  Linear fc_{nullptr};
+  RmsNorm q_norm_{nullptr};
+  RmsNorm k_norm_{nullptr};
 };
 TORCH_MODULE(SelfAttention);
 
@@ -83,11 +116,10 @@ TORCH_MODULE(SelfAttention);
 class MlpImpl : public torch::nn::Module {
  public:
   MlpImpl(int64_t width, int64_t hidden);
-  // x [..., width] -> same shape, in the weights' dtype.
+  // x [..., width] -> same shape, in the compute type of its layers.
   torch::Tensor forward(const torch::Tensor& x);
-  torch::ScalarType type() const { return up_->weight.scalar_type(); }
-
-  torch::nn::Sequential mlp;
+  // The type in which x is read.
+  torch::ScalarType input_type() const { return up_->compute_type(); }
 
  private:
   Linear up_{nullptr};
@@ -105,10 +137,11 @@ class BlockImpl : public torch::nn::Module {
   // stack needs.
   torch::Tensor forward(const torch::Tensor& x, std::optional<int64_t> queries = std::nullopt);
 
-  LayerNorm norm1{nullptr};
-  SelfAttention attn{nullptr};
-  LayerNorm norm2{nullptr};
-  Mlp mlp{nullptr};
+ private:
+  LayerNorm norm1_{nullptr};
+  SelfAttention attn_{nullptr};
+  LayerNorm norm2_{nullptr};
+  Mlp mlp_{nullptr};
 };
 TORCH_MODULE(Block);
 

@@ -1,6 +1,7 @@
 #include "wildrayzer/nn/layers.h"
 
 #include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include <cmath>
 #include <set>

@@ -1,9 +1,9 @@
 // Fixed sine-cosine position embeddings (method.md section 2).
 #pragma once
 
-#include <torch/torch.h>
-
 #include <cstdint>
+
+#include "wildrayzer/util/tensor.h"
 
 namespace wildrayzer {
 

@@ -1,10 +1,10 @@
 // Gradient checkpointing: memory for time.
 #pragma once
 
-#include <torch/torch.h>
-
 #include <functional>
 #include <vector>
+
+#include "wildrayzer/util/tensor.h"
 
 namespace wildrayzer {
 

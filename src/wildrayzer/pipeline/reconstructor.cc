@@ -1,7 +1,6 @@
 #include "wildrayzer/pipeline/reconstructor.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <optional>
 
@@ -13,6 +12,7 @@
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/log.h"
 #include "wildrayzer/util/system.h"
+#include "wildrayzer/util/tensor.h"
 
 namespace wildrayzer {
 

@@ -2,14 +2,13 @@
 
 #include <array>
 
+#include "wildrayzer/synth/draw.h"
+
 namespace wildrayzer::synth {
 namespace {
 
 constexpr int kGrid = 20;
 constexpr int kTries = 80;
-constexpr float kFar = 1e4F;
-
-float Draw(Random& random, float low, float high) { return static_cast<float>(random.Uniform(low, high)); }
 
 float Percentile(std::vector<float> values, float fraction) {
   const auto at = static_cast<size_t>(fraction * static_cast<float>(values.size() - 1));

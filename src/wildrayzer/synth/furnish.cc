@@ -2,10 +2,10 @@
 
 #include <optional>
 
+#include "wildrayzer/synth/draw.h"
+
 namespace wildrayzer::synth {
 namespace {
-
-float Draw(Random& random, float low, float high) { return static_cast<float>(random.Uniform(low, high)); }
 
 class Furnisher {
  public:

@@ -9,8 +9,6 @@ constexpr uint32_t kLightSamples = 12;
 constexpr uint32_t kBounceSamples = 24;
 constexpr float kCoarseCell = 0.3F;  // metres
 constexpr uint32_t kCoarseSamples = 6;
-constexpr float kEpsilon = 1e-3F;  // metres that secondary rays start off the surface
-constexpr float kFar = 1e4F;
 
 uint64_t CellKey(const Vec3& p, const Vec3& n, uint32_t instance, float cell) {
   // The odd offset keeps walls, which lie on round coordinates, off the borders of cells.

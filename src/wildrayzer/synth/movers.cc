@@ -1,15 +1,13 @@
 #include "wildrayzer/synth/movers.h"
 
+#include "wildrayzer/synth/draw.h"
 #include "wildrayzer/synth/furnish.h"
 
 namespace wildrayzer::synth {
 namespace {
 
-constexpr int kGrid = 32;
-constexpr int kTries = 60;
-constexpr float kFar = 1e4F;
-
-float Draw(Random& random, float low, float high) { return static_cast<float>(random.Uniform(low, high)); }
+constexpr int kPlaces = 32;
+constexpr int kMoverTries = 60;
 
 // A walker's way on the floor: a bent line walked at an uneven but always positive speed.
 struct Walk {
@@ -43,7 +41,7 @@ class Planner {
         random_(random) {}
 
   std::optional<std::vector<Mover>> Run() {
-    for (int attempt = 0; attempt < kTries; ++attempt) {
+    for (int attempt = 0; attempt < kMoverTries; ++attempt) {
       movers_.clear();
       walks_.clear();
       const double u = random_.Uniform();
@@ -159,15 +157,15 @@ class Planner {
       for (uint32_t m = 0; m < movers_.size(); ++m) movers.Move(m, movers_[m].poses[f]);
       movers.Commit();
       int covered = 0;
-      for (int i = 0; i < kGrid * kGrid; ++i) {
-        const float u = (static_cast<float>(i % kGrid) + 0.5F) / kGrid,
-                    v = (static_cast<float>(i / kGrid) + 0.5F) / kGrid;
+      for (int i = 0; i < kPlaces * kPlaces; ++i) {
+        const float u = (static_cast<float>(i % kPlaces) + 0.5F) / kPlaces,
+                    v = (static_cast<float>(i / kPlaces) + 0.5F) / kPlaces;
         const View& view = views_[f];
         const Vec3 ray = view.Ray(u, v);
         const Hit hit = movers.Cast(view.position, ray, 0, kFar, 0);
         covered += hit && !world_.Occluded(view.position, ray, 0, hit.t);
       }
-      const float cover = static_cast<float>(covered) / (kGrid * kGrid);
+      const float cover = static_cast<float>(covered) / (kPlaces * kPlaces);
       if (cover > limits_.max_frame_cover) return false;
       sum += cover;
     }

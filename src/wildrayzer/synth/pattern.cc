@@ -2,13 +2,12 @@
 
 #include <functional>
 
+#include "wildrayzer/synth/draw.h"
 #include "wildrayzer/synth/sampling.h"
 #include "wildrayzer/util/random.h"
 
 namespace wildrayzer::synth {
 namespace {
-
-float Draw(Random& random, float low, float high) { return static_cast<float>(random.Uniform(low, high)); }
 
 float Lattice(uint64_t seed, int x, int y) {
   return UnitFloat(

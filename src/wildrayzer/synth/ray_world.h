@@ -11,6 +11,9 @@
 
 namespace wildrayzer::synth {
 
+constexpr float kFar = 1e4F;       // metres: beyond everything
+constexpr float kEpsilon = 1e-3F;  // metres that secondary rays start off the surface
+
 // One Embree device. Hierarchies are built by the calling thread alone, so that results do not depend on
 // scheduling.
 class RayDevice {

@@ -6,9 +6,7 @@
 namespace wildrayzer::synth {
 namespace {
 
-constexpr float kFar = 1e4F;
 constexpr float kNear = 0.01F;
-constexpr float kEpsilon = 1e-3F;
 constexpr float kContactReach = 0.8F;  // metres up to which a mover takes bounced light from a surface
 constexpr int kMoverBounces = 2;       // bounce rays a sample on movers
 const Vec3 kSky(0.75F, 0.85F, 1.0F);   // display-linear, beyond everything

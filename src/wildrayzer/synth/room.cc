@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "wildrayzer/synth/draw.h"
 #include "wildrayzer/synth/pattern.h"
 
 namespace wildrayzer::synth {
@@ -9,7 +10,6 @@ namespace {
 
 constexpr float kWallThickness = 0.2F;
 
-float Draw(Random& random, float low, float high) { return static_cast<float>(random.Uniform(low, high)); }
 bool Chance(Random& random, double probability) { return random.Uniform() < probability; }
 
 Material Textured(Pattern pattern, Random& random) {

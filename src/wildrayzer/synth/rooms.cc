@@ -128,9 +128,9 @@ void RemoveLeftovers(const fs::path& root) {
   }
 }
 
-class Maker {
+class RoomsMaker {
  public:
-  Maker(const RoomsOptions& options, const Catalogue& catalogue, Progress& progress)
+  RoomsMaker(const RoomsOptions& options, const Catalogue& catalogue, Progress& progress)
       : options_(options),
         catalogue_(catalogue),
         progress_(progress),
@@ -267,7 +267,7 @@ RoomsReport MakeRooms(const RoomsOptions& options, Progress& progress) {
   Catalogue catalogue(std::make_shared<const RayDevice>());
   const bool built_in = FillCatalogue(options, catalogue);
   OpenFolder(options, Settings(options, catalogue));
-  Maker maker(options, catalogue, progress);
+  RoomsMaker maker(options, catalogue, progress);
   for (const Subset& subset : Subsets(options)) {
     maker.MakeScenes(subset);
     WriteLists(options.out, subset);

@@ -1,12 +1,12 @@
 // The counter-based generator of all golden weights and inputs (golden README, section 1).
 #pragma once
 
-#include <torch/torch.h>
-
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "wildrayzer/util/tensor.h"
 
 namespace wildrayzer::testing {
 

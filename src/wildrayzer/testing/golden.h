@@ -3,7 +3,6 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include <filesystem>
 #include <functional>
@@ -13,6 +12,7 @@
 #include "wildrayzer/io/checkpoint.h"
 #include "wildrayzer/testing/generator.h"
 #include "wildrayzer/testing/manifest.h"
+#include "wildrayzer/util/tensor.h"
 
 // First line of every test that needs the golden folder.
 #define WRZ_NEED_GOLDEN()                                                       \

@@ -1,11 +1,11 @@
 // Lists of generated weights (*.weights.json): filling a module by name.
 #pragma once
 
-#include <torch/torch.h>
-
 #include <filesystem>
 #include <string>
 #include <vector>
+
+#include "wildrayzer/nn/module.h"
 
 namespace wildrayzer::testing {
 

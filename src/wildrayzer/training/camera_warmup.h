@@ -3,13 +3,12 @@
 // used: the cameras are those with which we drew the worlds.
 #pragma once
 
-#include <torch/torch.h>
-
 #include <span>
 
 #include "wildrayzer/data/virtual_worlds.h"
 #include "wildrayzer/models/heads.h"
 #include "wildrayzer/models/rayzer.h"
+#include "wildrayzer/nn/module.h"
 
 namespace wildrayzer {
 

@@ -2,8 +2,6 @@
 // also an ordinary model file.
 #pragma once
 
-#include <torch/torch.h>
-
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -13,6 +11,7 @@
 #include "wildrayzer/data/loader.h"
 #include "wildrayzer/models/model_config.h"
 #include "wildrayzer/training/optimizer.h"
+#include "wildrayzer/util/tensor.h"
 
 namespace wildrayzer {
 

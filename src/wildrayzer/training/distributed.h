@@ -6,8 +6,6 @@
 // Error of one line; the group is of no use afterwards, and the run goes on from its last checkpoint.
 #pragma once
 
-#include <torch/torch.h>
-
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -16,6 +14,7 @@
 
 #include "wildrayzer/training/optimizer.h"
 #include "wildrayzer/training/process_environment.h"
+#include "wildrayzer/util/tensor.h"
 
 namespace wildrayzer {
 

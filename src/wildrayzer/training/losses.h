@@ -8,14 +8,13 @@
 //   stage 4     also input logits and labels, static_pixels_only
 #pragma once
 
-#include <torch/torch.h>
-
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <vector>
 
 #include "wildrayzer/training/perceptual_loss.h"
+#include "wildrayzer/util/tensor.h"
 
 namespace wildrayzer {
 

@@ -2,13 +2,12 @@
 // masters of them (method.md section 6).
 #pragma once
 
-#include <torch/torch.h>
-
 #include <functional>
 #include <string>
 #include <vector>
 
 #include "wildrayzer/models/weights.h"
+#include "wildrayzer/nn/module.h"
 #include "wildrayzer/training/optimizer.h"
 
 namespace wildrayzer {

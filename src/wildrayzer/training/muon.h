@@ -1,7 +1,7 @@
 // Muon's orthogonalisation (Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks").
 #pragma once
 
-#include <torch/torch.h>
+#include "wildrayzer/util/tensor.h"
 
 namespace wildrayzer {
 

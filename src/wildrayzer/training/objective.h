@@ -2,8 +2,6 @@
 // rest.
 #pragma once
 
-#include <torch/torch.h>
-
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -15,6 +13,7 @@
 #include "wildrayzer/training/losses.h"
 #include "wildrayzer/training/train_config.h"
 #include "wildrayzer/training/training_batch.h"
+#include "wildrayzer/util/tensor.h"
 
 namespace wildrayzer {
 

@@ -7,14 +7,14 @@
 // products of Muon.
 #pragma once
 
-#include <torch/torch.h>
-
 #include <array>
 #include <cstdint>
 #include <map>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "wildrayzer/nn/module.h"
 
 namespace wildrayzer {
 

@@ -1,5 +1,7 @@
 #include "wildrayzer/training/perceptual_loss.h"
 
+#include <torch/csrc/autograd/custom_function.h>
+
 #include <array>
 #include <functional>
 

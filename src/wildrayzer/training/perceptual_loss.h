@@ -2,14 +2,13 @@
 // weights.
 #pragma once
 
-#include <torch/torch.h>
-
 #include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
 
 #include "wildrayzer/models/vgg.h"
+#include "wildrayzer/util/tensor.h"
 
 namespace wildrayzer {
 

@@ -1,5 +1,7 @@
 #include "wildrayzer/training/scene_pieces.h"
 
+#include <torch/csrc/autograd/autograd.h>
+
 #include <map>
 #include <string>
 #include <utility>

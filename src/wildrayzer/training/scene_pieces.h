@@ -6,13 +6,12 @@
 // number of threads, which was so before, and on nothing else.
 #pragma once
 
-#include <torch/torch.h>
-
 #include <cstdint>
 #include <functional>
 #include <vector>
 
 #include "wildrayzer/training/objective.h"
+#include "wildrayzer/util/tensor.h"
 
 namespace wildrayzer {
 

@@ -1,13 +1,12 @@
 // From decoded samples to the tensors of a training step.
 #pragma once
 
-#include <torch/torch.h>
-
 #include <cstdint>
 #include <vector>
 
 #include "wildrayzer/data/loader.h"
 #include "wildrayzer/util/random.h"
+#include "wildrayzer/util/tensor.h"
 
 namespace wildrayzer {
 

@@ -1,9 +1,8 @@
 // One picture of a training step, for eyes: rows of inputs and targets, renderings, masks and labels.
 #pragma once
 
-#include <torch/torch.h>
-
 #include "wildrayzer/io/images.h"
+#include "wildrayzer/util/tensor.h"
 
 namespace wildrayzer {
 

@@ -1,12 +1,11 @@
 // Exponential moving average of weights: what is validated and exported may be smoother than what is trained.
 #pragma once
 
-#include <torch/torch.h>
-
 #include <map>
 #include <string>
 
 #include "wildrayzer/training/optimizer.h"
+#include "wildrayzer/util/tensor.h"
 
 namespace wildrayzer {
 

@@ -3,8 +3,6 @@
 // hard-coded.
 #pragma once
 
-#include <torch/torch.h>
-
 #include <filesystem>
 #include <map>
 #include <string>
@@ -13,6 +11,7 @@
 #include "wildrayzer/models/dinov3.h"
 #include "wildrayzer/models/wildrayzer.h"
 #include "wildrayzer/testing/golden.h"
+#include "wildrayzer/util/tensor.h"
 
 namespace wildrayzer::testing {
 

@@ -1,1 +1,0 @@
-// Compiled only to produce the precompiled LibTorch header; see WildrayzerDependencies.cmake.
