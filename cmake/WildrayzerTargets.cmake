@@ -1,8 +1,8 @@
 # Helpers that declare the rooms of the house: one static library a module, its tests beside it.
 #
 # What costs time here is reading headers: LibTorch's take 7 s a file, nlohmann's and GoogleTest's 2. So the files of a
-# module, and of the tests, are compiled several at a time (unity builds); an anonymous namespace is then shared by its
-# neighbours, and names in it must differ.
+# module, and the tests that use LibTorch, are compiled several at a time (unity builds); an anonymous namespace is then
+# shared by its neighbours, and names in it must differ.
 
 # Flags common to everything we compile.
 add_library(wrz_options INTERFACE)
@@ -94,10 +94,10 @@ function(wrz_add_test_executables)
     add_executable(${executable} ${sources} ${PROJECT_SOURCE_DIR}/src/wildrayzer/testing/main.cc)
     target_link_libraries(${executable} PRIVATE wrz_options ${deps} GTest::gmock GTest::gtest)
     target_compile_options(${executable} PRIVATE $<$<CONFIG:Release>:-O1>)  # they are run once
-    set_target_properties(${executable} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests
-                          UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 5)
+    set_target_properties(${executable} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   endforeach()
   target_link_libraries(torch_tests PRIVATE ${TORCH_LIBRARIES})
+  set_target_properties(torch_tests PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 5)
   target_compile_definitions(program_tests PRIVATE WILDRAYZER_PROGRAM="$<TARGET_FILE:wildrayzer>")
   add_dependencies(program_tests wildrayzer)
 endfunction()

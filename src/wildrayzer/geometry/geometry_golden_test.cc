@@ -16,12 +16,12 @@ namespace {
 
 using testing::GoldenFile;
 
-constexpr double kTolerance = 1e-5;
+constexpr double kGeometryTolerance = 1e-5;
 
 void ExpectNear(const torch::Tensor& got, const torch::Tensor& expected, const std::string& name) {
   ASSERT_EQ(got.sizes(), expected.sizes()) << name;
   const torch::Tensor difference = (got.to(torch::kFloat64) - expected.to(torch::kFloat64)).abs();
-  EXPECT_LE(difference.max().item<double>(), kTolerance) << name;
+  EXPECT_LE(difference.max().item<double>(), kGeometryTolerance) << name;
   EXPECT_TRUE(difference.isfinite().all().item<bool>()) << name;
 }
 
@@ -30,7 +30,7 @@ void ExpectNearUpToSign(const torch::Tensor& got, const torch::Tensor& expected,
   ASSERT_EQ(got.sizes(), expected.sizes()) << name;
   const torch::Tensor a = got.to(torch::kFloat64), b = expected.to(torch::kFloat64);
   const torch::Tensor error = torch::minimum((a - b).abs().amax(-1), (a + b).abs().amax(-1));
-  EXPECT_LE(error.max().item<double>(), kTolerance) << name;
+  EXPECT_LE(error.max().item<double>(), kGeometryTolerance) << name;
 }
 
 // Integer groups of `pattern` in `name`; empty when it does not match.
@@ -98,7 +98,7 @@ TEST_F(GeometryGolden, SceneScale) {
       for (int64_t i = 0; i < positions.size(1); ++i) {
         points.emplace_back(Eigen::Map<const Eigen::Vector3d>(positions[scene][i].data_ptr<double>()));
       }
-      EXPECT_NEAR(SceneScale(points), expected[scene].item<double>(), kTolerance);
+      EXPECT_NEAR(SceneScale(points), expected[scene].item<double>(), kGeometryTolerance);
     }
   }
 }

@@ -24,10 +24,7 @@ using testing::FreshFolder;
 using ::testing::HasSubstr;
 using ::testing::UnorderedElementsAreArray;
 
-bool BitEqual(const torch::Tensor& a, const torch::Tensor& b) {
-  if (a.scalar_type() != b.scalar_type() || a.sizes() != b.sizes()) return false;
-  return a.numel() == 0 || std::memcmp(a.contiguous().data_ptr(), b.contiguous().data_ptr(), a.nbytes()) == 0;
-}
+using testing::BitEqual;
 
 TensorSource Source(const std::string& name, const torch::Tensor& tensor, DType dtype = DType::kF32) {
   const torch::Tensor whole = tensor.contiguous();

@@ -9,6 +9,7 @@
 
 #include "wildrayzer/kernels/attention_paths.h"
 #include "wildrayzer/kernels/cpu_features.h"
+#include "wildrayzer/testing/golden.h"
 
 namespace wildrayzer {
 namespace {
@@ -25,12 +26,12 @@ const std::vector<Shape> kShapes = {{1, 1, 1, 1, 64},    {2, 3, 7, 5, 32},     {
                                     {1, 3, 200, 65, 64}, {1, 1, 5, 400, 8},    {1, 1, 33, 17, 20},
                                     {1, 1, 50, 385, 65}, {3, 1, 1, 1000, 16}};
 
-struct Inputs {
+struct AttentionInputs {
   torch::Tensor q, k, v;
 };
 
-Inputs RandomInputs(const Shape& s, uint64_t seed, torch::ScalarType dtype = torch::kFloat32,
-                    double spread = 1.0) {
+AttentionInputs RandomInputs(const Shape& s, uint64_t seed, torch::ScalarType dtype = torch::kFloat32,
+                             double spread = 1.0) {
   torch::manual_seed(seed);
   return {torch::randn({s.batch, s.heads, s.queries, s.head_size}).mul(spread).to(dtype),
           torch::randn({s.batch, s.heads, s.keys, s.head_size}).to(dtype),
@@ -46,10 +47,7 @@ torch::Tensor Reference(const torch::Tensor& q, const torch::Tensor& k, const to
   return torch::matmul(torch::softmax(scores, -1), v.to(kDouble));
 }
 
-double Rel(const torch::Tensor& a, const torch::Tensor& b) {
-  if (a.sizes() != b.sizes()) return INFINITY;
-  return ((a.to(kDouble) - b.to(kDouble)).norm() / b.to(kDouble).norm()).item<double>();
-}
+using testing::RelativeError;
 
 std::string Text(const Shape& s) {
   return std::to_string(s.batch) + "x" + std::to_string(s.heads) + " q" + std::to_string(s.queries) + " k" +
@@ -72,14 +70,14 @@ std::vector<const AttentionBackwardKernels*> UsableBackward() {
 
 TEST(Attention, Float32MatchesTheDefinition) {
   for (const Shape& s : kShapes) {
-    const Inputs x = RandomInputs(s, 1);
+    const AttentionInputs x = RandomInputs(s, 1);
     const torch::Tensor expected = Reference(x.q, x.k, x.v, Scale(s));
     // Float32 rounding over at most 1000 terms is below 1e-6; a wrong key or a missing rescale gives 1e-3 or
     // more.
-    EXPECT_LT(Rel(Attention(x.q, x.k, x.v, Scale(s)), expected), 2e-6) << Text(s);
+    EXPECT_LT(RelativeError(Attention(x.q, x.k, x.v, Scale(s)), expected), 2e-6) << Text(s);
     for (const AttentionForwardKernels* kernels : UsableForward()) {
       const AttentionResult result = AttentionForwardCpu(x.q, x.k, x.v, Scale(s), true, *kernels);
-      EXPECT_LT(Rel(result.out, expected), 2e-6) << kernels->name << " " << Text(s);
+      EXPECT_LT(RelativeError(result.out, expected), 2e-6) << kernels->name << " " << Text(s);
       const torch::Tensor lse =
           torch::logsumexp(torch::matmul(x.q.to(kDouble), x.k.to(kDouble).transpose(2, 3)) * Scale(s), -1);
       EXPECT_LT((result.lse - lse).abs().max().item<double>(), 1e-5) << kernels->name << " " << Text(s);
@@ -89,14 +87,15 @@ TEST(Attention, Float32MatchesTheDefinition) {
 
 TEST(Attention, Bfloat16MatchesTheDefinition) {
   for (const Shape& s : kShapes) {
-    const Inputs x = RandomInputs(s, 2, torch::kBFloat16);
+    const AttentionInputs x = RandomInputs(s, 2, torch::kBFloat16);
     const torch::Tensor out = Attention(x.q, x.k, x.v, Scale(s));
     EXPECT_EQ(out.scalar_type(), torch::kBFloat16);
-    // Inputs are exact; probabilities and the result are rounded to 8 bits (2^-9 each, partly averaged out).
-    EXPECT_LT(Rel(out, Reference(x.q, x.k, x.v, Scale(s))), 4e-3) << Text(s);
+    // AttentionInputs are exact; probabilities and the result are rounded to 8 bits (2^-9 each, partly
+    // averaged out).
+    EXPECT_LT(RelativeError(out, Reference(x.q, x.k, x.v, Scale(s))), 4e-3) << Text(s);
     for (const AttentionForwardKernels* kernels : UsableForward()) {  // these only round the result
       const AttentionResult result = AttentionForwardCpu(x.q, x.k, x.v, Scale(s), false, *kernels);
-      EXPECT_LT(Rel(result.out, Reference(x.q, x.k, x.v, Scale(s))), 2.5e-3)
+      EXPECT_LT(RelativeError(result.out, Reference(x.q, x.k, x.v, Scale(s))), 2.5e-3)
           << kernels->name << " " << Text(s);
     }
   }
@@ -104,11 +103,11 @@ TEST(Attention, Bfloat16MatchesTheDefinition) {
 
 TEST(Attention, AtenPathMatchesTheDefinition) {
   for (const Shape& s : kShapes) {
-    const Inputs x = RandomInputs(s, 3);
-    const Inputs wide = {x.q.to(kDouble), x.k.to(kDouble), x.v.to(kDouble)};
+    const AttentionInputs x = RandomInputs(s, 3);
+    const AttentionInputs wide = {x.q.to(kDouble), x.k.to(kDouble), x.v.to(kDouble)};
     const torch::Tensor expected = Reference(x.q, x.k, x.v, Scale(s));
-    EXPECT_LT(Rel(AttentionForwardAten(x.q, x.k, x.v, Scale(s)).out, expected), 2e-6) << Text(s);
-    EXPECT_LT(Rel(Attention(wide.q, wide.k, wide.v, Scale(s)), expected), 1e-12) << Text(s);
+    EXPECT_LT(RelativeError(AttentionForwardAten(x.q, x.k, x.v, Scale(s)).out, expected), 2e-6) << Text(s);
+    EXPECT_LT(RelativeError(Attention(wide.q, wide.k, wide.v, Scale(s)), expected), 1e-12) << Text(s);
   }
 }
 
@@ -132,26 +131,27 @@ TEST(Attention, StridedViewsGiveTheSameBits) {
 
 TEST(Attention, ExtremeLogits) {
   const Shape s = {1, 2, 120, 300, 64};
-  Inputs x = RandomInputs(s, 5, torch::kFloat32, /*spread=*/1e4);  // logits up to about 4e4
+  AttentionInputs x = RandomInputs(s, 5, torch::kFloat32, /*spread=*/1e4);  // logits up to about 4e4
   const torch::Tensor expected = Reference(x.q, x.k, x.v, Scale(s));
   const torch::Tensor out = Attention(x.q, x.k, x.v, Scale(s));
   EXPECT_TRUE(torch::isfinite(out).all().item<bool>());
   // A float32 logit of 4e4 is uncertain by about 4e-3, so close contests may move by that much; almost all
   // rows are one-hot.
-  EXPECT_LT(Rel(out, expected), 1e-2);
+  EXPECT_LT(RelativeError(out, expected), 1e-2);
   // The largest logit of each row in the last, then in the first block of keys: exercises the rescaling
   // either way.
   for (const int64_t winner : {int64_t{0}, int64_t{299}}) {
     x.q = torch::ones({1, 2, 120, 64});
     x.k = torch::full({1, 2, 300, 64}, -100.0);
     x.k.select(2, winner).fill_(100.0);
-    EXPECT_LT(Rel(Attention(x.q, x.k, x.v, 1.0), x.v.narrow(2, winner, 1).expand({1, 2, 120, 64})), 1e-6);
+    EXPECT_LT(RelativeError(Attention(x.q, x.k, x.v, 1.0), x.v.narrow(2, winner, 1).expand({1, 2, 120, 64})),
+              1e-6);
   }
 }
 
 TEST(Attention, NotANumberIsNotHidden) {
   const Shape s = {1, 1, 10, 300, 64};
-  Inputs x = RandomInputs(s, 6);
+  AttentionInputs x = RandomInputs(s, 6);
   x.q[0][0][3][5] = NAN;
   const torch::Tensor bad = torch::isnan(Attention(x.q, x.k, x.v, Scale(s))).any(-1)[0][0];
   for (int64_t row = 0; row < 10; ++row) EXPECT_EQ(bad[row].item<bool>(), row == 3) << row;
@@ -162,8 +162,8 @@ TEST(Attention, NotANumberIsNotHidden) {
 
 TEST(Attention, GradientsMatchTheDefinition) {
   for (const Shape& s : kShapes) {
-    Inputs x = RandomInputs(s, 7);
-    Inputs wide = {x.q.to(kDouble), x.k.to(kDouble), x.v.to(kDouble)};
+    AttentionInputs x = RandomInputs(s, 7);
+    AttentionInputs wide = {x.q.to(kDouble), x.k.to(kDouble), x.v.to(kDouble)};
     for (torch::Tensor* t : {&x.q, &x.k, &x.v, &wide.q, &wide.k, &wide.v}) t->set_requires_grad(true);
     const torch::Tensor weight = torch::randn({s.batch, s.heads, s.queries, s.head_size});
     Reference(wide.q, wide.k, wide.v, Scale(s)).mul(weight).sum().backward();
@@ -178,7 +178,7 @@ TEST(Attention, GradientsMatchTheDefinition) {
       EXPECT_LT((k - wide.k.grad()).norm().item<double>() / (floor + wide.k.grad().norm().item<double>()),
                 5e-6)
           << name << " " << Text(s);
-      EXPECT_LT(Rel(v, wide.v.grad()), 5e-6) << name << " " << Text(s);
+      EXPECT_LT(RelativeError(v, wide.v.grad()), 5e-6) << name << " " << Text(s);
     };
     Attention(x.q, x.k, x.v, Scale(s)).mul(weight).sum().backward();
     check(x.q.grad(), x.k.grad(), x.v.grad(), "autograd");
@@ -204,15 +204,15 @@ TEST(Attention, GradientsOfStridedBfloat16) {
   Attention(heads(a[0]), heads(a[1]), heads(a[2]), 0.125).mul(weight).sum().backward();
   const auto b = wide.chunk(3, -1);
   Reference(heads(b[0]), heads(b[1]), heads(b[2]), 0.125).mul(weight).sum().backward();
-  EXPECT_LT(Rel(qkv.grad(), wide.grad()), 6e-3);  // two or three roundings to 8 bits on the way
+  EXPECT_LT(RelativeError(qkv.grad(), wide.grad()), 6e-3);  // two or three roundings to 8 bits on the way
 }
 
 // Central differences of the float32 kernel itself, independent of any reference formula.
 TEST(Attention, GradientsMatchFiniteDifferences) {
   const Shape s = {1, 1, 9, 11, 16};
-  Inputs x = RandomInputs(s, 9);
+  AttentionInputs x = RandomInputs(s, 9);
   const torch::Tensor weight = torch::randn({1, 1, 9, 16});
-  const auto loss = [&](const Inputs& at) {
+  const auto loss = [&](const AttentionInputs& at) {
     return (Attention(at.q, at.k, at.v, 0.25).to(kDouble) * weight).sum().item<double>();
   };
   for (torch::Tensor* t : {&x.q, &x.k, &x.v}) t->set_requires_grad(true);
@@ -242,7 +242,7 @@ TEST(Attention, BitsDoNotDependOnThreads) {
   std::vector<torch::Tensor> first;
   for (const int count : {1, 2, 3}) {
     torch::set_num_threads(count);
-    Inputs x = RandomInputs(s, 10);
+    AttentionInputs x = RandomInputs(s, 10);
     for (torch::Tensor* t : {&x.q, &x.k, &x.v}) t->set_requires_grad(true);
     const torch::Tensor out = Attention(x.q, x.k, x.v, Scale(s));
     out.sum().backward();
@@ -268,7 +268,7 @@ TEST(Attention, MemoryIsLinearInTokens) {
   GTEST_SKIP() << "AddressSanitizer keeps freed memory, and would take minutes";
 #endif
   const Shape s = {1, 1, 20000, 20000, 16};
-  Inputs x = RandomInputs(s, 11);
+  AttentionInputs x = RandomInputs(s, 11);
   for (torch::Tensor* t : {&x.q, &x.k, &x.v}) t->set_requires_grad(true);
   std::ofstream("/proc/self/clear_refs") << "5";
   const int64_t before = PeakResident();

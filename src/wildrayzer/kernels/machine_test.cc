@@ -1,5 +1,6 @@
 // Choices that depend on the machine.
 #include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include <chrono>
 #include <condition_variable>

@@ -7,17 +7,14 @@
 
 #include "wildrayzer/kernels/cpu_features.h"
 #include "wildrayzer/kernels/norm_kernels.h"
+#include "wildrayzer/testing/golden.h"
 
 namespace wildrayzer {
 namespace {
 
 using torch::Tensor;
 
-double Rel(const Tensor& a, const Tensor& b) {
-  if (a.sizes() != b.sizes()) return INFINITY;
-  const Tensor wide = b.to(torch::kFloat64);
-  return ((a.to(torch::kFloat64) - wide).norm() / wide.norm()).item<double>();
-}
+using testing::RelativeError;
 
 // The definitions in double precision.
 Tensor LayerReference(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
@@ -33,36 +30,35 @@ Tensor Leaf(const Tensor& x, torch::ScalarType type) {
   return x.detach().to(type).clone().set_requires_grad(true);
 }
 
-struct Case {
+struct NormCase {
   torch::ScalarType type;
   double tolerance;  // float32 sums of up to 800 terms; one rounding to 8 bits of mantissa
 };
-const Case kCases[] = {{torch::kFloat32, 2e-6}, {torch::kBFloat16, 4e-3}};
+const NormCase kCases[] = {{torch::kFloat32, 2e-6}, {torch::kBFloat16, 4e-3}};
 
 TEST(LayerNormalize, ValuesAndGradientsMatchTheDefinition) {
   torch::manual_seed(1);
-  for (const Case& c : kCases) {
+  for (const NormCase& c : kCases) {
     for (const int64_t size : {3, 7, 16, 37, 768}) {
       for (const bool with_bias : {false, true}) {
         const Tensor x = Leaf(torch::randn({3, 41, size}) * 3 + 1, c.type);
         const Tensor weight = Leaf(torch::randn({size}), torch::kFloat32);
         const Tensor bias = with_bias ? Leaf(torch::randn({size}), torch::kFloat32) : Tensor();
         const Tensor out_grad = torch::randn({3, 41, size}).to(c.type);
-        const auto shift = with_bias ? std::optional(bias) : std::nullopt;
-        LayerNormalize(x, weight, shift, 1e-3, c.type).backward(out_grad);
+        LayerNormalize(x, weight, bias, 1e-3, c.type).backward(out_grad);
 
         const Tensor xd = Leaf(x, torch::kFloat64), wd = Leaf(weight, torch::kFloat64);
         const Tensor bd = with_bias ? Leaf(bias, torch::kFloat64) : Tensor();
         const Tensor expected = LayerReference(xd, wd, bd, 1e-3);
         expected.backward(out_grad.to(torch::kFloat64));
         const torch::NoGradGuard no_grad;
-        const Tensor got = LayerNormalize(x, weight, shift, 1e-3, c.type);
+        const Tensor got = LayerNormalize(x, weight, bias, 1e-3, c.type);
         EXPECT_EQ(got.scalar_type(), c.type);
-        EXPECT_LT(Rel(got, expected), c.tolerance) << size;
-        EXPECT_LT(Rel(x.grad(), xd.grad()), c.tolerance) << size;
-        EXPECT_LT(Rel(weight.grad(), wd.grad()), 4e-6) << size;
+        EXPECT_LT(RelativeError(got, expected), c.tolerance) << size;
+        EXPECT_LT(RelativeError(x.grad(), xd.grad()), c.tolerance) << size;
+        EXPECT_LT(RelativeError(weight.grad(), wd.grad()), 4e-6) << size;
         if (with_bias) {
-          EXPECT_LT(Rel(bias.grad(), bd.grad()), 4e-6) << size;
+          EXPECT_LT(RelativeError(bias.grad(), bd.grad()), 4e-6) << size;
         }
       }
     }
@@ -73,11 +69,10 @@ TEST(LayerNormalize, WritesTheTypeThatIsAskedFor) {
   torch::manual_seed(2);
   const Tensor x = Leaf(torch::randn({5, 48}), torch::kFloat32);
   const Tensor weight = Leaf(torch::randn({48}), torch::kFloat32);
-  const Tensor y = LayerNormalize(x, weight, std::nullopt, 1e-5, torch::kBFloat16);
+  const Tensor y = LayerNormalize(x, weight, {}, 1e-5, torch::kBFloat16);
   EXPECT_EQ(y.scalar_type(), torch::kBFloat16);
   // Rounding is the same as that of a cast afterwards.
-  EXPECT_TRUE(
-      torch::equal(y, LayerNormalize(x, weight, std::nullopt, 1e-5, torch::kFloat32).to(torch::kBFloat16)));
+  EXPECT_TRUE(torch::equal(y, LayerNormalize(x, weight, {}, 1e-5, torch::kFloat32).to(torch::kBFloat16)));
   y.backward(torch::ones_like(y));
   EXPECT_EQ(x.grad().scalar_type(), torch::kFloat32);
 }
@@ -86,14 +81,14 @@ TEST(LayerNormalize, ReadsTensorsThatAreNotContiguous) {
   torch::manual_seed(3);
   const Tensor wide = torch::randn({4, 32, 9});
   const Tensor weight = torch::randn({32});
-  EXPECT_TRUE(torch::equal(
-      LayerNormalize(wide.transpose(1, 2), weight, std::nullopt, 1e-5, torch::kFloat32),
-      LayerNormalize(wide.transpose(1, 2).contiguous(), weight, std::nullopt, 1e-5, torch::kFloat32)));
+  EXPECT_TRUE(
+      torch::equal(LayerNormalize(wide.transpose(1, 2), weight, {}, 1e-5, torch::kFloat32),
+                   LayerNormalize(wide.transpose(1, 2).contiguous(), weight, {}, 1e-5, torch::kFloat32)));
 }
 
 TEST(RmsNormalize, ValuesAndGradientsMatchTheDefinition) {
   torch::manual_seed(4);
-  for (const Case& c : kCases) {
+  for (const NormCase& c : kCases) {
     const Tensor x = Leaf(torch::randn({2, 50, 3, 32}) * 2 + 0.5, c.type);
     const Tensor weight = Leaf(torch::randn({32}), torch::kFloat32);
     const Tensor out_grad = torch::randn(x.sizes()).to(c.type);
@@ -102,16 +97,16 @@ TEST(RmsNormalize, ValuesAndGradientsMatchTheDefinition) {
     const Tensor xd = Leaf(x, torch::kFloat64), wd = Leaf(weight, torch::kFloat64);
     const Tensor expected = RmsReference(xd, wd, 1e-3);
     expected.backward(out_grad.to(torch::kFloat64));
-    EXPECT_LT(Rel(got.detach(), expected.detach()), c.tolerance);
-    EXPECT_LT(Rel(x.grad(), xd.grad()), c.tolerance);
-    EXPECT_LT(Rel(weight.grad(), wd.grad()), 4e-6);
+    EXPECT_LT(RelativeError(got.detach(), expected.detach()), c.tolerance);
+    EXPECT_LT(RelativeError(x.grad(), xd.grad()), c.tolerance);
+    EXPECT_LT(RelativeError(weight.grad(), wd.grad()), 4e-6);
   }
 }
 
 TEST(NormalizeQueriesAndKeys, ValuesAndGradientsMatchTheDefinition) {
   torch::manual_seed(5);
   constexpr int64_t kHeads = 3, kSize = 16;
-  for (const Case& c : kCases) {
+  for (const NormCase& c : kCases) {
     const Tensor qkv = Leaf(torch::randn({2, 75, 3 * kHeads * kSize}), c.type);
     const Tensor q_weight = Leaf(torch::randn({kSize}), torch::kFloat32);
     const Tensor k_weight = Leaf(torch::randn({kSize}), torch::kFloat32);
@@ -127,12 +122,12 @@ TEST(NormalizeQueriesAndKeys, ValuesAndGradientsMatchTheDefinition) {
     const auto heads = [](const Tensor& flat) { return flat.view({2, 75, kHeads, kSize}); };
     const Tensor q = RmsReference(heads(parts[0]), qd, 1e-5), k = RmsReference(heads(parts[1]), kd, 1e-5);
     ((q * weights[0]).sum() + (k * weights[1]).sum() + (heads(parts[2]) * weights[2]).sum()).backward();
-    EXPECT_LT(Rel(got.q.detach(), q.detach()), c.tolerance);
-    EXPECT_LT(Rel(got.k.detach(), k.detach()), c.tolerance);
-    EXPECT_EQ(Rel(got.v.detach(), heads(parts[2]).detach()), 0.0);
-    EXPECT_LT(Rel(qkv.grad(), wide.grad()), c.tolerance);
-    EXPECT_LT(Rel(q_weight.grad(), qd.grad()), 4e-6);
-    EXPECT_LT(Rel(k_weight.grad(), kd.grad()), 4e-6);
+    EXPECT_LT(RelativeError(got.q.detach(), q.detach()), c.tolerance);
+    EXPECT_LT(RelativeError(got.k.detach(), k.detach()), c.tolerance);
+    EXPECT_EQ(RelativeError(got.v.detach(), heads(parts[2]).detach()), 0.0);
+    EXPECT_LT(RelativeError(qkv.grad(), wide.grad()), c.tolerance);
+    EXPECT_LT(RelativeError(q_weight.grad(), qd.grad()), 4e-6);
+    EXPECT_LT(RelativeError(k_weight.grad(), kd.grad()), 4e-6);
   }
 }
 
@@ -183,10 +178,10 @@ TEST(NormKernels, AllInstructionSetsAgree) {
   const SimdLevel level = AvailableSimd();
   // Sums in another order, nothing else.
   if (level >= SimdLevel::kAvx2 && kAvx2Norm != nullptr) {
-    EXPECT_LT(Rel(run(*kAvx2Norm), portable), 1e-6);
+    EXPECT_LT(RelativeError(run(*kAvx2Norm), portable), 1e-6);
   }
   if (level >= SimdLevel::kAvx512 && kAvx512Norm != nullptr) {
-    EXPECT_LT(Rel(run(*kAvx512Norm), portable), 1e-6);
+    EXPECT_LT(RelativeError(run(*kAvx512Norm), portable), 1e-6);
   }
 }
 

@@ -83,10 +83,10 @@ torch::Tensor Dinov3EmbeddingsImpl::forward(const torch::Tensor& images) {
 }
 
 Dinov3AttentionImpl::Dinov3AttentionImpl(const Dinov3Config& config) : heads_(config.heads) {
-  q_proj_ = register_module("q_proj", Linear(config.width, config.width, config.query_bias));
-  k_proj_ = register_module("k_proj", Linear(config.width, config.width, config.key_bias));
-  v_proj_ = register_module("v_proj", Linear(config.width, config.width, config.value_bias));
-  o_proj_ = register_module("o_proj", Linear(config.width, config.width, config.output_bias));
+  q_proj = register_module("q_proj", Linear(config.width, config.width, config.query_bias));
+  k_proj = register_module("k_proj", Linear(config.width, config.width, config.key_bias));
+  v_proj = register_module("v_proj", Linear(config.width, config.width, config.value_bias));
+  o_proj = register_module("o_proj", Linear(config.width, config.width, config.output_bias));
 }
 
 torch::Tensor Dinov3AttentionImpl::forward(const torch::Tensor& x, const RopeTable& rope) {
@@ -94,11 +94,11 @@ torch::Tensor Dinov3AttentionImpl::forward(const torch::Tensor& x, const RopeTab
   const auto heads = [&](const torch::Tensor& flat) {
     return flat.view({flat.size(0), flat.size(1), heads_, head_size});
   };
-  const torch::Tensor q = Rotate(heads(q_proj_->forward(x)), rope).transpose(1, 2);
-  const torch::Tensor k = Rotate(heads(k_proj_->forward(x)), rope).transpose(1, 2);
-  const torch::Tensor v = heads(v_proj_->forward(x)).transpose(1, 2);
+  const torch::Tensor q = Rotate(heads(q_proj->forward(x)), rope).transpose(1, 2);
+  const torch::Tensor k = Rotate(heads(k_proj->forward(x)), rope).transpose(1, 2);
+  const torch::Tensor v = heads(v_proj->forward(x)).transpose(1, 2);
   const torch::Tensor mixed = Attention(q, k, v, 1.0 / std::sqrt(static_cast<double>(head_size)));
-  return o_proj_->forward(mixed.transpose(1, 2).reshape(x.sizes()));
+  return o_proj->forward(mixed.transpose(1, 2).reshape(x.sizes()));
 }
 
 Dinov3MlpImpl::Dinov3MlpImpl(const Dinov3Config& config) : silu_(config.silu) {
@@ -124,27 +124,27 @@ torch::Tensor LayerScaleImpl::forward(const torch::Tensor& x) {
 }
 
 Dinov3LayerImpl::Dinov3LayerImpl(const Dinov3Config& config) {
-  norm1_ = register_module("norm1", LayerNorm(config.width, /*bias=*/true, config.norm_eps));
-  attention_ = register_module("attention", Dinov3Attention(config));
-  layer_scale1_ = register_module("layer_scale1", LayerScale(config.width));
-  norm2_ = register_module("norm2", LayerNorm(config.width, /*bias=*/true, config.norm_eps));
-  mlp_ = register_module("mlp", Dinov3Mlp(config));
-  layer_scale2_ = register_module("layer_scale2", LayerScale(config.width));
+  norm1 = register_module("norm1", LayerNorm(config.width, /*bias=*/true, config.norm_eps));
+  attention = register_module("attention", Dinov3Attention(config));
+  layer_scale1 = register_module("layer_scale1", LayerScale(config.width));
+  norm2 = register_module("norm2", LayerNorm(config.width, /*bias=*/true, config.norm_eps));
+  mlp = register_module("mlp", Dinov3Mlp(config));
+  layer_scale2 = register_module("layer_scale2", LayerScale(config.width));
 }
 
 torch::Tensor Dinov3LayerImpl::forward(const torch::Tensor& x, const RopeTable& rope) {
-  const torch::Tensor attended = x + layer_scale1_->forward(attention_->forward(norm1_->forward(x), rope));
-  return attended + layer_scale2_->forward(mlp_->forward(norm2_->forward(attended)));
+  const torch::Tensor attended = x + layer_scale1->forward(attention->forward(norm1->forward(x), rope));
+  return attended + layer_scale2->forward(mlp->forward(norm2->forward(attended)));
 }
 
 Dinov3Impl::Dinov3Impl(const Dinov3Config& config) : config_(config) {
   config.Validate("DINOv3");
-  embeddings_ = register_module("embeddings", Dinov3Embeddings(config));
+  embeddings = register_module("embeddings", Dinov3Embeddings(config));
   const auto stack = register_module("layer", std::make_shared<torch::nn::Module>());
   for (int64_t i = 0; i < config.layers; ++i) {
-    layers_.push_back(stack->register_module(std::to_string(i), Dinov3Layer(config)));
+    layers.push_back(stack->register_module(std::to_string(i), Dinov3Layer(config)));
   }
-  norm_ = register_module("norm", LayerNorm(config.width, /*bias=*/true, config.norm_eps));
+  norm = register_module("norm", LayerNorm(config.width, /*bias=*/true, config.norm_eps));
   for (torch::Tensor& parameter : parameters()) parameter.set_requires_grad(false);
   eval();
 }
@@ -155,9 +155,9 @@ torch::Tensor Dinov3Impl::forward(const torch::Tensor& images) {
               "Dinov3: images must be [B, 3, H, W] with H, W >= ", config_.patch, ", not ", images.sizes());
   RopeTable rope = MakeRopeTable(config_, images.size(2) / config_.patch, images.size(3) / config_.patch);
   rope = {rope.cos.to(images.device()), rope.sin.to(images.device())};
-  torch::Tensor x = embeddings_->forward(images);
-  for (Dinov3Layer& layer : layers_) x = layer->forward(x, rope);
-  return norm_->forward(x);
+  torch::Tensor x = embeddings->forward(images);
+  for (Dinov3Layer& layer : layers) x = layer->forward(x, rope);
+  return norm->forward(x);
 }
 
 torch::Tensor Dinov3Impl::PatchFeatures(const torch::Tensor& images, const PixelStatistics& pixels) {

@@ -60,12 +60,13 @@ class Dinov3AttentionImpl : public torch::nn::Module {
   // x [B, N, D] -> [B, N, D]; the last rows of the table's size are the patches.
   torch::Tensor forward(const torch::Tensor& x, const RopeTable& rope);
 
+  Linear q_proj{nullptr};
+  Linear k_proj{nullptr};
+  Linear v_proj{nullptr};
+  Linear o_proj{nullptr};
+
  private:
   int64_t heads_;
-  Linear q_proj_{nullptr};
-  Linear k_proj_{nullptr};
-  Linear v_proj_{nullptr};
-  Linear o_proj_{nullptr};
 };
 TORCH_MODULE(Dinov3Attention);
 
@@ -98,13 +99,12 @@ class Dinov3LayerImpl : public torch::nn::Module {
   explicit Dinov3LayerImpl(const Dinov3Config& config);
   torch::Tensor forward(const torch::Tensor& x, const RopeTable& rope);
 
- private:
-  LayerNorm norm1_{nullptr};
-  Dinov3Attention attention_{nullptr};
-  LayerScale layer_scale1_{nullptr};
-  LayerNorm norm2_{nullptr};
-  Dinov3Mlp mlp_{nullptr};
-  LayerScale layer_scale2_{nullptr};
+  LayerNorm norm1{nullptr};
+  Dinov3Attention attention{nullptr};
+  LayerScale layer_scale1{nullptr};
+  LayerNorm norm2{nullptr};
+  Dinov3Mlp mlp{nullptr};
+  LayerScale layer_scale2{nullptr};
 };
 TORCH_MODULE(Dinov3Layer);
 
@@ -128,11 +128,12 @@ class Dinov3Impl : public torch::nn::Module {
 
   const Dinov3Config& config() const { return config_; }
 
+  Dinov3Embeddings embeddings{nullptr};
+  std::vector<Dinov3Layer> layers;
+  LayerNorm norm{nullptr};
+
  private:
   Dinov3Config config_;
-  Dinov3Embeddings embeddings_{nullptr};
-  std::vector<Dinov3Layer> layers_;
-  LayerNorm norm_{nullptr};
 };
 TORCH_MODULE(Dinov3);
 

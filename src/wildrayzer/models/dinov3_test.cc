@@ -22,7 +22,7 @@ using testing::GoldenFile;
 using testing::RelativeError;
 
 // Required by the golden README; float32 against float64 gives 1e-6.
-constexpr double kTolerance = 1e-4;
+constexpr double kFeatureTolerance = 1e-4;
 
 // "16x16" at the end of a tensor's name.
 std::pair<int64_t, int64_t> SizeInName(const std::string& name) {
@@ -40,8 +40,8 @@ torch::Tensor Normalised(const torch::Tensor& images) {
 }
 
 // One golden file with the model that its weights make.
-struct Case {
-  explicit Case(const std::filesystem::path& path) : golden(path) {
+struct BackboneCase {
+  explicit BackboneCase(const std::filesystem::path& path) : golden(path) {
     const auto manifest = testing::ReadManifest(path.parent_path() / (golden.stem() + ".weights.json"));
     const TemporaryFolder folder;
     const auto file = folder.path() / "model.safetensors";
@@ -65,7 +65,7 @@ struct Case {
   torch::Tensor images;  // [2, 3, side, side] in [0, 1]
 };
 
-void CheckRope(const Case& c) {
+void CheckRope(const BackboneCase& c) {
   const Dinov3Config& config = c.model->config();
   EXPECT_LT(RelativeError(RopePeriods(config), c.golden.Get("rope/periods")), 1e-6);
   for (const std::string& name : c.golden.NamesWithPrefix("rope/cos_")) {
@@ -79,25 +79,25 @@ void CheckRope(const Case& c) {
   }
 }
 
-void CheckProbe(const Case& c, const std::string& module, const torch::Tensor& value) {
+void CheckProbe(const BackboneCase& c, const std::string& module, const torch::Tensor& value) {
   const std::string name = "probe/" + module;
   if (!c.golden.Has(name + "/slice")) return;
   const int64_t tokens = value.size(1);
   const torch::Tensor rows = torch::tensor({int64_t{0}, int64_t{1}, tokens / 2, tokens - 1});
   EXPECT_LT(RelativeError(value[0].index_select(0, rows).narrow(1, 0, 16), c.golden.Get(name + "/slice")),
-            kTolerance)
+            kFeatureTolerance)
       << name;
   const torch::Tensor rms = value.square().mean().sqrt().view({1});
-  EXPECT_LT(RelativeError(rms, c.golden.Get(name + "/rms")), kTolerance) << name;
+  EXPECT_LT(RelativeError(rms, c.golden.Get(name + "/rms")), kFeatureTolerance) << name;
 }
 
 // Walks through the layers by hand, so that the first one that deviates is named.
-void CheckProbes(Case& c) {
+void CheckProbes(BackboneCase& c) {
   const int64_t grid = c.side / c.model->config().patch;
   const RopeTable rope = MakeRopeTable(c.model->config(), grid, grid);
   torch::Tensor x = c.model->embeddings->forward(Normalised(c.images));
-  for (size_t i = 0; i < c.model->layer->size(); ++i) {
-    const auto layer = std::dynamic_pointer_cast<Dinov3LayerImpl>(c.model->layer[i]);
+  for (size_t i = 0; i < c.model->layers.size(); ++i) {
+    Dinov3Layer& layer = c.model->layers[i];
     const std::string block = "blocks." + std::to_string(i) + ".";
     const torch::Tensor normed = layer->norm1->forward(x);
     CheckProbe(
@@ -116,13 +116,14 @@ void CheckProbes(Case& c) {
   }
 }
 
-void CheckOutputs(Case& c) {
+void CheckOutputs(BackboneCase& c) {
   EXPECT_LT(RelativeError(c.model->forward(Normalised(c.images)), c.golden.Get("last_hidden_state")),
-            kTolerance);
+            kFeatureTolerance);
   for (const std::string& name : c.golden.NamesWithPrefix("last_hidden_state_")) {
     const auto [height, width] = SizeInName(name);
     const torch::Tensor image = testing::SmoothImage(c.key + "_rect", 1, height, width);
-    EXPECT_LT(RelativeError(c.model->forward(Normalised(image)), c.golden.Get(name)), kTolerance) << name;
+    EXPECT_LT(RelativeError(c.model->forward(Normalised(image)), c.golden.Get(name)), kFeatureTolerance)
+        << name;
   }
   const torch::Tensor features = c.model->PatchFeatures(c.images);
   EXPECT_EQ(features.scalar_type(), torch::kFloat32);
@@ -130,13 +131,13 @@ void CheckOutputs(Case& c) {
   const torch::Tensor expected = c.golden.Get("patch_features_l2norm");
   const int64_t step = features.size(2) / expected.size(2);
   EXPECT_LT(RelativeError(unit.slice(2, 0, torch::nullopt, step).slice(3, 0, torch::nullopt, step), expected),
-            kTolerance);
+            kFeatureTolerance);
 }
 
 void CheckAll(const std::filesystem::path& path) {
   SCOPED_TRACE(path.string());
   const torch::NoGradGuard guard;
-  Case c(path);
+  BackboneCase c(path);
   CheckRope(c);
   CheckProbes(c);
   CheckOutputs(c);

@@ -31,7 +31,7 @@ std::filesystem::path Folder() {
   return folder;
 }
 
-ModelConfig SmallConfig() {
+ModelConfig TinyWeights() {
   ModelConfig config;
   config.patch = 8;
   config.d = 32;
@@ -141,7 +141,7 @@ TEST(StateDict, ShippedConfigurationsAreTheReleasesSizes) {
 
 TEST(StateDict, ConfigurationIsGuessedFromShapes) {
   for (const PoseRepresentation pose : {PoseRepresentation::kRotation6d, PoseRepresentation::kQuaternion}) {
-    ModelConfig config = SmallConfig();
+    ModelConfig config = TinyWeights();
     config.pose = pose;
     config.camera_estimator_layers = 3;
     config.motion.feature_layer = 2;  // shapes cannot tell: all blocks but the last
@@ -161,9 +161,9 @@ TEST(StateDict, ConfigurationIsGuessedFromShapes) {
 }
 
 TEST(LoadWeights, FillsEverythingWithoutCopying) {
-  const WildRayZer source = RandomModel(SmallConfig());
+  const WildRayZer source = RandomModel(TinyWeights());
   const Checkpoint checkpoint = Write("all.safetensors", StateOf(source));
-  WildRayZer model(SmallConfig());
+  WildRayZer model(TinyWeights());
   const LoadReport report = LoadWeights(*model, checkpoint);
   EXPECT_THAT(report.missing, IsEmpty());
   EXPECT_THAT(report.unexpected, IsEmpty());
@@ -180,19 +180,19 @@ TEST(LoadWeights, FillsEverythingWithoutCopying) {
 
 TEST(LoadWeights, PicksTensorsOutOfATrainingCheckpoint) {
   Tensors tensors;
-  for (const auto& [name, value] : StateOf(RandomModel(SmallConfig()))) tensors["module." + name] = value;
+  for (const auto& [name, value] : StateOf(RandomModel(TinyWeights()))) tensors["module." + name] = value;
   tensors["module.loss_computer.vgg.0.weight"] = torch::zeros({2});
   tensors["module.dinov3_pseudolabel_maker.img_norm_mean"] = torch::zeros({2});
   tensors["module.something_else"] = torch::zeros({2});
-  WildRayZer model(SmallConfig());
+  WildRayZer model(TinyWeights());
   const LoadReport report = LoadWeights(*model, Write("ddp.safetensors", tensors));
   EXPECT_THAT(report.unexpected, ElementsAre("something_else"));
   EXPECT_THAT(Warnings(), Contains(HasSubstr("something_else")));
 }
 
 TEST(LoadWeights, Bf16KeepsGeometryAndNormsInFp32) {
-  const Checkpoint checkpoint = Write("bf16.safetensors", StateOf(RandomModel(SmallConfig())));
-  WildRayZer model(SmallConfig());
+  const Checkpoint checkpoint = Write("bf16.safetensors", StateOf(RandomModel(TinyWeights())));
+  WildRayZer model(TinyWeights());
   LoadOptions options;
   options.precision = Precision::kBf16;
   LoadWeights(*model, checkpoint, options);
@@ -205,7 +205,7 @@ TEST(LoadWeights, Bf16KeepsGeometryAndNormsInFp32) {
   EXPECT_EQ(type("transformer_encoder.0.norm1.weight"), torch::kFloat32);
   EXPECT_EQ(type("motion_mask_predictor.scale1_refine.0.weight"), torch::kFloat32);
 
-  WildRayZer exact(SmallConfig());
+  WildRayZer exact(TinyWeights());
   LoadWeights(*exact, checkpoint);
   const torch::NoGradGuard no_grad;
   const torch::Tensor images = testing::SmoothImage("bf16", 3, 16, 24).unsqueeze(0);
@@ -228,12 +228,12 @@ TEST(LoadWeights, Bf16KeepsGeometryAndNormsInFp32) {
 }
 
 TEST(LoadWeights, MissingNoiseTokenIsTheSameEveryTime) {
-  Tensors tensors = StateOf(RandomModel(SmallConfig()));
+  Tensors tensors = StateOf(RandomModel(TinyWeights()));
   tensors.erase("noise_token");
   tensors.erase("motion_mask_predictor.head.2.bias");
   const Checkpoint checkpoint = Write("released.safetensors", tensors);
-  WildRayZer first = RandomModel(SmallConfig(), 1);
-  WildRayZer second = RandomModel(SmallConfig(), 2);
+  WildRayZer first = RandomModel(TinyWeights(), 1);
+  WildRayZer second = RandomModel(TinyWeights(), 2);
   EXPECT_THAT(LoadWeights(*first, checkpoint).missing, Contains("noise_token"));
   LoadWeights(*second, checkpoint);
   const torch::Tensor token = first->named_parameters()["noise_token"];
@@ -245,7 +245,7 @@ TEST(LoadWeights, MissingNoiseTokenIsTheSameEveryTime) {
 }
 
 TEST(LoadWeights, PlainModelTakesTheBackboneOfAFullFile) {
-  ModelConfig config = SmallConfig();
+  ModelConfig config = TinyWeights();
   const Checkpoint checkpoint = Write("full.safetensors", StateOf(RandomModel(config)));
   config.use_motion = false;
   config.token_masking = TokenMasking::kZero;
@@ -254,11 +254,11 @@ TEST(LoadWeights, PlainModelTakesTheBackboneOfAFullFile) {
 }
 
 TEST(LoadWeights, MissingTensorsAreListed) {
-  Tensors tensors = StateOf(RandomModel(SmallConfig()));
+  Tensors tensors = StateOf(RandomModel(TinyWeights()));
   tensors.erase("mlp_fuse.3.bias");
   tensors.erase("cam_code");
   const Checkpoint checkpoint = Write("missing.safetensors", tensors);
-  WildRayZer model = RandomModel(SmallConfig());
+  WildRayZer model = RandomModel(TinyWeights());
   EXPECT_THAT(LoadError(*model, checkpoint), AnyOf(HasSubstr("cam_code, mlp_fuse.3.bias")));
   EXPECT_THAT(LoadError(*model, checkpoint), HasSubstr("missing.safetensors"));
   LoadOptions partial;
@@ -268,8 +268,8 @@ TEST(LoadWeights, MissingTensorsAreListed) {
 }
 
 TEST(LoadWeights, BadTensorsAreNamed) {
-  const Tensors good = StateOf(RandomModel(SmallConfig()));
-  WildRayZer model(SmallConfig());
+  const Tensors good = StateOf(RandomModel(TinyWeights()));
+  WildRayZer model(TinyWeights());
   Tensors tensors = good;
   tensors["decoder_ln.weight"] = torch::ones({33});
   EXPECT_THAT(LoadError(*model, Write("shape.safetensors", tensors)),
@@ -284,7 +284,7 @@ TEST(LoadWeights, BadTensorsAreNamed) {
 }
 
 TEST(ConfigOfCheckpoint, OwnFilesCarryTheirConfiguration) {
-  ModelConfig config = SmallConfig();
+  ModelConfig config = TinyWeights();
   config.canonical = CanonicalView::kMiddle;  // cannot be guessed
   config.motion.cross_view = true;
   const Tensors tensors = StateOf(RandomModel(config));
@@ -300,7 +300,7 @@ TEST(ConfigOfCheckpoint, OwnFilesCarryTheirConfiguration) {
 }
 
 TEST(RandomInit, FollowsTheMethod) {
-  ModelConfig config = SmallConfig();
+  ModelConfig config = TinyWeights();
   config.d = 128;
   config.scene_tokens = 64;
   config.camera_estimator_layers = 3;
@@ -325,9 +325,9 @@ TEST(RandomInit, FollowsTheMethod) {
 }
 
 TEST(RandomInit, DependsOnTheSeedOnly) {
-  const Tensors a = StateOf(RandomModel(SmallConfig(), 3));
-  const Tensors b = StateOf(RandomModel(SmallConfig(), 3));
-  const Tensors c = StateOf(RandomModel(SmallConfig(), 4));
+  const Tensors a = StateOf(RandomModel(TinyWeights(), 3));
+  const Tensors b = StateOf(RandomModel(TinyWeights(), 3));
+  const Tensors c = StateOf(RandomModel(TinyWeights(), 4));
   for (const auto& [name, value] : a) EXPECT_TRUE(torch::equal(value, b.at(name))) << name;
   EXPECT_FALSE(torch::equal(a.at("image_tokenizer.1.weight"), c.at("image_tokenizer.1.weight")));
 }

@@ -101,7 +101,8 @@ TEST(InitializeTransformerBlock, FollowsTheMethod) {
   }
   Block other(128, 64);
   InitializeTransformerBlock(other, TransformerBlockStd(3), 1, "stack.4.");
-  EXPECT_FALSE(torch::equal(other->attn->fc->weight, block->attn->fc->weight));
+  EXPECT_FALSE(
+      torch::equal(other->named_parameters()["attn.fc.weight"], block->named_parameters()["attn.fc.weight"]));
 }
 
 }  // namespace

@@ -8,15 +8,13 @@
 #include <string>
 
 #include "wildrayzer/nn/init.h"
+#include "wildrayzer/testing/golden.h"
 #include "wildrayzer/util/error.h"
 
 namespace wildrayzer {
 namespace {
 
-double Rel(const torch::Tensor& a, const torch::Tensor& b) {
-  if (a.sizes() != b.sizes()) return INFINITY;
-  return ((a - b).to(torch::kFloat64).norm() / b.to(torch::kFloat64).norm()).item<double>();
-}
+using testing::RelativeError;
 
 torch::Tensor RmsOf(const torch::Tensor& x, const torch::Tensor& weight) {
   return x / (x * x).mean(-1, true).add(1e-5).sqrt() * weight;
@@ -69,7 +67,7 @@ TEST(Block, HasThePublishedNames) {
 TEST(Block, MatchesTheDefinition) {
   Block block = RandomBlock(128, 32);
   const torch::Tensor x = torch::randn({2, 37, 128});
-  EXPECT_LT(Rel(block->forward(x), ReferenceBlock(block, x, 32)), 1e-6);  // float32 rounding
+  EXPECT_LT(RelativeError(block->forward(x), ReferenceBlock(block, x, 32)), 1e-6);  // float32 rounding
 }
 
 TEST(Block, QueriesOnlyGiveTheSameRows) {
@@ -78,7 +76,7 @@ TEST(Block, QueriesOnlyGiveTheSameRows) {
   const torch::Tensor all = block->forward(x);
   for (const int64_t queries : {1, 8, 199, 200}) {
     // Products of other sizes may be summed in another order.
-    EXPECT_LT(Rel(block->forward(x, queries), all.narrow(1, 0, queries)), 1e-6) << queries;
+    EXPECT_LT(RelativeError(block->forward(x, queries), all.narrow(1, 0, queries)), 1e-6) << queries;
   }
   EXPECT_THROW(block->forward(x, 201), c10::Error);
 }
@@ -88,7 +86,7 @@ TEST(Block, SamplesOfABatchAreIndependent) {
   const torch::Tensor x = torch::randn({3, 50, 64});
   const torch::Tensor all = block->forward(x);
   for (int64_t b = 0; b < 3; ++b)
-    EXPECT_LT(Rel(all.narrow(0, b, 1), block->forward(x.narrow(0, b, 1))), 1e-6);
+    EXPECT_LT(RelativeError(all.narrow(0, b, 1), block->forward(x.narrow(0, b, 1))), 1e-6);
 }
 
 TEST(Block, GradientsMatchTheDefinition) {
@@ -103,7 +101,7 @@ TEST(Block, GradientsMatchTheDefinition) {
   const auto got = torch::autograd::grad({block->forward(x, 5).mul(weight).sum()}, inputs);
   const auto expected =
       torch::autograd::grad({ReferenceBlock(block, x, 32).narrow(1, 0, 5).mul(weight).sum()}, inputs);
-  for (size_t i = 0; i < got.size(); ++i) EXPECT_LT(Rel(got[i], expected[i]), 1e-5) << i;
+  for (size_t i = 0; i < got.size(); ++i) EXPECT_LT(RelativeError(got[i], expected[i]), 1e-5) << i;
 }
 
 TEST(Block, Bfloat16MatricesKeepTheStreamInFloat32) {
@@ -115,37 +113,50 @@ TEST(Block, Bfloat16MatricesKeepTheStreamInFloat32) {
   }
   const torch::Tensor out = block->forward(x);
   EXPECT_EQ(out.scalar_type(), torch::kFloat32);
-  EXPECT_LT(Rel(out, exact),
+  EXPECT_LT(RelativeError(out, exact),
             2e-2);  // 8-bit mantissas; the golden README gives 5e-3 to 1.6e-2 for whole models
-  EXPECT_GT(Rel(out, exact), 1e-5);  // it did run in bf16
+  EXPECT_GT(RelativeError(out, exact), 1e-5);  // it did run in bf16
 }
 
 TEST(LayerNorm, KeepsTheTypeOfItsInput) {
   LayerNorm norm(48, /*bias=*/true);
   torch::manual_seed(2);
-  norm->weight.set_data(torch::randn({48}));
-  norm->bias.set_data(torch::randn({48}));
+  const torch::Tensor weight = norm->named_parameters()["weight"], bias = norm->named_parameters()["bias"];
+  weight.set_data(torch::randn({48}));
+  bias.set_data(torch::randn({48}));
   const torch::Tensor x = torch::randn({3, 48}) * 5.0 + 2.0;
   const torch::Tensor centred = (x - x.mean(-1, true)).to(torch::kFloat64);
-  const torch::Tensor expected =
-      centred / (centred.square().mean(-1, true) + 1e-5).sqrt() * norm->weight + norm->bias;
-  EXPECT_LT(Rel(norm->forward(x), expected), 1e-6);
+  const torch::Tensor expected = centred / (centred.square().mean(-1, true) + 1e-5).sqrt() * weight + bias;
+  EXPECT_LT(RelativeError(norm->forward(x), expected), 1e-6);
   EXPECT_EQ(norm->forward(x.to(torch::kBFloat16)).scalar_type(), torch::kBFloat16);
-  EXPECT_LT(Rel(norm->forward(x.to(torch::kBFloat16)).to(torch::kFloat32), expected), 1e-2);
+  EXPECT_LT(RelativeError(norm->forward(x.to(torch::kBFloat16)).to(torch::kFloat32), expected), 1e-2);
 }
 
 TEST(Linear, ComputesInTheTypeOfItsWeight) {
   Linear linear(40, 24, /*bias=*/true);
   torch::manual_seed(3);
-  linear->weight.set_data(torch::randn({24, 40}).to(torch::kBFloat16));
-  linear->bias.set_data(torch::randn({24}));
+  const torch::Tensor weight = linear->named_parameters()["weight"],
+                      bias = linear->named_parameters()["bias"];
+  weight.set_data(torch::randn({24, 40}).to(torch::kBFloat16));
+  bias.set_data(torch::randn({24}));
   const torch::Tensor x = torch::randn({2, 3, 40});
   const torch::Tensor y = linear->forward(x);
   EXPECT_EQ(y.scalar_type(), torch::kBFloat16);
   const torch::Tensor expected =
-      torch::matmul(x.to(torch::kBFloat16).to(torch::kFloat64), linear->weight.to(torch::kFloat64).t()) +
-      linear->bias;
-  EXPECT_LT(Rel(y, expected), 4e-3);  // the result is rounded to 8 bits
+      torch::matmul(x.to(torch::kBFloat16).to(torch::kFloat64), weight.to(torch::kFloat64).t()) + bias;
+  EXPECT_LT(RelativeError(y, expected), 4e-3);  // the result is rounded to 8 bits
+}
+
+TEST(Linear, GivesAnyRangeOfItsOutputsAlone) {
+  Linear linear(40, 24, /*bias=*/true);
+  torch::manual_seed(4);
+  for (torch::Tensor& parameter : linear->parameters()) parameter.set_data(torch::randn(parameter.sizes()));
+  const torch::Tensor x = torch::randn({2, 3, 40});
+  const torch::Tensor all = linear->forward(x);
+  for (const auto& [first, count] : {std::pair<int64_t, int64_t>{0, 24}, {0, 8}, {5, 7}, {23, 1}}) {
+    // Products of other sizes may be summed in another order.
+    EXPECT_LT(RelativeError(linear->ForwardOutputs(x, first, count), all.narrow(-1, first, count)), 1e-6);
+  }
 }
 
 TEST(SelfAttention, RefusesWidthsThatHeadsDoNotDivide) { EXPECT_THROW(Block(100, 64), UsageError); }

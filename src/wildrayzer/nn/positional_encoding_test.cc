@@ -19,7 +19,7 @@ double Expected1d(int64_t dim, int64_t channel, double position) {
 }
 
 // Results are rounded to float32 once: half an ulp of 1 is 6e-8.
-constexpr double kTolerance = 1e-7;
+constexpr double kTableTolerance = 1e-7;
 
 TEST(PositionalEncoding, OneDimensionalMatchesTheFormula) {
   const torch::Tensor positions = torch::tensor({0.0, 3.0, 17.0, 250.0, 100000.0}, torch::kFloat64);
@@ -28,7 +28,8 @@ TEST(PositionalEncoding, OneDimensionalMatchesTheFormula) {
   EXPECT_EQ(encoding.scalar_type(), torch::kFloat32);
   for (int64_t i = 0; i < 5; ++i) {
     for (int64_t c = 0; c < 10; ++c) {
-      EXPECT_NEAR(encoding[i][c].item<double>(), Expected1d(10, c, positions[i].item<double>()), kTolerance);
+      EXPECT_NEAR(encoding[i][c].item<double>(), Expected1d(10, c, positions[i].item<double>()),
+                  kTableTolerance);
     }
   }
 }
@@ -43,8 +44,9 @@ TEST(PositionalEncoding, TwoDimensionalPutsTheColumnFirst) {
   ASSERT_EQ(encoding.sizes(), (torch::IntArrayRef{rows * columns, dim}));
   for (int64_t i = 0; i < rows * columns; ++i) {
     for (int64_t c = 0; c < dim / 2; ++c) {
-      EXPECT_NEAR(encoding[i][c].item<double>(), Expected1d(dim / 2, c, i % columns), kTolerance);
-      EXPECT_NEAR(encoding[i][dim / 2 + c].item<double>(), Expected1d(dim / 2, c, i / columns), kTolerance);
+      EXPECT_NEAR(encoding[i][c].item<double>(), Expected1d(dim / 2, c, i % columns), kTableTolerance);
+      EXPECT_NEAR(encoding[i][dim / 2 + c].item<double>(), Expected1d(dim / 2, c, i / columns),
+                  kTableTolerance);
     }
   }
 }

@@ -1,6 +1,7 @@
 #include "wildrayzer/nn/recompute.h"
 
 #include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include "wildrayzer/nn/layers.h"
 
@@ -20,7 +21,7 @@ struct Net {
     torch::manual_seed(5);
     const torch::NoGradGuard no_grad;
     for (Tensor& parameter : Parameters()) parameter.copy_(torch::randn(parameter.sizes()) * 0.2);
-    second->norm2->weight.set_requires_grad(false);
+    second->named_parameters()["norm2.weight"].set_requires_grad(false);
   }
   std::vector<Tensor> Parameters() const {
     std::vector<Tensor> all = first->parameters();
@@ -66,9 +67,9 @@ TEST(Recomputed, AccumulatesWithBackward) {
   const auto body = [&net](const Tensor& t) { return net.first->forward(t); };
   const Tensor x = torch::randn({1, 5, 32});  // itself without gradient, as the first block of a model has it
   body(x).sum().backward();
-  const Tensor once = net.first->attn->fc->weight.grad().clone();
+  const Tensor once = net.first->named_parameters()["attn.fc.weight"].grad().clone();
   Recomputed(body, x, net.first->parameters()).sum().backward();
-  EXPECT_TRUE(torch::allclose(net.first->attn->fc->weight.grad(), 2 * once));
+  EXPECT_TRUE(torch::allclose(net.first->named_parameters()["attn.fc.weight"].grad(), 2 * once));
 }
 
 TEST(Recomputed, RunsOnceWhenNothingWantsAGradient) {

@@ -14,11 +14,7 @@ double ValueAt(uint64_t seed, uint64_t index) {
 }
 
 torch::Tensor Upsample(const torch::Tensor& grid, int64_t height, int64_t width) {
-  namespace F = torch::nn::functional;
-  return F::interpolate(grid, F::InterpolateFuncOptions()
-                                  .size(std::vector<int64_t>{height, width})
-                                  .mode(torch::kBilinear)
-                                  .align_corners(false));
+  return torch::upsample_bilinear2d(grid, {height, width}, /*align_corners=*/false);
 }
 
 }  // namespace

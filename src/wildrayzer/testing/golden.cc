@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <cstring>
 #include <limits>
 
 #include "wildrayzer/util/error.h"
@@ -94,6 +95,11 @@ double RelativeError(const torch::Tensor& a, const torch::Tensor& b) {
   const double difference = (x - y).norm().item<double>();
   const double error = reference > 0 ? difference / reference : difference;
   return std::isnan(error) ? worst : error;
+}
+
+bool BitEqual(const torch::Tensor& a, const torch::Tensor& b) {
+  if (a.scalar_type() != b.scalar_type() || a.sizes() != b.sizes()) return false;
+  return a.numel() == 0 || std::memcmp(a.contiguous().data_ptr(), b.contiguous().data_ptr(), a.nbytes()) == 0;
 }
 
 }  // namespace wildrayzer::testing

@@ -78,5 +78,7 @@ bool CornerMatches(const torch::Tensor& image, const torch::Tensor& corner);
 // ||a - b||_2 / ||b||_2 in double (b = golden); ||a||_2 when b is all zero. Infinity for different shapes or
 // any NaN.
 double RelativeError(const torch::Tensor& a, const torch::Tensor& b);
+// Same type, shape and bits.
+bool BitEqual(const torch::Tensor& a, const torch::Tensor& b);
 
 }  // namespace wildrayzer::testing

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <torch/serialize.h>
 #include <unistd.h>
 
 #include <cstdlib>

@@ -6,12 +6,12 @@
 #include <stdexcept>
 #include <vector>
 
+#include "wildrayzer/testing/golden.h"
+
 namespace wildrayzer {
 namespace {
 
-double Rel(const torch::Tensor& a, const torch::Tensor& b) {
-  return ((a - b).norm() / b.norm().clamp_min(1e-12)).item<double>();
-}
+using testing::RelativeError;
 
 TEST(SplitScenes, CoversEverySceneOnceInPiecesOfNearlyEqualSize) {
   for (int64_t scenes = 1; scenes < 20; ++scenes) {
@@ -81,7 +81,8 @@ void ComparePiecesWithWhole(Stage stage) {
     for (size_t i = 0; i < parameters.size(); ++i) {
       if (!parameters[i].grad().defined() || parameters[i].grad().norm().item<double>() < 1e-7) continue;
       // float32 sums in another order, through a few layers
-      EXPECT_LT(Rel(of_parameters[i], parameters[i].grad()), 1e-4) << threads << " threads, tensor " << i;
+      EXPECT_LT(RelativeError(of_parameters[i], parameters[i].grad()), 1e-4)
+          << threads << " threads, tensor " << i;
     }
   }
 }

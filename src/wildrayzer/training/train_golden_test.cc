@@ -16,7 +16,7 @@ using testing::GoldenFile;
 using testing::RelativeError;
 using torch::Tensor;
 
-std::shared_ptr<const PerceptualLoss> GoldenVgg() {
+std::shared_ptr<const PerceptualLoss> StageVgg() {
   std::map<std::string, testing::ManifestEntry> entries;
   for (auto& entry : testing::ReadManifest(testing::GoldenDir() / "vgg19.weights.json"))
     entries[entry.name.substr(entry.name.find("features."))] = entry;
@@ -73,7 +73,7 @@ class StageCase {
   void CheckLoss(const std::string& prefix, const LossOptions& options, const LossInputs& inputs) {
     SCOPED_TRACE(golden_.stem() + " " + prefix);
     for (auto& parameter : model_->parameters()) parameter.mutable_grad() = Tensor();
-    const LossTerms terms = Losses(options, options.perceptual != 0 ? GoldenVgg() : nullptr)(inputs);
+    const LossTerms terms = Losses(options, options.perceptual != 0 ? StageVgg() : nullptr)(inputs);
     terms.total.backward({}, /*keep_graph=*/true);
     const auto expect = [&](const char* what, double value, double tolerance) {
       const double wanted = golden_.Get(prefix + "/" + what).item<double>();
