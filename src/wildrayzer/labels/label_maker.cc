@@ -3,36 +3,28 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "wildrayzer/labels/label_cache.h"
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/log.h"
-#include "wildrayzer/util/sha256.h"
 
 namespace wildrayzer {
 namespace {
 
 // Changes when the same options give other labels.
-constexpr int kVersion = 1;
+constexpr int kVersion = 2;
 
-void CheckViews(const torch::Tensor& images, int64_t num_inputs) {
-  if (images.dim() != 4 || images.size(1) != 3) {
-    throw UsageError(
-        fmt::format("pictures to label must be [V, 3, H, W], not [{}]", fmt::join(images.sizes(), ", ")));
-  }
-  if (num_inputs < 1 || num_inputs >= images.size(0)) {
-    throw UsageError(fmt::format("{} of {} views as inputs leave no scene or no target to label", num_inputs,
-                                 images.size(0)));
+void CheckViews(const Pass& pass) {
+  if (pass.images().size(0) != 1 || pass.targets() < 1) {
+    throw UsageError(fmt::format("labels are made of one scene with targets, not of {} scenes with {}",
+                                 pass.images().size(0), pass.targets()));
   }
 }
 
-// [N, C, h, w] -> [N, h * w, C], the layout of labels.
-torch::Tensor PatchRows(const torch::Tensor& features, int64_t views, const std::string& name) {
-  if (features.dim() != 4 || features.size(0) != views) {
-    throw UsageError(fmt::format("{}: features of {} views must be [V, C, h, w], not [{}]", name, views,
-                                 fmt::join(features.sizes(), ", ")));
-  }
-  return features.to(torch::kFloat32).flatten(2).transpose(1, 2).contiguous();
+// [1, N, C, h, w] -> [N, h * w, C], the layout of labels.
+torch::Tensor PatchRows(const torch::Tensor& features) {
+  return features[0].to(torch::kFloat32).flatten(2).transpose(1, 2).contiguous();
 }
 
 std::span<const float> Values(const torch::Tensor& tensor) {
@@ -41,94 +33,48 @@ std::span<const float> Values(const torch::Tensor& tensor) {
 
 }  // namespace
 
-FeatureFunction DinoFeatures(Dinov3 dino, const std::string& weights, const PixelStatistics& pixels) {
-  return {"dinov3 " + weights, /*joint=*/false, [dino, pixels](const torch::Tensor& images) mutable {
-            std::vector<torch::Tensor> features;  // one at a time: the wide MLPs of the 7B model need memory
-            for (int64_t view = 0; view < images.size(0); ++view) {
-              features.push_back(dino->PatchFeatures(images.slice(0, view, view + 1), pixels));
-            }
-            return torch::cat(features);
-          }};
-}
-
-FeatureFunction OwnFeatures(WildRayZer model) {
-  const std::string name =
-      fmt::format("own {} {}", model->config().motion.feature_layer, HashParameters(*model));
-  return {name, /*joint=*/true, [model](const torch::Tensor& images) mutable {
-            return model->EstimateCameras(model->Tokenize(images.unsqueeze(0))).features[0];
-          }};
-}
-
-std::string HashParameters(const torch::nn::Module& module) {
-  Sha256 hash;
-  const auto parameters = module.named_parameters();
-  std::vector<std::string> names = parameters.keys();
-  std::sort(names.begin(), names.end());
-  for (const std::string& name : names) {
-    const torch::Tensor value = parameters[name].detach().contiguous();
-    const std::string head =
-        fmt::format("{} {} [{}]\n", name, c10::toString(value.scalar_type()), fmt::join(value.sizes(), ","));
-    hash.Update(head.data(), head.size());
-    hash.Update(value.data_ptr(), value.nbytes());
-  }
-  return hash.Hex();
-}
-
-LabelMaker::LabelMaker(WildRayZer renderer, FeatureFunction features, Options options)
+LabelMaker::LabelMaker(WildRayZer renderer, FeatureSource features, Options options)
     : renderer_(std::move(renderer)), features_(std::move(features)), options_(std::move(options)) {
   options_.labels.Validate();
   if (options_.mask_tokens && !renderer_->has_motion_estimator()) {
     throw UsageError("labels of masked renderings need a renderer with a motion estimator");
   }
-  if (!options_.cache.empty()) renderer_hash_ = HashParameters(*renderer_);
 }
 
-std::string LabelMaker::Key(const torch::Tensor& images, int64_t num_inputs, const LabelScene& scene) const {
-  return fmt::format(
-      "version={} frames={} inputs={} size={}x{} renderer={} masked={} features={} {} scene={}", kVersion,
-      fmt::join(scene.frames, ","), num_inputs, images.size(3), images.size(2), renderer_hash_,
-      options_.mask_tokens, features_.name, options_.labels.Text(), scene.name);
+std::string LabelMaker::Key(const Pass& pass, const LabelScene& scene) {
+  // Not when it is made: the weights that label are those in use, restored from a checkpoint and rounded.
+  std::call_once(hashed_, [this] {
+    weights_ = fmt::format("renderer={} features={} layer={}", HashParameters(*renderer_),
+                           features_.Identity(), renderer_->config().motion.feature_layer);
+  });
+  return fmt::format("version={} frames={} inputs={} size={}x{} {} masked={} {} scene={}", kVersion,
+                     fmt::join(scene.frames, ","), pass.inputs(), pass.images().size(4),
+                     pass.images().size(3), weights_, options_.mask_tokens, options_.labels.Text(),
+                     scene.name);
 }
 
-std::filesystem::path LabelMaker::CachePath(const torch::Tensor& images, int64_t num_inputs,
-                                            const LabelScene& scene) const {
-  return LabelCachePath(options_.cache, Key(images, num_inputs, scene));
+std::filesystem::path LabelMaker::CachePath(const Pass& pass, const LabelScene& scene) {
+  return LabelCachePath(options_.cache, Key(pass, scene));
 }
 
-torch::Tensor LabelMaker::RenderTargets(const torch::Tensor& images, int64_t num_inputs) {
-  const int64_t targets = images.size(0) - num_inputs;
-  const ViewTokens views = renderer_->Tokenize(images.unsqueeze(0));
-  const Cameras cameras = renderer_->EstimateCameras(views);
-  MotionSource motion;
-  if (options_.mask_tokens) {
-    const bool own = renderer_->config().motion.features == MotionFeatures::kOwn;
-    motion.dino_features = own ? cameras.features.narrow(1, 0, num_inputs)
-                               : features_.features(images.slice(0, 0, num_inputs)).unsqueeze(0);
-  }
-  const EncodedScene scene =
-      renderer_->EncodeScene(views.Views(0, num_inputs), cameras.Views(0, num_inputs), motion);
-  const torch::Tensor renderings =
-      renderer_->Render(scene.tokens, cameras.Views(num_inputs, targets), views.height, views.width);
-  return (renderings[0].to(torch::kFloat32) * 255.0).round() / 255.0;
-}
-
-ExplainedLabels LabelMaker::Explain(const torch::Tensor& images, int64_t num_inputs) {
+ExplainedLabels LabelMaker::Explain(Pass pass) {
   const torch::NoGradGuard no_grad;
-  CheckViews(images, num_inputs);
-  const torch::Tensor targets = images.slice(0, num_inputs).to(torch::kFloat32).contiguous();
+  CheckViews(pass);
+  const int64_t inputs = pass.inputs();
+  const torch::Tensor targets = pass.images()[0].slice(0, inputs).to(torch::kFloat32).contiguous();
   ExplainedLabels result;
-  result.renderings = RenderTargets(images, num_inputs).contiguous();
-  const auto features_of = [&](const torch::Tensor& pictures) {
-    if (!features_.joint) return features_.features(pictures);
-    const torch::Tensor all = torch::cat({images.slice(0, 0, num_inputs).to(torch::kFloat32), pictures});
-    return features_.features(all).slice(0, num_inputs);
-  };
-  const torch::Tensor grid = features_of(targets);
-  const torch::Tensor features = PatchRows(grid, targets.size(0), features_.name);
-  const torch::Tensor rendered = PatchRows(features_of(result.renderings), targets.size(0), features_.name);
+  pass.Encode(options_.mask_tokens ? pass.InputMotionProbability() : torch::Tensor());
+  result.renderings = ((pass.RenderTargets()[0].to(torch::kFloat32) * 255.0).round() / 255.0).contiguous();
+
+  // The same views with the renderings in the place of the targets.
+  const torch::Tensor shown = pass.images()[0].slice(0, 0, inputs).to(torch::kFloat32);
+  Pass again(renderer_, features_, torch::cat({shown, result.renderings}).unsqueeze(0), inputs);
+  const torch::Tensor grid = pass.Features(inputs, pass.targets());
+  const torch::Tensor features = PatchRows(grid);
+  const torch::Tensor rendered = PatchRows(again.Features(inputs, pass.targets()));
 
   LabelShape shape{static_cast<int>(targets.size(2)), static_cast<int>(targets.size(3)),
-                   static_cast<int>(grid.size(2)), static_cast<int>(grid.size(3)), features.size(2)};
+                   static_cast<int>(grid.size(3)), static_cast<int>(grid.size(4)), features.size(2)};
   std::vector<LabelFrame> frames;
   for (int64_t i = 0; i < targets.size(0); ++i) {
     frames.push_back(
@@ -139,15 +85,15 @@ ExplainedLabels LabelMaker::Explain(const torch::Tensor& images, int64_t num_inp
   return result;
 }
 
-TargetLabels LabelMaker::Labels(const torch::Tensor& images, int64_t num_inputs, const LabelScene& scene) {
-  CheckViews(images, num_inputs);
-  if (static_cast<int64_t>(scene.frames.size()) != images.size(0)) {
-    throw UsageError(
-        fmt::format("{}: {} frame numbers for {} views", scene.name, scene.frames.size(), images.size(0)));
+TargetLabels LabelMaker::Labels(Pass pass, const LabelScene& scene) {
+  CheckViews(pass);
+  const int64_t targets = pass.targets(), height = pass.images().size(3), width = pass.images().size(4);
+  if (static_cast<int64_t>(scene.frames.size()) != pass.inputs() + targets) {
+    throw UsageError(fmt::format("{}: {} frame numbers for {} views", scene.name, scene.frames.size(),
+                                 pass.inputs() + targets));
   }
-  const int64_t targets = images.size(0) - num_inputs, height = images.size(2), width = images.size(3);
   const bool cached = !options_.cache.empty();
-  const std::string key = cached ? Key(images, num_inputs, scene) : "";
+  const std::string key = cached ? Key(pass, scene) : "";
   const std::filesystem::path path = cached ? LabelCachePath(options_.cache, key) : "";
   try {
     if (auto labels = cached ? ReadCachedLabels(path, key, {targets, 1, height, width}) : std::nullopt) {
@@ -158,7 +104,7 @@ TargetLabels LabelMaker::Labels(const torch::Tensor& images, int64_t num_inputs,
     LogWarning("damaged labels are made anew: {}", error.what());
   }
 
-  const PseudoLabels made = Explain(images, num_inputs).labels;
+  const PseudoLabels made = Explain(std::move(pass)).labels;
   TargetLabels labels{torch::empty({targets, 1, height, width}, torch::kUInt8), torch::empty({targets})};
   for (int64_t i = 0; i < targets; ++i) {
     const FrameLabels& frame = made.frames[i];

@@ -2,9 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
-#include "wildrayzer/nn/recompute.h"
 #include "wildrayzer/util/error.h"
 
 namespace wildrayzer {
@@ -69,48 +66,6 @@ NormLinearImpl::NormLinearImpl(int64_t in, int64_t out, bool bias) {
 
 torch::Tensor NormLinearImpl::forward(const torch::Tensor& x) {
   return projection_->forward(norm_->forward(x)).to(torch::kFloat32);
-}
-
-BlockStackImpl::BlockStackImpl(int64_t layers, int64_t d, int64_t d_head) {
-  blocks_.reserve(static_cast<size_t>(layers));
-  for (int64_t i = 0; i < layers; ++i)
-    blocks_.push_back(register_module(std::to_string(i), Block(d, d_head)));
-}
-
-torch::Tensor BlockStackImpl::Run(size_t first, size_t end, const torch::Tensor& x, int64_t wanted) {
-  torch::Tensor tokens = x;
-  for (size_t i = first; i < end; ++i) {
-    const bool shorten = i + 1 == blocks_.size() && wanted < tokens.size(1);
-    tokens = blocks_[i]->forward(tokens, shorten ? std::optional(wanted) : std::nullopt);
-  }
-  return tokens;
-}
-
-std::vector<torch::Tensor> BlockStackImpl::ParametersOf(size_t first, size_t end) const {
-  std::vector<torch::Tensor> parameters;
-  for (size_t i = first; i < end; ++i) {
-    for (const torch::Tensor& parameter : blocks_[i]->parameters()) parameters.push_back(parameter);
-  }
-  return parameters;
-}
-
-torch::Tensor BlockStackImpl::forward(const torch::Tensor& x, int64_t wanted, const std::string& name,
-                                      const Trace& trace, Tap* tap) {
-  const size_t step = trace.record || recompute_every_ == 0 ? 1 : recompute_every_;
-  const size_t tapped = tap ? static_cast<size_t>(tap->layer) : blocks_.size();
-  torch::Tensor tokens = x;
-  for (size_t i = 0, end = 0; i < blocks_.size(); i = end) {
-    if (i == tapped) tap->tokens = tokens;
-    end = std::min(i + step, blocks_.size());
-    if (i < tapped) end = std::min(end, tapped);
-    const auto run = [this, i, end, asked = trace.record ? tokens.size(1) : wanted](const torch::Tensor& t) {
-      return Run(i, end, t, asked);
-    };
-    tokens = recompute_every_ > 0 ? Recomputed(run, tokens, ParametersOf(i, end)) : run(tokens);
-    if (trace.record) trace.Record(name + "." + std::to_string(i), tokens);
-    for (size_t b = i; b < end; ++b) trace.Step();
-  }
-  return tokens.narrow(1, 0, wanted);
 }
 
 }  // namespace wildrayzer

@@ -3,10 +3,7 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
-#include <vector>
 
-#include "wildrayzer/models/trace.h"
 #include "wildrayzer/nn/layers.h"
 #include "wildrayzer/nn/module.h"
 
@@ -74,36 +71,5 @@ class NormLinearImpl : public torch::nn::Module {
   Linear projection_{nullptr};
 };
 TORCH_MODULE(NormLinear);
-
-// A stack of transformer blocks. Children: "0", "1", ...
-class BlockStackImpl : public torch::nn::Module {
- public:
-  BlockStackImpl(int64_t layers, int64_t d, int64_t d_head);
-  // x [B, N, d] -> [B, `wanted`, d]: the outputs of the first `wanted` tokens (1 <= wanted <= N). The last
-  // block asks for those only, which changes nothing in their values. With trace.record the whole [B, N, d]
-  // is computed and recorded as "`name`.i", and the first `wanted` tokens are returned. `tap` receives all
-  // tokens as they enter block `tap->layer`.
-  struct Tap {
-    int64_t layer = 0;
-    torch::Tensor tokens;  // [B, N, d]
-  };
-  torch::Tensor forward(const torch::Tensor& x, int64_t wanted, const std::string& name,
-                        const Trace& trace = {}, Tap* tap = nullptr);
-
-  const std::vector<Block>& blocks() const { return blocks_; }
-
-  // Gradient checkpointing: of every `every` blocks in a row only the input is kept for the backward pass,
-  // and they are computed again in it. 0: everything is kept.
-  void RecomputeBlocks(int64_t every) { recompute_every_ = static_cast<size_t>(every); }
-
- private:
-  // Blocks [first, end); the last of the stack answers for `wanted` tokens.
-  torch::Tensor Run(size_t first, size_t end, const torch::Tensor& x, int64_t wanted);
-  std::vector<torch::Tensor> ParametersOf(size_t first, size_t end) const;
-
-  std::vector<Block> blocks_;
-  size_t recompute_every_ = 0;
-};
-TORCH_MODULE(BlockStack);
 
 }  // namespace wildrayzer

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "wildrayzer/models/block_stack.h"
 #include "wildrayzer/models/heads.h"
 #include "wildrayzer/models/mask_decoder.h"
 #include "wildrayzer/models/model_config.h"

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 
+#include "wildrayzer/models/block_stack.h"
 #include "wildrayzer/models/camera_head.h"
 #include "wildrayzer/models/heads.h"
 #include "wildrayzer/models/model_config.h"

@@ -7,8 +7,8 @@
 #include "wildrayzer/geometry/camera_tensors.h"
 #include "wildrayzer/models/dinov3.h"
 #include "wildrayzer/models/dinov3_weights.h"
+#include "wildrayzer/models/pass.h"
 #include "wildrayzer/models/weights.h"
-#include "wildrayzer/models/wildrayzer.h"
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/log.h"
 #include "wildrayzer/util/system.h"
@@ -110,14 +110,11 @@ struct Reconstructor::Impl {
     if (!config.use_motion) return source.dino_features && !source.dino.empty();
     return config.motion.features == MotionFeatures::kDinov3;
   }
-  // Patch features [1, V, D, h, w]: DINOv3's, or the model's own when DINOv3 is not loaded.
-  torch::Tensor Features(const torch::Tensor& images, const Cameras& cameras,
-                         const ProgressCallback& progress);
-  // The same for the motion estimator; undefined without one.
-  torch::Tensor MotionFeaturesOf(const torch::Tensor& images, const Cameras& cameras,
-                                 const ProgressCallback& progress) {
-    return config.use_motion ? Features(images, cameras, progress) : torch::Tensor();
-  }
+  FeatureSource Features() const { return FeatureSource(dino, dino_pixels); }
+  // As a stage of the work of its own, if DINOv3 makes them.
+  void ComputeFeatures(Pass& pass, const ProgressCallback& progress) const;
+  // Masks of logits [1, V, 1, H, W]; none of undefined ones.
+  void AddMasks(const torch::Tensor& logits, Scene& scene) const;
   MotionMask MaskAt(const torch::Tensor& logits, int64_t view) const;
 };
 
@@ -161,17 +158,14 @@ torch::Tensor Reconstructor::Impl::Frame(std::span<const Image> photos, Scene& s
   return torch::stack(views).unsqueeze(0);
 }
 
-torch::Tensor Reconstructor::Impl::Features(const torch::Tensor& images, const Cameras& cameras,
-                                            const ProgressCallback& progress) {
-  if (dino.is_empty()) return cameras.features;
-  Report(progress, "DINOv3 features", images.size(1));
-  std::vector<torch::Tensor> features;
-  for (int64_t view = 0; view < images.size(1);
-       ++view) {  // one at a time: the wide MLPs of the 7B model need memory
-    features.push_back(dino->PatchFeatures(images[0].slice(0, view, view + 1), dino_pixels));
-    Report(progress, "");
-  }
-  return torch::cat(features).unsqueeze(0);
+void Reconstructor::Impl::ComputeFeatures(Pass& pass, const ProgressCallback& progress) const {
+  if (!dino.is_empty()) Report(progress, "DINOv3 features", pass.images().size(1));
+  pass.ComputeFeatures();
+}
+
+void Reconstructor::Impl::AddMasks(const torch::Tensor& logits, Scene& scene) const {
+  for (int64_t view = 0; logits.defined() && view < logits.size(1); ++view)
+    scene.masks.push_back(MaskAt(logits, view));
 }
 
 MotionMask Reconstructor::Impl::MaskAt(const torch::Tensor& logits, int64_t view) const {
@@ -223,34 +217,24 @@ Scene Reconstructor::Reconstruct(std::span<const Image> photos, int num_held_out
   if (inputs < 2)
     throw UsageError("at least two input photos are needed, " + std::to_string(inputs) + " given");
   const ModelConfig& config = impl_->config;
-  const Trace steps = StepsOf(progress);
   Scene scene;
   scene.num_inputs = static_cast<int>(inputs);
   const torch::Tensor images = impl_->Frame(photos, scene);
+  Pass pass(impl_->model, impl_->Features(), images, inputs, StepsOf(progress));
   Report(progress, "estimating cameras", config.camera_estimator_layers);
-  const ViewTokens views = impl_->model->Tokenize(images);
-  const Cameras cameras = impl_->model->EstimateCameras(views, steps);
-  scene.cameras = CamerasFromTensors(cameras.c2w[0], cameras.fxfycxcy[0]);
-  const torch::Tensor features = impl_->MotionFeaturesOf(images, cameras, progress);
+  scene.cameras = CamerasFromTensors(pass.cameras().c2w[0], pass.cameras().fxfycxcy[0]);
 
-  const int64_t motion_blocks = features.defined() ? config.motion.layers : 0;
-  Report(progress, "encoding the scene", config.scene_encoder_layers + motion_blocks);
-  MotionSource motion;
-  if (features.defined()) motion.dino_features = features.slice(1, 0, inputs);
-  if (!input_masks.empty()) motion.masks = StackMasks(input_masks, inputs, scene);
-  const EncodedScene encoded =
-      impl_->model->EncodeScene(views.Views(0, inputs), cameras.Views(0, inputs), motion, steps);
-  scene.state = std::make_shared<Scene::State>(Scene::State{encoded.tokens});
-  if (features.defined()) {
-    for (int64_t view = 0; view < inputs; ++view)
-      scene.masks.push_back(impl_->MaskAt(encoded.motion_logits, view));
-  }
-  if (features.defined() && num_held_out > 0) {
+  if (pass.HasMotion()) impl_->ComputeFeatures(pass, progress);
+  Report(progress, "encoding the scene",
+         config.scene_encoder_layers + (pass.HasMotion() ? config.motion.layers : 0));
+  const torch::Tensor logits = pass.InputMotion();
+  const torch::Tensor masks =
+      input_masks.empty() ? pass.InputMotionProbability() : StackMasks(input_masks, inputs, scene);
+  scene.state = std::make_shared<Scene::State>(Scene::State{pass.Encode(masks).tokens});
+  impl_->AddMasks(logits, scene);
+  if (pass.HasMotion() && num_held_out > 0) {
     Report(progress, "motion in held-out photos", config.motion.layers);
-    const torch::Tensor logits =
-        impl_->model->PredictMotion(views.Views(inputs, num_held_out), cameras.Views(inputs, num_held_out),
-                                    features.slice(1, inputs), ViewRole::kTarget, steps);
-    for (int64_t view = 0; view < num_held_out; ++view) scene.masks.push_back(impl_->MaskAt(logits, view));
+    impl_->AddMasks(pass.TargetMotion(), scene);
   }
   return scene;
 }
@@ -260,16 +244,13 @@ Scene Reconstructor::EstimateMotion(std::span<const Image> photos, const Progres
   if (!has_motion()) throw UsageError("this model has no motion estimator");
   Scene scene;
   scene.num_inputs = static_cast<int>(photos.size());
-  const torch::Tensor images = impl_->Frame(photos, scene);
+  Pass pass(impl_->model, impl_->Features(), impl_->Frame(photos, scene), scene.num_inputs,
+            StepsOf(progress));
   Report(progress, "estimating cameras", impl_->config.camera_estimator_layers);
-  const ViewTokens views = impl_->model->Tokenize(images);
-  const Cameras cameras = impl_->model->EstimateCameras(views, StepsOf(progress));
-  const torch::Tensor features = impl_->MotionFeaturesOf(images, cameras, progress);
+  scene.cameras = CamerasFromTensors(pass.cameras().c2w[0], pass.cameras().fxfycxcy[0]);
+  impl_->ComputeFeatures(pass, progress);
   Report(progress, "estimating motion", impl_->config.motion.layers);
-  const torch::Tensor logits =
-      impl_->model->PredictMotion(views, cameras, features, ViewRole::kInput, StepsOf(progress));
-  scene.cameras = CamerasFromTensors(cameras.c2w[0], cameras.fxfycxcy[0]);
-  for (int64_t view = 0; view < images.size(1); ++view) scene.masks.push_back(impl_->MaskAt(logits, view));
+  impl_->AddMasks(pass.InputMotion(), scene);
   return scene;
 }
 
@@ -294,12 +275,10 @@ PatchFeatures Reconstructor::Features(std::span<const Image> photos, const Progr
   torch::NoGradGuard no_grad;
   Scene framed;
   const torch::Tensor images = impl_->Frame(photos, framed);
-  Cameras cameras;
-  if (impl_->dino.is_empty()) {
-    Report(progress, "own features", impl_->config.camera_estimator_layers);
-    cameras = impl_->model->EstimateCameras(impl_->model->Tokenize(images), StepsOf(progress));
-  }
-  const torch::Tensor grid = impl_->Features(images, cameras, progress)[0];  // [V, D, h, w]
+  if (impl_->dino.is_empty()) Report(progress, "own features", impl_->config.camera_estimator_layers);
+  Pass pass(impl_->model, impl_->Features(), images, images.size(1), StepsOf(progress));
+  impl_->ComputeFeatures(pass, progress);
+  const torch::Tensor grid = pass.Features(0, images.size(1))[0];  // [V, D, h, w]
   const torch::Tensor rows = grid.to(torch::kFloat).flatten(2).transpose(1, 2).contiguous();
   PatchFeatures features;
   features.views = static_cast<int>(grid.size(0));

@@ -20,10 +20,10 @@ torch::Tensor Huber(const torch::Tensor& error) {
   return torch::where(size < kHuber, size.square() / (2 * kHuber), size - kHuber / 2);
 }
 
-double ExplainedPart(const torch::Tensor& error, const torch::Tensor& truth) {
-  const double total = truth.square().sum().item<double>();
-  return total > 0 ? 1.0 - error.square().sum().item<double>() / total : 0.0;
-}
+double Squares(const torch::Tensor& x) { return x.square().sum().item<double>(); }
+
+// 1 - error / total of sums of squares.
+double ExplainedPart(double error, double total) { return total > 0 ? 1.0 - error / total : 0.0; }
 
 // Centres of the patches in a view: [n, 2] (u, v) in [0, 1].
 torch::Tensor PatchCentres(int64_t rows, int64_t columns) {
@@ -33,10 +33,10 @@ torch::Tensor PatchCentres(int64_t rows, int64_t columns) {
       .reshape({rows * columns, 2});
 }
 
-double MeanDegrees(const torch::Tensor& predicted, const torch::Tensor& truth) {
+double SumOfDegrees(const torch::Tensor& predicted, const torch::Tensor& truth) {
   const torch::Tensor trace = (predicted * truth).sum({-2, -1});
   const torch::Tensor angle = torch::acos(((trace - 1.0) / 2.0).clamp(-1.0, 1.0));
-  return angle.mean().item<double>() * 180.0 / std::numbers::pi;
+  return angle.sum().item<double>() * 180.0 / std::numbers::pi;
 }
 
 // Every token's reading of its view's camera, views after the first: a scalar.
@@ -101,8 +101,8 @@ torch::Tensor MatchHeadImpl::forward(const torch::Tensor& features) {
   return projection_->forward(features.flatten(3).transpose(2, 3));
 }
 
-WarmupTerms WarmupLoss(const Cameras& predicted, const torch::Tensor& match_output,
-                       const WarmupBatch& truth) {
+WarmupTerms WarmupLoss(const Cameras& predicted, const torch::Tensor& match_output, const WarmupBatch& truth,
+                       const SumOverPieces& sum) {
   const int64_t others = truth.c2w.size(1) - 1;
   const torch::Tensor pose = predicted.c2w.narrow(1, 1, others);
   const torch::Tensor true_pose = truth.c2w.narrow(1, 1, others);
@@ -121,21 +121,32 @@ WarmupTerms WarmupLoss(const Cameras& predicted, const torch::Tensor& match_outp
   const torch::Tensor depth_error = match_output.select(-1, 2) - truth.log_depth;
   // The first view matches itself: nothing to learn.
   const torch::Tensor weight = truth.visible.narrow(1, 1, others).unsqueeze(-1);
-  const torch::Tensor counted = weight.sum().clamp_min(1.0);
   const torch::Tensor seen_error = match_error.narrow(1, 1, others) * weight;
+  const torch::Tensor seen = displacement.narrow(1, 1, others) * weight;
+  const auto scenes = static_cast<double>(truth.c2w.size(0));
+  const auto totals = Total(sum, {scenes, weight.sum().item<double>()});
+  const double visible = std::max(totals[1], 1.0);
+  const double share = scenes / totals[0];  // of what is a mean over the scenes
 
   WarmupTerms terms;
-  terms.loss = Huber(rotation_error).sum({-2, -1}).mean() / 3.0 + Huber(translation_error).sum(-1).mean() +
-               Huber(focal_error).mean() + 2.0 * Huber(seen_error).sum() / counted +
-               0.2 * Huber(depth_error).mean() +
+  terms.loss =
+      share * (Huber(rotation_error).sum({-2, -1}).mean() / 3.0 + Huber(translation_error).sum(-1).mean() +
+               Huber(focal_error).mean() + 0.2 * Huber(depth_error).mean() +
                DenseCameraLoss(match_output, rotation(true_pose), translation(true_pose),
-                               torch::log(truth.fxfycxcy.select(2, 0)));
+                               torch::log(truth.fxfycxcy.select(2, 0)))) +
+      2.0 * Huber(seen_error).sum() / visible;
   const torch::NoGradGuard no_grad;
-  terms.rotation_degrees = MeanDegrees(rotation(pose), rotation(true_pose));
-  terms.translation_r2 = ExplainedPart(translation_error, translation(true_pose));
-  terms.focal_error = focal_error.abs().mean().item<double>();
-  terms.match_error = (seen_error.square().sum(-1).sqrt().sum() / counted).item<double>();
-  terms.match_r2 = ExplainedPart(seen_error, displacement.narrow(1, 1, others) * weight);
+  const auto sums = Total(
+      sum,
+      {terms.loss.item<double>(), SumOfDegrees(rotation(pose), rotation(true_pose)),
+       Squares(translation_error), Squares(translation(true_pose)), focal_error.abs().sum().item<double>(),
+       seen_error.square().sum(-1).sqrt().sum().item<double>(), Squares(seen_error), Squares(seen)});
+  terms.value = sums[0];
+  terms.rotation_degrees = sums[1] / (totals[0] * static_cast<double>(others));
+  terms.translation_r2 = ExplainedPart(sums[2], sums[3]);
+  terms.focal_error = sums[4] / (totals[0] * static_cast<double>(others + 1));
+  terms.match_error = sums[5] / visible;
+  terms.match_r2 = ExplainedPart(sums[6], sums[7]);
   return terms;
 }
 

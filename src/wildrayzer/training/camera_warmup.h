@@ -9,6 +9,7 @@
 #include "wildrayzer/models/heads.h"
 #include "wildrayzer/models/rayzer.h"
 #include "wildrayzer/nn/module.h"
+#include "wildrayzer/training/piece_sums.h"
 
 namespace wildrayzer {
 
@@ -41,15 +42,18 @@ class MatchHeadImpl : public torch::nn::Module {
 };
 TORCH_MODULE(MatchHead);
 
-// Loss terms (scalars with gradient) and measurements (plain numbers).
+// Measurements are of the whole batch, of which `truth` may be a piece; `loss` is the piece's part
+// (losses.h).
 struct WarmupTerms {
-  torch::Tensor loss;
+  torch::Tensor loss;           // scalar with gradient
+  double value = 0;             // of the whole batch
   double rotation_degrees = 0;  // mean geodesic error of the views after the first
   double translation_r2 = 0;    // 1 - |t - t*|^2 / |t*|^2 summed over the batch
   double focal_error = 0;       // mean |log f / f*|
   double match_error = 0;       // mean distance of visible matches, in image widths
   double match_r2 = 0;          // explained part of the squared displacement
 };
-WarmupTerms WarmupLoss(const Cameras& predicted, const torch::Tensor& match_output, const WarmupBatch& truth);
+WarmupTerms WarmupLoss(const Cameras& predicted, const torch::Tensor& match_output, const WarmupBatch& truth,
+                       const SumOverPieces& sum = {});
 
 }  // namespace wildrayzer

@@ -86,6 +86,8 @@ std::filesystem::path CheckpointStore::Save(const TrainingState& state) const {
                                {"loader_epoch", state.loader.epoch},
                                {"loader_position", state.loader.position},
                                {"seed", std::to_string(state.seed)},
+                               {"threads", state.threads},
+                               {"processes", state.processes},
                                {"seconds", state.seconds},
                                {"scenes", state.scenes},
                                {"yaml", state.yaml}};
@@ -127,6 +129,9 @@ TrainingState LoadTrainingState(const std::filesystem::path& path) {
     json.at("loader_epoch").get_to(state.loader.epoch);
     json.at("loader_position").get_to(state.loader.position);
     state.seed = std::stoull(json.at("seed").get<std::string>());
+    // Absent from checkpoints made before they were kept.
+    state.threads = json.value("threads", state.threads);
+    state.processes = json.value("processes", state.processes);
     json.at("seconds").get_to(state.seconds);
     json.at("scenes").get_to(state.scenes);
     json.at("yaml").get_to(state.yaml);

@@ -34,10 +34,13 @@ void CheckViews(const char* name, const Tensor& tensor, int64_t scenes, int64_t 
 }
 
 void CheckInputs(const LossInputs& inputs) {
-  if (!inputs.rendering.defined() || inputs.rendering.dim() != 5 ||
-      inputs.rendering.sizes() != inputs.target.sizes())
+  const bool rendered = inputs.rendering.defined();
+  if (rendered && (inputs.rendering.dim() != 5 || inputs.rendering.sizes() != inputs.target.sizes()))
     throw Error("the loss needs a rendering and a target of one shape [B, T, 3, H, W]");
-  const int64_t scenes = inputs.rendering.size(0), targets = inputs.rendering.size(1);
+  const Tensor& views = rendered ? inputs.rendering : inputs.target_logits;
+  if (!views.defined() || views.dim() != 5) throw Error("the loss was given neither renderings nor logits");
+  const int64_t scenes = views.size(0), targets = views.size(1);
+  CheckViews("logits in the role of inputs", inputs.logits_as_inputs, scenes, targets, 1);
   CheckViews("target logits", inputs.target_logits, scenes, targets, 1);
   CheckViews("target labels", inputs.target_labels, scenes, targets, 1);
   CheckViews("input logits", inputs.input_logits, scenes, -1, 1);
@@ -49,12 +52,14 @@ void CheckInputs(const LossInputs& inputs) {
   }
 }
 
-// Mean over the views with weight 1; 0 (of gradient 0) when there is none.
-Tensor WeightedMean(const Tensor& values, const std::vector<float>& weights) {
-  const Tensor counts = torch::tensor(weights).gt(0.0);
+// Sum over the views with weight 1; 0 (of gradient 0) when there is none.
+Tensor WeightedSum(const Tensor& values, const std::vector<float>& weights) {
   // Selected, not multiplied: a view that does not count may hold anything.
-  const Tensor kept = torch::where(counts, values, torch::zeros_like(values));
-  return kept.sum() / std::max<int64_t>(counts.sum().item<int64_t>(), 1);
+  return torch::where(torch::tensor(weights).gt(0.0), values, torch::zeros_like(values)).sum();
+}
+
+double Count(const std::vector<float>& weights) {
+  return static_cast<double>(std::count(weights.begin(), weights.end(), 1.0f));
 }
 
 }  // namespace
@@ -74,7 +79,7 @@ Losses::Losses(const LossOptions& options, std::shared_ptr<const PerceptualLoss>
     throw Error("a perceptual loss with a weight, but none to compute it");
 }
 
-Tensor Losses::StaticMask(const LossInputs& inputs, LossTerms& terms) const {
+Tensor Losses::StaticMask(const LossInputs& inputs, const SumOverPieces& sum, LossTerms& terms) const {
   if (!options_.static_pixels_only || !inputs.target_logits.defined()) return {};
   const torch::NoGradGuard no_grad;
   const int64_t scenes = inputs.rendering.size(0), targets = inputs.rendering.size(1);
@@ -87,15 +92,16 @@ Tensor Losses::StaticMask(const LossInputs& inputs, LossTerms& terms) const {
   for (int64_t scene = 0; scene < scenes; ++scene) {
     if (!IsDynamic(inputs, scene)) mask.narrow(0, scene * targets, targets).fill_(1);
   }
-  terms.static_share = static_cast<double>(mask.sum().item<int64_t>()) /
-                       static_cast<double>(std::max<int64_t>(mask.numel(), 1));
+  const auto pixels =
+      Total(sum, {static_cast<double>(mask.sum().item<int64_t>()), static_cast<double>(mask.numel())});
+  terms.static_share = pixels[0] / std::max(pixels[1], 1.0);
   terms.all_pixels = terms.static_share < options_.minimum_static;
   return terms.all_pixels ? Tensor() : mask;
 }
 
-Tensor Losses::Reconstruction(const LossInputs& inputs, LossTerms& terms) const {
+Tensor Losses::Reconstruction(const LossInputs& inputs, const SumOverPieces& sum, LossTerms& terms) const {
   const Tensor rendering = inputs.rendering.flatten(0, 1), target = inputs.target.flatten(0, 1);
-  const Tensor mask = StaticMask(inputs, terms);
+  const Tensor mask = StaticMask(inputs, sum, terms);
   std::vector<float> scenes;
   for (int64_t scene = 0; scene < inputs.rendering.size(0); ++scene)
     scenes.push_back(
@@ -106,52 +112,82 @@ Tensor Losses::Reconstruction(const LossInputs& inputs, LossTerms& terms) const 
   // Values (pixels times channels) that count in each view.
   const Tensor counts = mask.defined() ? mask.flatten(1).sum(1).to(torch::kFloat32) * rendering.size(1)
                                        : torch::full_like(errors, static_cast<float>(rendering[0].numel()));
-  terms.mse = (errors.detach().sum() / counts.sum()).item<double>();
+  const auto totals = Total(sum, {errors.detach().sum().item<double>(), counts.sum().item<double>(),
+                                  static_cast<double>(rendering.size(0))});
+  terms.mse = totals[0] / totals[1];
   terms.psnr = ToPsnr(terms.mse);
   const Tensor view_mse = errors.detach() / counts.clamp_min(1.0);
   for (int64_t view = 0; view < view_mse.size(0); ++view)
     terms.view_psnr.push_back(ToPsnr(view_mse[view].item<double>()));
 
   Tensor loss = torch::zeros({});
-  if (options_.mse != 0) loss = loss + options_.mse * (errors * weights).sum() / counts.sum();
+  if (options_.mse != 0) loss = loss + options_.mse * (errors * weights).sum() / totals[1];
   if (options_.perceptual != 0) {
     const Tensor distances = perceptual_->Distances(rendering, target, mask);
-    terms.perceptual = distances.detach().mean().item<double>();
-    loss = loss + options_.perceptual * (distances * weights).mean();
+    terms.perceptual = Total(sum, {distances.detach().sum().item<double>()})[0] / totals[2];
+    loss = loss + options_.perceptual * (distances * weights).sum() / totals[2];
   }
   return loss;
 }
 
-Tensor Losses::TargetMasks(const LossInputs& inputs, LossTerms& terms) const {
-  if (!inputs.target_logits.defined() || !inputs.target_labels.defined()) return torch::zeros({});
-  std::vector<float> passes(terms.view_psnr.size(), 1.0f);
-  for (size_t view = 0; view < passes.size() && options_.psnr_gate; ++view)
-    passes[view] = terms.view_psnr[view] >= *options_.psnr_gate ? 1.0f : 0.0f;
-  terms.gated_views = std::count(passes.begin(), passes.end(), 0.0f);
-  const Tensor losses = MaskLosses(inputs.target_logits.flatten(0, 1), inputs.target_labels.flatten(0, 1));
-  const Tensor loss = WeightedMean(losses, passes);
-  terms.target_mask = loss.item<double>();
-  return loss;
+Tensor Losses::TargetMaskLosses(const LossInputs& inputs) const {
+  const Tensor labels = inputs.target_labels.flatten(0, 1);
+  const Tensor losses = MaskLosses(inputs.target_logits.flatten(0, 1), labels);
+  const double share = options_.masks_as_inputs;
+  if (share == 0) return losses;
+  if (!inputs.logits_as_inputs.defined()) throw Error("no logits of the targets in the role of inputs");
+  return (1 - share) * losses + share * MaskLosses(inputs.logits_as_inputs.flatten(0, 1), labels);
 }
 
-Tensor Losses::InputMasks(const LossInputs& inputs, LossTerms& terms) const {
-  if (!inputs.input_logits.defined() || !inputs.input_labels.defined()) return torch::zeros({});
-  std::vector<float> labelled(inputs.input_logits.size(0), 1.0f);
-  for (size_t scene = 0; scene < inputs.scene_has_input_labels.size(); ++scene)
-    labelled[scene] = inputs.scene_has_input_labels[scene] ? 1.0f : 0.0f;
-  const Tensor losses = MaskLosses(inputs.input_logits.flatten(0, 1), inputs.input_labels.flatten(0, 1));
-  const Tensor loss = WeightedMean(losses, PerView(labelled, inputs.input_logits.size(1)));
-  terms.input_mask = loss.item<double>();
-  return loss;
+std::vector<float> Losses::PassesGate(const LossInputs& inputs, const LossTerms& terms) const {
+  std::vector<float> passes(static_cast<size_t>(inputs.target_logits.size(0) * inputs.target_logits.size(1)),
+                            1.0f);
+  if (!options_.psnr_gate) return passes;
+  const Tensor given = inputs.target_psnr.defined() ? inputs.target_psnr.flatten() : Tensor();
+  if (!given.defined() && terms.view_psnr.empty())
+    throw Error("a PSNR gate, but nothing to tell the PSNR by");
+  for (size_t view = 0; view < passes.size(); ++view) {
+    const double psnr =
+        given.defined() ? given[static_cast<int64_t>(view)].item<double>() : terms.view_psnr.at(view);
+    passes[view] = psnr >= *options_.psnr_gate ? 1.0f : 0.0f;
+  }
+  return passes;
 }
 
-LossTerms Losses::operator()(const LossInputs& inputs) const {
+Tensor Losses::Masks(const LossInputs& inputs, const SumOverPieces& sum, LossTerms& terms) const {
+  const bool targets = inputs.target_logits.defined() && inputs.target_labels.defined();
+  const bool given = inputs.input_logits.defined() && inputs.input_labels.defined();
+  std::vector<float> passes, labelled;
+  if (targets) passes = PassesGate(inputs, terms);
+  if (given) {
+    std::vector<float> scenes(inputs.input_logits.size(0), 1.0f);
+    for (size_t scene = 0; scene < inputs.scene_has_input_labels.size(); ++scene)
+      scenes[scene] = inputs.scene_has_input_labels[scene] ? 1.0f : 0.0f;
+    labelled = PerView(scenes, inputs.input_logits.size(1));
+  }
+  const auto views = Total(sum, {Count(passes), static_cast<double>(passes.size()), Count(labelled)});
+  terms.taught_views = static_cast<int64_t>(views[0]);
+  terms.gated_views = static_cast<int64_t>(views[1] - views[0]);
+  Tensor target = torch::zeros({}), input = torch::zeros({});
+  if (targets) target = WeightedSum(TargetMaskLosses(inputs), passes) / std::max(views[0], 1.0);
+  if (given) {
+    const Tensor losses = MaskLosses(inputs.input_logits.flatten(0, 1), inputs.input_labels.flatten(0, 1));
+    input = WeightedSum(losses, labelled) / std::max(views[2], 1.0);
+  }
+  const auto means = Total(sum, {target.item<double>(), input.item<double>()});
+  terms.target_mask = means[0];
+  terms.input_mask = means[1];
+  return target + input;
+}
+
+LossTerms Losses::operator()(const LossInputs& inputs, const SumOverPieces& sum) const {
   CheckInputs(inputs);
+  if (!inputs.rendering.defined() && (options_.mse != 0 || options_.perceptual != 0))
+    throw Error("a loss of renderings, but no rendering");
   LossTerms terms;
-  terms.total = Reconstruction(inputs, terms);
-  if (options_.motion != 0)
-    terms.total = terms.total + options_.motion * (TargetMasks(inputs, terms) + InputMasks(inputs, terms));
-  terms.loss = terms.total.item<double>();
+  terms.total = inputs.rendering.defined() ? Reconstruction(inputs, sum, terms) : torch::zeros({});
+  if (options_.motion != 0) terms.total = terms.total + options_.motion * Masks(inputs, sum, terms);
+  terms.loss = Total(sum, {terms.total.item<double>()})[0];
   return terms;
 }
 

@@ -4,7 +4,7 @@
 // B scenes, T target and K input views, H x W pixels. One formula serves all stages; a stage is a choice of
 // weights and of which inputs are given:
 //   stage 1, 3  rendering, target
-//   stage 2     also logits and labels, mse = perceptual = 0, motion = 1, psnr_gate = 17
+//   stage 2     logits, labels and the renderings' PSNR, mse = perceptual = 0, motion = 1, psnr_gate = 17
 //   stage 4     also input logits and labels, static_pixels_only
 #pragma once
 
@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "wildrayzer/training/perceptual_loss.h"
+#include "wildrayzer/training/piece_sums.h"
 #include "wildrayzer/util/tensor.h"
 
 namespace wildrayzer {
@@ -33,13 +34,20 @@ struct LossOptions {
   double minimum_static = 0.1;
   // Target views rendered worse than this (dB, over the pixels that count) do not teach the target masks.
   std::optional<double> psnr_gate;
+  // Share of the target masks' loss that is taken on the logits of the same views in the role of inputs,
+  // whose rays pass another tokenizer: without it nothing in stage 2 teaches the estimator to read that one.
+  // 0: as released.
+  double masks_as_inputs = 0.0;
 };
 
 // Tensors may be undefined where said. Nothing but rendering and logits receives gradients.
 struct LossInputs {
-  torch::Tensor rendering;      // [B, T, 3, H, W] in [0, 1]
+  torch::Tensor rendering;      // [B, T, 3, H, W] in [0, 1]; undefined: masks alone are judged
   torch::Tensor target;         // [B, T, 3, H, W]: the clean pictures
+  torch::Tensor target_psnr;    // [B, T] dB, for the gate; undefined: measured on the rendering
   torch::Tensor target_logits;  // [B, T, 1, h, w] of motion; undefined: no masks
+  torch::Tensor
+      logits_as_inputs;         // [B, T, 1, h, w]: the same views in the role of inputs; needed if asked for
   torch::Tensor target_labels;  // [B, T, 1, H', W'], any type, 1 = moves; undefined: no target mask loss
   torch::Tensor input_logits;   // [B, K, 1, h, w]
   torch::Tensor input_labels;   // [B, K, 1, H', W']; undefined: no input mask loss
@@ -50,17 +58,20 @@ struct LossInputs {
   std::vector<bool> scene_is_dynamic;
 };
 
-// Values of one batch. All but `total` are without gradient.
+// Of a batch worked on in pieces, everything but `total` and `view_psnr` is of the whole batch.
 struct LossTerms {
-  torch::Tensor total;    // scalar float32: mse MSE + perceptual Percep + motion (target + input mask losses)
-  double loss = 0;        // its value
-  double mse = 0;         // over the pixels that count
-  double psnr = 0;        // of mse, dB
-  double perceptual = 0;  // 0 with weight 0: not computed
+  // Scalar float32: mse MSE + perceptual Percep + motion (target + input mask losses). A piece's part of it;
+  // the parts add up to the loss of the batch.
+  torch::Tensor total;
+  double loss = 0;         // value of the whole
+  double mse = 0;          // over the pixels that count
+  double psnr = 0;         // of mse, dB
+  double perceptual = 0;   // 0 with weight 0: not computed
   double target_mask = 0;  // binary cross entropy of the target views that pass the gate; 0 when none does
   double input_mask = 0;
   std::vector<double> view_psnr;  // [B T], over the pixels that count
   int64_t gated_views = 0;        // target views kept out of the mask loss
+  int64_t taught_views = 0;       // target views in it
   double static_share = 1;        // of the target pixels, by the logits
   bool all_pixels = true;         // no static mask was applied: none was asked for, or too little was static
 };
@@ -70,18 +81,21 @@ class Losses {
   // perceptual may be null when its weight is 0 (Error otherwise).
   Losses(const LossOptions& options, std::shared_ptr<const PerceptualLoss> perceptual);
 
-  // Error when shapes do not fit together.
-  LossTerms operator()(const LossInputs& inputs) const;
+  // Error when shapes do not fit together. sum: over the pieces of the batch of which `inputs` are one; means
+  // over views, pixels and scenes are those of the whole batch.
+  LossTerms operator()(const LossInputs& inputs, const SumOverPieces& sum = {}) const;
 
   const LossOptions& options() const { return options_; }
 
  private:
   // [B T, H, W] uint8, 1 = counts; undefined when all pixels count.
-  torch::Tensor StaticMask(const LossInputs& inputs, LossTerms& terms) const;
+  torch::Tensor StaticMask(const LossInputs& inputs, const SumOverPieces& sum, LossTerms& terms) const;
   // Weighted sums of terms; they fill in what they are named after.
-  torch::Tensor Reconstruction(const LossInputs& inputs, LossTerms& terms) const;
-  torch::Tensor TargetMasks(const LossInputs& inputs, LossTerms& terms) const;
-  torch::Tensor InputMasks(const LossInputs& inputs, LossTerms& terms) const;
+  torch::Tensor Reconstruction(const LossInputs& inputs, const SumOverPieces& sum, LossTerms& terms) const;
+  torch::Tensor Masks(const LossInputs& inputs, const SumOverPieces& sum, LossTerms& terms) const;
+  // Loss [B T] and weight (1: counts) of every target view.
+  torch::Tensor TargetMaskLosses(const LossInputs& inputs) const;
+  std::vector<float> PassesGate(const LossInputs& inputs, const LossTerms& terms) const;
 
   LossOptions options_;
   std::shared_ptr<const PerceptualLoss> perceptual_;

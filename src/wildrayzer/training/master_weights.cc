@@ -2,6 +2,8 @@
 
 #include <map>
 
+#include "wildrayzer/util/error.h"
+
 namespace wildrayzer {
 
 MasterWeights::MasterWeights(torch::nn::Module& module, Precision precision,
@@ -15,17 +17,18 @@ MasterWeights::MasterWeights(torch::nn::Module& module, Precision precision,
     used.set_requires_grad(trained);
     const bool same = used.scalar_type() == torch::kFloat32;
     torch::Tensor master = same ? used : full.at(item.key()).to(torch::kFloat32).clone();
-    all_.emplace_back(item.key(), master);
+    pairs_.push_back({item.key(), used, master, trained});
     if (!trained) continue;
     master.set_requires_grad(true);
-    pairs_.push_back({used, master});
     masters_.emplace_back(item.key(), master);
   }
 }
 
 std::vector<torch::Tensor> MasterWeights::used() const {
   std::vector<torch::Tensor> tensors;
-  for (const Pair& pair : pairs_) tensors.push_back(pair.used);
+  for (const Pair& pair : pairs_) {
+    if (pair.trained) tensors.push_back(pair.used);
+  }
   return tensors;
 }
 
@@ -42,13 +45,48 @@ void MasterWeights::CollectGradients() {
   }
 }
 
+void MasterWeights::Pair::Publish() const {
+  torch::Tensor target = used;
+  if (!used.is_same(master)) target.copy_(master);
+}
+
 void MasterWeights::Publish() {
   const torch::NoGradGuard no_grad;
-  for (Pair& pair : pairs_) {
-    if (!pair.used.is_same(pair.master)) pair.used.copy_(pair.master);
+  for (const Pair& pair : pairs_) {
+    if (pair.trained) pair.Publish();
   }
 }
 
-NamedParameters MasterWeights::FullPrecision() const { return all_; }
+NamedParameters MasterWeights::FullPrecision() const {
+  NamedParameters all;
+  for (const Pair& pair : pairs_) all.emplace_back(pair.name, pair.master);
+  return all;
+}
+
+void MasterWeights::Restore(const NamedParameters& stored, const std::string& label) {
+  const torch::NoGradGuard no_grad;
+  CopyParameters(stored, FullPrecision(), label);
+  // The frozen ones too: the module must compute with what it was restored to, whatever it began with.
+  for (const Pair& pair : pairs_) pair.Publish();
+}
+
+void CopyParameters(const NamedParameters& from, const NamedParameters& to, const std::string& label) {
+  const torch::NoGradGuard no_grad;
+  std::map<std::string, torch::Tensor> stored(from.begin(), from.end());
+  for (const auto& [name, parameter] : to) {
+    const auto found = stored.find(name);
+    if (found == stored.end() || found->second.sizes() != parameter.sizes()) {
+      throw FileError(label, "does not belong to this configuration: tensor '" + name +
+                                 "' is missing or has another shape; give the configuration of that run");
+    }
+    torch::Tensor target = parameter;
+    target.copy_(found->second);
+    stored.erase(found);
+  }
+  if (!stored.empty()) {
+    throw FileError(label, "does not belong to this configuration, which has no tensor '" +
+                               stored.begin()->first + "'; give the configuration of that run");
+  }
+}
 
 }  // namespace wildrayzer

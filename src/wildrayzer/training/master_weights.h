@@ -30,20 +30,29 @@ class MasterWeights {
   // accumulation over passes is in float32.
   void CollectGradients();
 
-  // Rounds the masters to the module's precision: after every update.
+  // Rounds the masters of what is trained to the module's precision: after every update.
   void Publish();
 
-  // All parameters of the module in float32, trained or not, from the masters where there are such.
+  // All parameters of the module in float32, trained or not: what checkpoints hold.
   NamedParameters FullPrecision() const;
+  // Puts other values in their place, frozen ones too, and publishes all. FileError naming `label` and the
+  // tensor when one is missing, unknown or of another shape.
+  void Restore(const NamedParameters& stored, const std::string& label);
 
  private:
   struct Pair {
+    std::string name;
     torch::Tensor used;    // the module's parameter
     torch::Tensor master;  // float32; the same tensor if the module computes in float32
+    bool trained;
+    void Publish() const;
   };
-  std::vector<Pair> pairs_;
+  std::vector<Pair> pairs_;  // of all parameters
   NamedParameters masters_;
-  NamedParameters all_;
 };
+
+// Copies `from` into `to`, name by name. FileError naming `label` and the tensor unless both have the same
+// names and shapes.
+void CopyParameters(const NamedParameters& from, const NamedParameters& to, const std::string& label);
 
 }  // namespace wildrayzer

@@ -13,14 +13,13 @@
 #include "wildrayzer/training/losses.h"
 #include "wildrayzer/training/train_config.h"
 #include "wildrayzer/training/training_batch.h"
-#include "wildrayzer/util/tensor.h"
 
 namespace wildrayzer {
 
-// What came of one batch.
+// What came of one batch, or of a piece of it.
 struct Outcome {
-  torch::Tensor loss;  // scalar with gradient; undefined when nothing in the batch can teach
-  std::map<std::string, double> numbers;  // "loss", "psnr", "mask_bce", ...
+  torch::Tensor loss;  // scalar with gradient, a piece's part; undefined when nothing in the batch can teach
+  std::map<std::string, double> numbers;  // "loss", "psnr", "mask_bce", ... of the whole batch
   // For the log, without gradient; undefined where the stage makes none. The first scene only.
   torch::Tensor images;      // [V, 3, H, W], inputs first
   torch::Tensor renderings;  // [T, 3, H, W]
@@ -30,41 +29,42 @@ struct Outcome {
 
 class Objective {
  public:
-  // dino: empty unless the motion estimator sees DINOv3 features. Reads VGG19 when the configuration names
-  // it.
-  Objective(const TrainConfig& config, WildRayZer model, Dinov3 dino);
+  // Pseudo labels of one scene, named by the second argument: of the targets of its pass through the model.
+  using LabelFunction = std::function<TargetLabels(const Pass&, const LabelScene&)>;
 
-  // Stages 1-4 on a batch of scenes. `step` names the random stream of the masked boxes.
-  Outcome Rooms(const TrainingBatch& batch, int64_t step);
+  // Reads VGG19 when the configuration names it. labels: empty for those of a LabelMaker, in stages that need
+  // them.
+  Objective(const TrainConfig& config, WildRayZer model, FeatureSource features, LabelFunction labels = {});
+
+  // Stages 1-4 on a batch of scenes, or a piece of it: then `sum` adds over all its pieces. `step` names the
+  // random stream of the masked boxes.
+  Outcome Rooms(const TrainingBatch& batch, int64_t step, const SumOverPieces& sum = {});
   // The camera warm-up on virtual worlds.
-  Outcome Virtual(const WarmupBatch& batch);
+  Outcome Virtual(const WarmupBatch& batch, const SumOverPieces& sum = {});
 
   // A training aid of the warm-up that trains along; no part of the model.
   MatchHead match_head() const { return match_head_; }
 
  private:
-  Outcome Reconstruction(const TrainingBatch& batch, int64_t step);
-  Outcome MotionMasks(const TrainingBatch& batch);
-  Outcome Joint(const TrainingBatch& batch);
+  Outcome Reconstruction(Pass& pass, const TrainingBatch& batch, int64_t step, const SumOverPieces& sum);
+  Outcome MotionMasks(Pass& pass, const TrainingBatch& batch, const SumOverPieces& sum);
+  Outcome Joint(Pass& pass, const TrainingBatch& batch, const SumOverPieces& sum);
 
-  // [B, V, C, h, w]: what the motion estimator and the labels see.
-  torch::Tensor MotionFeaturesOf(const torch::Tensor& images, const Cameras& cameras);
   // Masks of the target views, [B, T, 1, H, W] float: pasted objects, pseudo labels, or nothing (static
   // scenes). psnr [B, T]: of the static renderings, infinite where the label is certain.
   struct TargetTruth {
     torch::Tensor masks, psnr;
   };
-  TargetTruth TargetLabelsOf(const TrainingBatch& batch);
-  void LabelTargets(const TrainingBatch& batch, int64_t scene, TargetTruth& truth);
+  TargetTruth TargetLabelsOf(const Pass& pass, const TrainingBatch& batch);
   // Masked boxes of the input views, [B, K, 1, H, W] float, drawn from (seed, step, scene).
-  torch::Tensor BoxesOf(const TrainingBatch& batch, const ViewTokens& views, int64_t step) const;
+  torch::Tensor BoxesOf(const TrainingBatch& batch, int64_t step) const;
 
   TrainConfig config_;
   WildRayZer model_;
-  Dinov3 dino_;
+  FeatureSource features_;
   Losses losses_;
   MatchHead match_head_;
-  std::unique_ptr<LabelMaker> labels_;
+  LabelFunction labels_;
 };
 
 }  // namespace wildrayzer

@@ -2,8 +2,8 @@
 //
 // One operation on the few scenes of a batch is too small to keep several cores busy, a whole pass on a few
 // scenes is not: where a batch has a scene for every thread, every thread takes a piece of it forward and
-// backward on its own, and the gradients are added in the order of the pieces. So the bits depend on the
-// number of threads, which was so before, and on nothing else.
+// backward on its own, and the gradients are added in the order of the pieces. Means over views, pixels and
+// patches are of the whole batch (piece_sums.h), so the number of threads changes the bits and nothing else.
 #pragma once
 
 #include <cstdint>
@@ -25,17 +25,14 @@ struct ScenePiece {
 // fewer scenes than threads.
 std::vector<ScenePiece> SplitScenes(int64_t scenes, int64_t threads);
 
-// Runs `pass` on every piece and adds the gradient of
-//   weight * sum over pieces of (piece.count / scenes) * loss(piece)
-// to the .grad of `parameters`, those of lower precision through `collect` (called after every piece).
-// A loss that is a mean over scenes (stages 1 and 3) thus gives the gradient of the whole batch; terms that
-// are means over something else (static pixels, views that pass the gate, visible patches of virtual worlds)
-// are means within each piece, as they are in each process of data parallel training. `pass` is called on
-// several threads at once; an undefined loss teaches nothing. Returns the first piece's outcome with numbers
-// and loss (without gradient) averaged over scenes.
+// Runs `pass` on every piece and adds the gradient of `weight` times the sum of the pieces' losses to the
+// .grad of `parameters`, those of lower precision through `collect` (called after every piece). `pass` is
+// called on several threads at once; its loss is a piece's part of the batch's loss, made with `sum`. An
+// undefined loss teaches nothing. Returns the first piece's outcome with the sum of the losses (without
+// gradient): its numbers are those of the whole batch.
 Outcome LearnFromPieces(const std::vector<ScenePiece>& pieces, double weight,
                         const std::vector<torch::Tensor>& parameters,
-                        const std::function<Outcome(const ScenePiece&)>& pass,
+                        const std::function<Outcome(const ScenePiece&, const SumOverPieces& sum)>& pass,
                         const std::function<void()>& collect);
 
 }  // namespace wildrayzer

@@ -80,26 +80,6 @@ void AddWithPrefix(const std::map<std::string, torch::Tensor>& part, const std::
   for (const auto& [name, tensor] : part) extra[prefix + name] = tensor;
 }
 
-// The state must fit parameter for parameter.
-void CopyWeights(const NamedParameters& from, const NamedParameters& to, const std::string& label) {
-  const torch::NoGradGuard no_grad;
-  std::map<std::string, torch::Tensor> stored(from.begin(), from.end());
-  for (const auto& [name, parameter] : to) {
-    const auto found = stored.find(name);
-    if (found == stored.end() || found->second.sizes() != parameter.sizes()) {
-      throw FileError(label, "does not belong to this configuration: tensor '" + name +
-                                 "' is missing or has another shape; give the configuration of that run");
-    }
-    torch::Tensor target = parameter;
-    target.copy_(found->second);
-    stored.erase(found);
-  }
-  if (!stored.empty()) {
-    throw FileError(label, "does not belong to this configuration, which has no tensor '" +
-                               stored.begin()->first + "'; give the configuration of that run");
-  }
-}
-
 class Trainer {
  public:
   Trainer(const TrainConfig& config, std::filesystem::path folder, bool resume);
@@ -110,7 +90,8 @@ class Trainer {
   void Save();
   // One update; the numbers of the last batch of it.
   void Step();
-  void Learn(const std::vector<ScenePiece>& pieces, const std::function<Outcome(const ScenePiece&)>& pass);
+  void Learn(const std::vector<ScenePiece>& pieces,
+             const std::function<Outcome(const ScenePiece&, const SumOverPieces&)>& pass);
   void Report(double rate, const StepResult& update);
   void ValidateAndLog();
   void Finish();
@@ -122,7 +103,7 @@ class Trainer {
   std::unique_ptr<ProcessGroup> group_;
   CheckpointStore store_;
   WildRayZer model_;
-  Dinov3 dino_;
+  FeatureSource features_;
   Objective objective_;
   MasterWeights weights_;
   Optimizer optimizer_;
@@ -152,8 +133,8 @@ Trainer::Trainer(const TrainConfig& config, std::filesystem::path folder, bool r
       group_(std::make_unique<ProcessGroup>(ReadProcessEnvironment())),
       store_(folder_ / "checkpoints", config.keep_checkpoints),
       model_(MakeModel(config)),
-      dino_(LoadDino(config)),
-      objective_(config, model_, dino_),
+      features_(LoadDino(config)),
+      objective_(config, model_, features_),
       weights_(*model_, config.precision,
                [stage = config.stage](const std::string& name) { return StageTrains(stage, name); }),
       optimizer_(AllTrained(), config.optimizer) {
@@ -169,7 +150,6 @@ Trainer::Trainer(const TrainConfig& config, std::filesystem::path folder, bool r
                      ": holds a training run; add --resume to continue it, or choose another folder");
   }
   if (newest) Restore(*newest);
-  weights_.Publish();
   config_.loader.rank = group_->rank();
   config_.loader.world_size = group_->world_size();
   if (config_.stage != Stage::kCameraWarmup) {
@@ -197,12 +177,16 @@ void Trainer::Restore(const std::filesystem::path& checkpoint) {
         checkpoint.string(), state.stage, state.seed, static_cast<int>(config_.stage), config_.seed));
   }
   if (state.yaml != config_.yaml) LogWarning("{}: the configuration has changed since", checkpoint.string());
+  if (state.threads != NumThreads() || state.processes != group_->world_size()) {
+    LogWarning("{}: was made by {} processes of {} threads, now there are {} of {}: not the same bits",
+               checkpoint.string(), state.processes, state.threads, group_->world_size(), NumThreads());
+  }
   NamedParameters stored = state.weights;
   if (!config_.model.use_motion && config_.stage <= Stage::kPretraining) {
     // Before stage 2 nothing has taught a motion estimator, and a checkpoint may have one all the same.
     std::erase_if(stored, [](const auto& weight) { return weight.first.starts_with(kMotionEstimator); });
   }
-  CopyWeights(stored, weights_.FullPrecision(), checkpoint.string());
+  weights_.Restore(stored, checkpoint.string());
   optimizer_.ImportState(WithPrefix(state.extra, kOptimizer), checkpoint.string());
   if (average_) average_->ImportState(WithPrefix(state.extra, kAverage), checkpoint.string());
   if (config_.warmup.scenes > 0) {
@@ -210,7 +194,7 @@ void Trainer::Restore(const std::filesystem::path& checkpoint) {
     NamedParameters head;
     for (const auto& item : objective_.match_head()->named_parameters())
       head.emplace_back(item.key(), item.value());
-    CopyWeights({aids.begin(), aids.end()}, head, checkpoint.string());
+    CopyParameters({aids.begin(), aids.end()}, head, checkpoint.string());
   }
   step_ = state.step;
   scenes_ = state.scenes;
@@ -228,6 +212,8 @@ void Trainer::Save() {
   state.step = step_;
   state.loader = loader_ ? loader_->state() : loader_state_;
   state.seed = config_.seed;
+  state.threads = NumThreads();
+  state.processes = group_->world_size();
   state.seconds = seconds_before_ + SecondsSince(start_);
   state.scenes = scenes_ + report_scenes_;
   state.yaml = config_.yaml;
@@ -244,7 +230,7 @@ void Trainer::Save() {
 }
 
 void Trainer::Learn(const std::vector<ScenePiece>& pieces,
-                    const std::function<Outcome(const ScenePiece&)>& pass) {
+                    const std::function<Outcome(const ScenePiece&, const SumOverPieces&)>& pass) {
   Outcome outcome = LearnFromPieces(pieces, 1.0 / config_.accumulation, learnt_, pass,
                                     [this] { weights_.CollectGradients(); });
   for (const auto& [name, value] : outcome.numbers) {
@@ -266,9 +252,10 @@ void Trainer::Step() {
       const WarmupBatch batch = virtual_->Next();
       waited_ += SecondsSince(before);
       report_scenes_ += batch.images.size(0) * group_->world_size();
-      Learn(SplitScenes(batch.images.size(0), NumThreads()), [&](const ScenePiece& piece) {
-        return objective_.Virtual(batch.Scenes(piece.first, piece.count));
-      });
+      Learn(SplitScenes(batch.images.size(0), NumThreads()),
+            [&](const ScenePiece& piece, const SumOverPieces& sum) {
+              return objective_.Virtual(batch.Scenes(piece.first, piece.count), sum);
+            });
     }
     if (!loader_) continue;
     const Clock::time_point before = Clock::now();
@@ -276,9 +263,11 @@ void Trainer::Step() {
     waited_ += SecondsSince(before);
     report_scenes_ += static_cast<int64_t>(batch.samples.size()) * group_->world_size();
     const TrainingBatch rooms = ToTensors(batch);
-    Learn(SplitScenes(rooms.images.size(0), NumThreads()), [&](const ScenePiece& piece) {
-      return objective_.Rooms(rooms.Scenes(piece.first, piece.count), step_ * config_.accumulation + pass);
-    });
+    Learn(SplitScenes(rooms.images.size(0), NumThreads()),
+          [&](const ScenePiece& piece, const SumOverPieces& sum) {
+            return objective_.Rooms(rooms.Scenes(piece.first, piece.count),
+                                    step_ * config_.accumulation + pass, sum);
+          });
   }
   group_->AverageGradients(optimizer_.parameters());
   const double loss = group_->AllReduceSum({step_loss_})[0] / group_->world_size();
@@ -331,7 +320,7 @@ void Trainer::Report(double rate, const StepResult& update) {
 void Trainer::ValidateAndLog() {
   if (config_.validation.scenes.empty() || !Leads()) return;
   if (average_) average_->Swap(), weights_.Publish();
-  const auto scores = Validate(model_, dino_, config_);
+  const auto scores = Validate(model_, features_, config_);
   if (average_) average_->Swap(), weights_.Publish();
   std::string line;
   for (const auto& [name, value] : scores) {

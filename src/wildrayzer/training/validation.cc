@@ -121,7 +121,8 @@ void ScoreMasks(const Sample& sample, const torch::Tensor& logits, int64_t first
 
 }  // namespace
 
-std::map<std::string, double> Validate(WildRayZer model, const Dinov3& dino, const TrainConfig& config) {
+std::map<std::string, double> Validate(WildRayZer model, const FeatureSource& features,
+                                       const TrainConfig& config) {
   const torch::NoGradGuard no_grad;
   ListedScenesOptions listed;
   listed.view_index = config.validation.view_index;
@@ -144,14 +145,11 @@ std::map<std::string, double> Validate(WildRayZer model, const Dinov3& dino, con
     batch.inputs = static_cast<int>(sample->list.inputs.size());
     batch.samples.push_back(std::move(*sample));
     const TrainingBatch tensors = ToTensors(batch);
-    ForwardOptions forward;
-    if (!dino.is_empty() && model->has_motion_estimator()) {
-      Dinov3 features = dino;
-      forward.dino_features = features->PatchFeatures(tensors.images[0], kImageNetPixels).unsqueeze(0);
-    }
-    const Prediction prediction = model->forward(tensors.images, tensors.inputs, forward);
+    PredictOptions predict;
+    predict.features = features;
+    const Prediction prediction = Predict(model, tensors.images, tensors.inputs, predict);
     ScoreViews(batch.samples[0], prediction, tensors.inputs, means);
-    ScoreMasks(batch.samples[0], prediction.scene.motion_logits, 0, config.model.motion.threshold, means);
+    ScoreMasks(batch.samples[0], prediction.input_logits, 0, config.model.motion.threshold, means);
     ScoreMasks(batch.samples[0], prediction.target_logits, tensors.inputs, config.model.motion.threshold,
                means);
     const std::vector<Camera> truth = TrueCameras(batch.samples[0]);

@@ -4,8 +4,7 @@
 #include <map>
 #include <string>
 
-#include "wildrayzer/models/dinov3.h"
-#include "wildrayzer/models/wildrayzer.h"
+#include "wildrayzer/models/pass.h"
 #include "wildrayzer/training/train_config.h"
 
 namespace wildrayzer {
@@ -22,6 +21,7 @@ namespace wildrayzer {
 //   pose_auc20              as in evaluation/camera_metrics.h
 //   mask_iou, mask_recall   with true masks and a motion estimator, at motion.threshold
 // A scene that cannot be read raises FileError. Records no gradient.
-std::map<std::string, double> Validate(WildRayZer model, const Dinov3& dino, const TrainConfig& config);
+std::map<std::string, double> Validate(WildRayZer model, const FeatureSource& features,
+                                       const TrainConfig& config);
 
 }  // namespace wildrayzer

@@ -1,0 +1,48 @@
+// A stack of transformer blocks.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "wildrayzer/models/trace.h"
+#include "wildrayzer/nn/layers.h"
+
+namespace wildrayzer {
+
+// Children: "0", "1", ...
+class BlockStackImpl : public torch::nn::Module {
+ public:
+  BlockStackImpl(int64_t layers, int64_t d, int64_t d_head);
+
+  // All tokens as they enter block `layer`.
+  struct Tap {
+    int64_t layer = 0;
+    torch::Tensor tokens;  // [B, N, d]
+  };
+  // x [B, N, d] -> [B, `wanted`, d]: the outputs of the first `wanted` tokens (1 <= wanted <= N). The last
+  // block asks for those only, which changes nothing in their values. One trace step a block; with
+  // trace.record the whole [B, N, d] is computed and recorded as "`name`.i".
+  torch::Tensor forward(const torch::Tensor& x, int64_t wanted, const std::string& name,
+                        const Trace& trace = {}, Tap* tap = nullptr);
+
+  // Gradient checkpointing: of every `every` blocks in a row only the input is kept for the backward pass,
+  // and they are computed again in it. 0: everything is kept.
+  void RecomputeBlocks(int64_t every) { recompute_every_ = every; }
+
+ private:
+  // Blocks [first, end); the last of the stack answers for `wanted` tokens.
+  torch::Tensor Run(int64_t first, int64_t end, const torch::Tensor& x, int64_t wanted);
+  // The same, computed again in the backward pass.
+  torch::Tensor RunRecomputed(int64_t first, int64_t end, const torch::Tensor& x, int64_t wanted);
+  // Where runs end: at every block that must be seen from outside or recomputed from.
+  std::vector<int64_t> RunEnds(bool each, const Tap* tap) const;
+
+  int64_t layers() const { return static_cast<int64_t>(blocks_.size()); }
+
+  std::vector<Block> blocks_;
+  int64_t recompute_every_ = 0;
+};
+TORCH_MODULE(BlockStack);
+
+}  // namespace wildrayzer

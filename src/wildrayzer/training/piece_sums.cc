@@ -1,0 +1,32 @@
+#include "wildrayzer/training/piece_sums.h"
+
+namespace wildrayzer {
+
+std::vector<double> PieceSums::Add(int64_t index, const std::vector<double>& values) {
+  std::unique_lock lock(mutex_);
+  if (abandoned_) throw Abandoned{};
+  given_[static_cast<size_t>(index)] = values;
+  const int64_t round = round_;
+  if (++arrived_ < given_.size()) {
+    changed_.wait(lock, [&] { return round_ != round || abandoned_; });
+    if (round_ == round) throw Abandoned{};
+    return sums_;  // the next round cannot end without this piece
+  }
+  // In the order of the pieces, whoever came last: the same bits every time.
+  sums_.assign(values.size(), 0.0);
+  for (const std::vector<double>& of_piece : given_) {
+    for (size_t i = 0; i < sums_.size(); ++i) sums_[i] += of_piece.at(i);
+  }
+  arrived_ = 0;
+  ++round_;
+  changed_.notify_all();
+  return sums_;
+}
+
+void PieceSums::Abandon() {
+  const std::lock_guard lock(mutex_);
+  abandoned_ = true;
+  changed_.notify_all();
+}
+
+}  // namespace wildrayzer
