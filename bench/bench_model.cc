@@ -7,8 +7,8 @@
 #include <map>
 
 #include "wildrayzer/kernels/threads.h"
+#include "wildrayzer/models/pass.h"
 #include "wildrayzer/models/weights.h"
-#include "wildrayzer/models/wildrayzer.h"
 #include "wildrayzer/util/system.h"
 #include "wildrayzer/util/tensor.h"
 
@@ -64,7 +64,8 @@ void BM_PredictMotion(benchmark::State& state) {
   const Cameras cameras = model->EstimateCameras(views);
   const torch::Tensor features = torch::randn({1, state.range(1), kDinoWidth, 16, 16});
   for (auto _ : state) {
-    benchmark::DoNotOptimize(model->PredictMotion(views, cameras, features, ViewRole::kInput).data_ptr());
+    const torch::Tensor rays = model->ConditioningRayTokens(cameras, views.height, views.width);
+    benchmark::DoNotOptimize(model->PredictMotion(views, rays, features).data_ptr());
   }
   ReportMemory(state);
 }
@@ -74,7 +75,10 @@ void BM_EncodeScene(benchmark::State& state) {
   WildRayZer& model = Model(state.range(0));
   const ViewTokens views = model->Tokenize(Images(state.range(1)));
   const Cameras cameras = model->EstimateCameras(views);
-  for (auto _ : state) benchmark::DoNotOptimize(model->EncodeScene(views, cameras).tokens.data_ptr());
+  for (auto _ : state) {
+    const torch::Tensor rays = model->ConditioningRayTokens(cameras, views.height, views.width);
+    benchmark::DoNotOptimize(model->EncodeScene(views, rays).tokens.data_ptr());
+  }
   ReportMemory(state);
 }
 
@@ -83,7 +87,8 @@ void BM_RenderOneView(benchmark::State& state) {
   WildRayZer& model = Model(state.range(0));
   const ViewTokens views = model->Tokenize(Images(state.range(1)));
   const Cameras cameras = model->EstimateCameras(views);
-  const torch::Tensor scene = model->EncodeScene(views, cameras).tokens;
+  const torch::Tensor rays = model->ConditioningRayTokens(cameras, views.height, views.width);
+  const torch::Tensor scene = model->EncodeScene(views, rays).tokens;
   for (auto _ : state) {
     benchmark::DoNotOptimize(model->Render(scene, cameras.Views(1, 1), 256, 256).data_ptr());
   }

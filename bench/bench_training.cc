@@ -7,8 +7,8 @@
 #include <benchmark/benchmark.h>
 
 #include "wildrayzer/kernels/threads.h"
+#include "wildrayzer/models/pass.h"
 #include "wildrayzer/models/weights.h"
-#include "wildrayzer/models/wildrayzer.h"
 #include "wildrayzer/training/scene_pieces.h"
 #include "wildrayzer/util/tensor.h"
 
@@ -46,11 +46,12 @@ void BM_TrainingPass(benchmark::State& state) {
   const int64_t scenes = state.range(2);
   const torch::Tensor images = torch::rand({scenes, kInputs + kTargets, 3, 128, 128});
   const auto pieces = SplitScenes(scenes, state.range(3));
-  const auto pass = [&](const ScenePiece& piece) {
+  const auto pass = [&](const ScenePiece& piece, const SumOverPieces&) {
     const torch::Tensor part = images.narrow(0, piece.first, piece.count);
-    const Prediction prediction = model->forward(part, kInputs);
+    const Prediction prediction = Predict(model, part, kInputs);
     Outcome outcome;
-    outcome.loss = torch::mse_loss(prediction.images, part.narrow(1, kInputs, kTargets));
+    outcome.loss = torch::mse_loss(prediction.images, part.narrow(1, kInputs, kTargets)) *
+                   (static_cast<double>(piece.count) / static_cast<double>(scenes));
     return outcome;
   };
   for (auto _ : state) {

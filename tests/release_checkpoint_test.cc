@@ -11,6 +11,7 @@
 #include "wildrayzer/io/checkpoint.h"
 #include "wildrayzer/io/safetensors.h"
 #include "wildrayzer/kernels/threads.h"
+#include "wildrayzer/models/pass.h"
 #include "wildrayzer/models/weights.h"
 #include "wildrayzer/testing/golden.h"
 #include "wildrayzer/util/tensor.h"
@@ -51,9 +52,9 @@ Rendered RenderFrom(const fs::path& path) {
   const LoadReport report = LoadWeights(*model, checkpoint);
   rendered.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   EXPECT_THAT(report.unexpected, ::testing::IsEmpty());
-  ForwardOptions options;
-  options.dino_features = GeneratedTensor("release/features", {1, 3, 4096, 16, 16});
-  rendered.images = model->forward(SmoothImage("release/image", 3, 256, 256).unsqueeze(0), 2, options).images;
+  PredictOptions options;
+  options.features = FeatureSource::Given(GeneratedTensor("release/features", {1, 3, 4096, 16, 16}));
+  rendered.images = Predict(model, SmoothImage("release/image", 3, 256, 256).unsqueeze(0), 2, options).images;
   rendered.resident = ResidentBytes(fs::canonical(path));
   return rendered;
 }

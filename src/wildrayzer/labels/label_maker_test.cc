@@ -42,19 +42,17 @@ WildRayZer SmallModel(uint64_t seed, bool use_motion = false) {
 
 torch::Tensor Views() { return testing::SmoothImage("label_maker", kViews, kHeight, kWidth); }
 
-// Mean colours of 8 x 8 patches; counts its calls and keeps what it was given.
-struct Colours {
-  int calls = 0;
-  std::vector<torch::Tensor> given;
-
-  FeatureFunction Function(bool joint, const std::string& name = "colours") {
-    return {name, joint, [this](const torch::Tensor& images) {
-              ++calls;
-              given.push_back(images.clone());
-              return torch::avg_pool2d(images, {8, 8}) - 0.4;
-            }};
-  }
-};
+// A backbone of one layer with random weights.
+Dinov3 TinyDino(uint64_t seed = 5) {
+  Dinov3Config config;
+  config.width = 64;
+  config.layers = 1;
+  config.heads = 1;
+  config.hidden = 96;
+  Dinov3 dino(config);
+  dino->InitializeRandom(seed);
+  return dino;
+}
 
 class LabelMakerTest : public ::testing::Test {
  protected:
@@ -68,17 +66,20 @@ class LabelMakerTest : public ::testing::Test {
   }
   void TearDown() override { fs::remove_all(folder_); }
 
+  static Pass PassOf(const WildRayZer& model, const FeatureSource& features = {},
+                     const torch::Tensor& images = Views(), int64_t inputs = kInputs) {
+    return {model, features, images.unsqueeze(0), inputs};
+  }
+
   fs::path folder_;
   LabelMaker::Options options_;
   const LabelScene scene_{"kitchen", {0, 9, 2, 3, 5, 7}};
 };
 
 TEST_F(LabelMakerTest, RendersLikeTheModelAndMeasuresIt) {
-  const torch::Tensor images = Views();
   WildRayZer model = SmallModel(1);
-  Colours colours;
-  LabelMaker maker(model, colours.Function(/*joint=*/true), options_);
-  const TargetLabels labels = maker.Labels(images, kInputs, scene_);
+  LabelMaker maker(model, {}, options_);
+  const TargetLabels labels = maker.Labels(PassOf(model), scene_);
   const int64_t targets = kViews - kInputs;
   EXPECT_EQ(labels.masks.sizes(), (std::vector<int64_t>{targets, 1, kHeight, kWidth}));
   EXPECT_EQ(labels.masks.scalar_type(), torch::kUInt8);
@@ -86,74 +87,101 @@ TEST_F(LabelMakerTest, RendersLikeTheModelAndMeasuresIt) {
   EXPECT_FALSE(labels.psnr.requires_grad());
 
   const torch::NoGradGuard no_grad;
-  const torch::Tensor rendering = model->forward(images.unsqueeze(0), kInputs).images[0];
-  ASSERT_EQ(colours.given.size(), 2u);
-  EXPECT_TRUE(torch::equal(colours.given[0], images));
-  EXPECT_TRUE(torch::equal(colours.given[1].slice(0, 0, kInputs), images.slice(0, 0, kInputs)));
-  // The targets are replaced by their renderings, rounded to 8 bits.
-  const torch::Tensor replaced = colours.given[1].slice(0, kInputs);
-  EXPECT_LE((replaced - rendering).abs().max().item<float>(), 0.5f / 255 + 1e-5f);
+  const torch::Tensor rendering = Predict(model, Views().unsqueeze(0), kInputs).images[0];
+  const torch::Tensor seen = maker.Explain(PassOf(model)).renderings;  // rounded to 8 bits
+  EXPECT_LE((seen - rendering).abs().max().item<float>(), 0.5f / 255 + 1e-5f);
   for (int64_t i = 0; i < targets; ++i) {
-    const double mse = (replaced[i] - images[kInputs + i]).square().to(torch::kFloat64).mean().item<double>();
+    const double mse = (seen[i] - Views()[kInputs + i]).square().to(torch::kFloat64).mean().item<double>();
     EXPECT_NEAR(labels.psnr[i].item<float>(), -10 * std::log10(mse), 1e-3);
   }
 }
 
-TEST_F(LabelMakerTest, FeaturesOfSingleViewsAreAskedForTargetsOnly) {
-  Colours colours;
-  LabelMaker maker(SmallModel(1), colours.Function(/*joint=*/false), options_);
-  const ExplainedLabels explained = maker.Explain(Views(), kInputs);
-  ASSERT_EQ(colours.given.size(), 2u);
-  EXPECT_TRUE(torch::equal(colours.given[0], Views().slice(0, kInputs)));
-  EXPECT_TRUE(torch::equal(colours.given[1], explained.renderings));
-  EXPECT_EQ(explained.labels.frames.size(), 4u);
-  EXPECT_EQ(explained.labels.frames[0].saliency.size(), 48u);
+// The dissimilarity of features is that of the targets and of their renderings, both beside the same inputs.
+TEST_F(LabelMakerTest, ComparesFeaturesOfTargetsAndOfTheirRenderings) {
+  const torch::NoGradGuard no_grad;
+  WildRayZer model = SmallModel(1);
+  for (const FeatureSource& features : {FeatureSource(), FeatureSource(TinyDino())}) {
+    LabelMaker maker(model, features, options_);
+    const ExplainedLabels explained = maker.Explain(PassOf(model, features));
+    const torch::Tensor shown = torch::cat({Views().slice(0, 0, kInputs), explained.renderings});
+    const torch::Tensor real = PassOf(model, features).Features(kInputs, 4)[0];
+    const torch::Tensor rendered = PassOf(model, features, shown).Features(kInputs, 4)[0];
+    const torch::Tensor cosine = torch::cosine_similarity(real, rendered, 1).flatten(1);  // [T, h w]
+    ASSERT_EQ(explained.labels.frames.size(), 4u);
+    for (int64_t t = 0; t < 4; ++t) {
+      const auto& found = explained.labels.frames[static_cast<size_t>(t)].features;
+      ASSERT_EQ(static_cast<int64_t>(found.size()), cosine.size(1));
+      for (int64_t i = 0; i < cosine.size(1); ++i)
+        EXPECT_NEAR(found[static_cast<size_t>(i)], 1 - cosine[t][i].item<float>(), 1e-4);
+    }
+  }
 }
 
 TEST_F(LabelMakerTest, CachedLabelsAreFoundAgain) {
-  Colours colours;
-  LabelMaker first(SmallModel(1), colours.Function(true), options_);
-  const TargetLabels made = first.Labels(Views(), kInputs, scene_);
-  const int calls = colours.calls;
-  LabelMaker second(SmallModel(1), colours.Function(true), options_);
-  const TargetLabels found = second.Labels(Views(), kInputs, scene_);
-  EXPECT_EQ(colours.calls, calls);
+  WildRayZer model = SmallModel(1);
+  LabelMaker first(model, {}, options_);
+  const TargetLabels made = first.Labels(PassOf(model), scene_);
+  WildRayZer same = SmallModel(1);
+  LabelMaker second(same, {}, options_);
+  const TargetLabels found = second.Labels(PassOf(same), scene_);
   EXPECT_EQ(first.made(), 1);
+  EXPECT_EQ(second.made(), 0);
   EXPECT_EQ(second.found(), 1);
   EXPECT_TRUE(torch::equal(made.masks, found.masks));
   EXPECT_TRUE(torch::equal(made.psnr, found.psnr));
 }
 
 TEST_F(LabelMakerTest, WhateverDecidesTheLabelsIsInTheKey) {
-  const torch::Tensor images = Views();
-  Colours colours;
-  LabelMaker maker(SmallModel(1), colours.Function(true), options_);
-  const fs::path path = maker.CachePath(images, kInputs, scene_);
-  EXPECT_NE(maker.CachePath(images, kInputs + 1, scene_), path);
-  EXPECT_NE(maker.CachePath(images.slice(2, 0, 40), kInputs, scene_), path);
+  WildRayZer model = SmallModel(1);
+  LabelMaker maker(model, {}, options_);
+  const fs::path path = maker.CachePath(PassOf(model), scene_);
+  EXPECT_NE(maker.CachePath(PassOf(model, {}, Views(), kInputs + 1), scene_), path);
+  EXPECT_NE(maker.CachePath(PassOf(model, {}, Views().slice(2, 0, 40)), scene_), path);
   LabelScene other = scene_;
   other.name = "hall";
-  EXPECT_NE(maker.CachePath(images, kInputs, other), path);
+  EXPECT_NE(maker.CachePath(PassOf(model), other), path);
   other = scene_;
   other.frames[3] = 4;
-  EXPECT_NE(maker.CachePath(images, kInputs, other), path);
-  const auto path_with = [&](uint64_t seed, const std::string& features, const LabelMaker::Options& options) {
-    return LabelMaker(SmallModel(seed), colours.Function(true, features), options)
-        .CachePath(images, kInputs, scene_);
+  EXPECT_NE(maker.CachePath(PassOf(model), other), path);
+  const auto path_with = [&](WildRayZer renderer, const FeatureSource& features,
+                             const LabelMaker::Options& options) {
+    return LabelMaker(renderer, features, options).CachePath(PassOf(renderer, features), scene_);
   };
-  EXPECT_EQ(path_with(1, "colours", options_), path);
-  EXPECT_NE(path_with(2, "colours", options_), path);
-  EXPECT_NE(path_with(1, "edges", options_), path);
+  EXPECT_EQ(path_with(SmallModel(1), {}, options_), path);
+  EXPECT_NE(path_with(SmallModel(2), {}, options_), path);
+  const fs::path with_dino = path_with(SmallModel(1), FeatureSource(TinyDino()), options_);
+  EXPECT_NE(with_dino, path);
+  EXPECT_EQ(path_with(SmallModel(1), FeatureSource(TinyDino()), options_), with_dino);
+  EXPECT_NE(path_with(SmallModel(1), FeatureSource(TinyDino(6)), options_), with_dino);
+  WildRayZer rounded = SmallModel(1);
+  CastWeights(*rounded, Precision::kBf16);
+  EXPECT_NE(path_with(rounded, {}, options_), path);
   LabelMaker::Options options = options_;
   options.labels.clusters = 13;
-  EXPECT_NE(path_with(1, "colours", options), path);
+  EXPECT_NE(path_with(SmallModel(1), {}, options), path);
+}
+
+// A trainer makes its objective first, then rounds the weights and restores them from a checkpoint: the key
+// is that of the weights that label.
+TEST_F(LabelMakerTest, TheKeyIsThatOfTheWeightsInUse) {
+  WildRayZer model = SmallModel(2);
+  LabelMaker made_early(model, {}, options_);
+  {
+    const torch::NoGradGuard no_grad;
+    const auto restored = SmallModel(1)->parameters();
+    auto parameters = model->parameters();
+    for (size_t i = 0; i < parameters.size(); ++i) parameters[i].copy_(restored[i]);
+  }
+  CastWeights(*model, Precision::kBf16);
+  LabelMaker made_late(model, {}, options_);
+  EXPECT_EQ(made_early.CachePath(PassOf(model), scene_), made_late.CachePath(PassOf(model), scene_));
 }
 
 TEST_F(LabelMakerTest, DamagedFilesAreMadeAnew) {
-  Colours colours;
-  LabelMaker maker(SmallModel(1), colours.Function(true), options_);
-  const TargetLabels made = maker.Labels(Views(), kInputs, scene_);
-  const fs::path path = maker.CachePath(Views(), kInputs, scene_);
+  WildRayZer model = SmallModel(1);
+  LabelMaker maker(model, {}, options_);
+  const TargetLabels made = maker.Labels(PassOf(model), scene_);
+  const fs::path path = maker.CachePath(PassOf(model), scene_);
   const auto size = static_cast<std::streamoff>(fs::file_size(path));
   const auto damage = [&](const std::string& how) {
     if (how == "cut") return fs::resize_file(path, size / 2);
@@ -165,11 +193,11 @@ TEST_F(LabelMakerTest, DamagedFilesAreMadeAnew) {
   int64_t expected = 1;
   for (const std::string how : {"cut", "emptied", "head", "flipped"}) {
     damage(how);
-    const TargetLabels again = maker.Labels(Views(), kInputs, scene_);
+    const TargetLabels again = maker.Labels(PassOf(model), scene_);
     EXPECT_TRUE(torch::equal(again.masks, made.masks)) << how;
     EXPECT_EQ(maker.made(), ++expected) << how;
     EXPECT_THAT(Warnings().back(), HasSubstr(path.string())) << how;
-    maker.Labels(Views(), kInputs, scene_);
+    maker.Labels(PassOf(model), scene_);
     EXPECT_EQ(maker.made(), expected) << how << " was not repaired";
   }
 }
@@ -177,60 +205,32 @@ TEST_F(LabelMakerTest, DamagedFilesAreMadeAnew) {
 TEST_F(LabelMakerTest, ACacheThatCannotBeWrittenIsNoFault) {
   fs::create_directories(folder_.parent_path());
   std::ofstream(folder_) << "a file where the folder should be";
-  Colours colours;
-  LabelMaker maker(SmallModel(1), colours.Function(true), options_);
-  EXPECT_EQ(maker.Labels(Views(), kInputs, scene_).masks.size(0), 4);
+  WildRayZer model = SmallModel(1);
+  LabelMaker maker(model, {}, options_);
+  EXPECT_EQ(maker.Labels(PassOf(model), scene_).masks.size(0), 4);
   EXPECT_THAT(Warnings().back(), HasSubstr("not kept"));
 }
 
-TEST_F(LabelMakerTest, OwnFeaturesAndMaskedRenderings) {
-  const torch::Tensor images = Views();
+TEST_F(LabelMakerTest, MaskedRenderingsLeaveOutWhatMoves) {
   WildRayZer model = SmallModel(3, /*use_motion=*/true);
-  const FeatureFunction own = OwnFeatures(model);
-  EXPECT_TRUE(own.joint);
-  {
-    const torch::NoGradGuard no_grad;
-    const Cameras cameras = model->EstimateCameras(model->Tokenize(images.unsqueeze(0)));
-    EXPECT_TRUE(torch::equal(own.features(images), cameras.features[0]));
-  }
-  LabelMaker plain(model, own, options_);
+  LabelMaker plain(model, {}, options_);
   options_.mask_tokens = true;
-  LabelMaker masked(model, own, options_);
-  EXPECT_NE(plain.CachePath(images, kInputs, scene_), masked.CachePath(images, kInputs, scene_));
+  LabelMaker masked(model, {}, options_);
+  EXPECT_NE(plain.CachePath(PassOf(model), scene_), masked.CachePath(PassOf(model), scene_));
   const torch::NoGradGuard no_grad;
-  const torch::Tensor with_masks = model->forward(images.unsqueeze(0), kInputs).images[0];
-  EXPECT_LE((masked.Explain(images, kInputs).renderings - with_masks).abs().max().item<float>(),
+  const torch::Tensor with_masks = Predict(model, Views().unsqueeze(0), kInputs).images[0];
+  EXPECT_LE((masked.Explain(PassOf(model)).renderings - with_masks).abs().max().item<float>(),
             0.5f / 255 + 1e-5f);
-  EXPECT_GT((plain.Explain(images, kInputs).renderings - with_masks).abs().max().item<float>(), 0.01f);
-  EXPECT_THROW(LabelMaker(SmallModel(3), own, options_), UsageError);
-}
-
-TEST_F(LabelMakerTest, DinoFeaturesAreThoseOfItsPatches) {
-  Dinov3Config config;
-  config.width = 64;
-  config.layers = 1;
-  config.heads = 1;
-  config.hidden = 96;
-  Dinov3 dino(config);
-  dino->InitializeRandom(5);
-  const FeatureFunction function = DinoFeatures(dino, "random");
-  EXPECT_FALSE(function.joint);
-  const torch::Tensor all = dino->PatchFeatures(Views());
-  // Sums may run in another order for another batch size.
-  EXPECT_LT((function.features(Views()) - all).abs().max().item<float>(), 1e-4f);
-  LabelMaker maker(SmallModel(1), function, options_);
-  EXPECT_EQ(maker.Explain(Views(), kInputs).labels.frames[0].saliency.size(), 12u);  // 16 x 16 pixels a patch
+  EXPECT_GT((plain.Explain(PassOf(model)).renderings - with_masks).abs().max().item<float>(), 0.01f);
+  EXPECT_THROW(LabelMaker(SmallModel(3), {}, options_), UsageError);
 }
 
 TEST_F(LabelMakerTest, RefusesWhatDoesNotFit) {
-  Colours colours;
-  LabelMaker maker(SmallModel(1), colours.Function(true), options_);
-  EXPECT_THROW(maker.Labels(Views().unsqueeze(0), kInputs, scene_), UsageError);
-  EXPECT_THROW(maker.Labels(Views(), kViews, scene_), UsageError);
-  EXPECT_THROW(maker.Labels(Views(), 0, scene_), UsageError);
-  EXPECT_THROW(maker.Labels(Views(), kInputs, {"kitchen", {1, 2}}), UsageError);
-  FeatureFunction broken{"broken", true, [](const torch::Tensor& images) { return images[0]; }};
-  EXPECT_THROW(LabelMaker(SmallModel(1), broken, options_).Labels(Views(), kInputs, scene_), UsageError);
+  WildRayZer model = SmallModel(1);
+  LabelMaker maker(model, {}, options_);
+  EXPECT_THROW(maker.Labels(PassOf(model, {}, Views(), kViews), scene_), UsageError);
+  EXPECT_THROW(maker.Labels(PassOf(model), {"kitchen", {1, 2}}), UsageError);
+  EXPECT_THROW(maker.Labels(Pass(model, {}, torch::stack({Views(), Views()}), kInputs), scene_), UsageError);
 }
 
 }  // namespace

@@ -60,7 +60,7 @@ TEST(TinyModel, GradientsMatch) {
       const ModelCase test_case(folder / (stem + ".safetensors"));
       WildRayZer model = GoldenModel(test_case.config, test_case.manifest);
       const torch::Tensor images = test_case.Images(model);
-      const Prediction result = model->forward(images, test_case.inputs);
+      const Prediction result = Predict(model, images, test_case.inputs);
       const torch::Tensor loss = torch::mse_loss(result.images, images.slice(1, test_case.inputs));
       loss.backward();
 
@@ -98,7 +98,7 @@ TEST(TinyModel, VideoFramesMatch) {
       if (!test_case.file.Has("video/frames")) continue;
       const torch::Tensor index = test_case.file.Get("video/frame_index");
       WildRayZer model = GoldenModel(test_case.config, test_case.manifest);
-      const Prediction result = model->forward(test_case.Images(model), test_case.inputs);
+      const Prediction result = Predict(model, test_case.Images(model), test_case.inputs);
       const Cameras targets = result.cameras.Views(test_case.inputs, test_case.views - test_case.inputs);
       const std::vector<Camera> keys = CamerasFromTensors(targets.c2w[0], targets.fxfycxcy[0]);
       const int64_t frames = test_case.file.Get("video/num_frames").item<int64_t>();
@@ -140,7 +140,7 @@ TEST(TinyModel, TrainingCheckpointMatches) {
     WildRayZer generated = GoldenModel(sibling.config, sibling.manifest);
     const torch::Tensor images = sibling.Images(generated);
     const int64_t targets = golden.Shape("forward/render")[0];
-    const Prediction result = model->forward(images, images.size(1) - targets);
+    const Prediction result = Predict(model, images, images.size(1) - targets);
     EXPECT_LE(RelativeError(result.cameras.camera_info[0], golden.Get("forward/cam_info")), 1e-4);
     EXPECT_LE(RelativeError(result.images[0], golden.Get("forward/render")), 1e-4);
   }

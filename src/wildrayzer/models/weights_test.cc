@@ -209,10 +209,10 @@ TEST(LoadWeights, Bf16KeepsGeometryAndNormsInFp32) {
   LoadWeights(*exact, checkpoint);
   const torch::NoGradGuard no_grad;
   const torch::Tensor images = testing::SmoothImage("bf16", 3, 16, 24).unsqueeze(0);
-  ForwardOptions forward;
-  forward.dino_features = testing::GeneratedTensor("bf16/dino", {1, 3, 12, 2, 3});
-  const Prediction a = model->forward(images, 2, forward);
-  const Prediction b = exact->forward(images, 2, forward);
+  PredictOptions forward;
+  forward.features = FeatureSource::Given(testing::GeneratedTensor("bf16/dino", {1, 3, 12, 2, 3}));
+  const Prediction a = Predict(model, images, 2, forward);
+  const Prediction b = Predict(exact, images, 2, forward);
   // bf16 has 8 bits: the reference under autocast differs by 5e-3 on renderings (golden README, section 2).
   EXPECT_LT(testing::RelativeError(a.images, b.images), 2e-2);
   EXPECT_GT(testing::RelativeError(a.images, b.images), 0.0);
@@ -224,7 +224,7 @@ TEST(LoadWeights, Bf16KeepsGeometryAndNormsInFp32) {
   copy.writable = true;
   LoadWeights(*exact, checkpoint, copy);
   CastWeights(*exact, Precision::kBf16);
-  EXPECT_TRUE(torch::equal(exact->forward(images, 2, forward).images, a.images));
+  EXPECT_TRUE(torch::equal(Predict(exact, images, 2, forward).images, a.images));
 }
 
 TEST(LoadWeights, MissingNoiseTokenIsTheSameEveryTime) {

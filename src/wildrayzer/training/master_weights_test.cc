@@ -7,6 +7,7 @@
 #include <set>
 
 #include "wildrayzer/models/wildrayzer.h"
+#include "wildrayzer/util/error.h"
 
 namespace wildrayzer {
 namespace {
@@ -126,6 +127,29 @@ TEST(MasterWeights, GatherStepsTooSmallForBfloat16) {
       EXPECT_TRUE(used.eq(expected).all().item<bool>()) << name << " step " << step;
     }
   }
+}
+
+// A frozen matrix is computed with in bfloat16 and kept in float32 besides: both must be what was restored,
+// whatever the module began with.
+TEST(MasterWeights, RestoreFrozenMatricesToo) {
+  WildRayZer model = TinyModel();
+  MasterWeights weights(*model, Precision::kBf16, [](const std::string&) { return false; });
+  NamedParameters stored;
+  torch::manual_seed(3);
+  for (const auto& [name, tensor] : weights.FullPrecision())
+    stored.emplace_back(name, torch::randn(tensor.sizes()));
+  weights.Restore(stored, "run/step_1");
+  const auto used = model->named_parameters();
+  bool rounded = false;
+  for (const auto& [name, tensor] : stored) {
+    EXPECT_TRUE(torch::equal(used[name], tensor.to(used[name].scalar_type()))) << name;
+    rounded = rounded || used[name].scalar_type() == torch::kBFloat16;
+  }
+  EXPECT_TRUE(rounded);
+  for (size_t i = 0; i < stored.size(); ++i)
+    EXPECT_TRUE(torch::equal(weights.FullPrecision()[i].second, stored[i].second));
+  stored.pop_back();
+  EXPECT_THROW(weights.Restore(stored, "run/step_1"), FileError);
 }
 
 }  // namespace

@@ -36,7 +36,7 @@ TEST(Objective, ABatchThatIsNotANumberIsSkippedAndCounted) {
   WildRayZer model(config.model);
   RandomInit(model, 1);
   model->train();
-  Objective objective(config, model, Dinov3(nullptr));
+  Objective objective(config, model, FeatureSource());
   MasterWeights weights(*model, Precision::kFp32, [](const std::string&) { return true; });
   Optimizer optimizer(weights.masters(), config.optimizer);
   const auto step = [&](const TrainingBatch& batch) {
@@ -73,7 +73,7 @@ TEST(Objective, MaskedReconstructionDependsOnTheStep) {
   config.seed = 8;
   WildRayZer model(config.model);
   RandomInit(model, 1);
-  Objective objective(config, model, Dinov3(nullptr));
+  Objective objective(config, model, FeatureSource());
   const torch::NoGradGuard no_grad;
   const auto loss = [&](int64_t step) { return objective.Rooms(RandomBatch(), step).numbers.at("loss"); };
   const double first = loss(0);

@@ -123,6 +123,7 @@ void ReadLosses(const Config& config, TrainConfig& train) {
       Bounded(config, "training.motion_mask_threshold", train.model.motion.threshold, 0.0, 1.0);
   const double gate = Bounded(config, "training.psnr_filter_threshold", 17.0, -1000.0, 1000.0);
   if (StageNeedsMotion(train.stage)) loss.psnr_gate = gate;
+  loss.masks_as_inputs = Bounded(config, "training.mask_loss_as_inputs", 0.0, 0.0, 1.0);
   const auto vgg = config.Get<std::string>("training.vgg19_path", "");
   if (!vgg.empty()) train.vgg19 = vgg;
 }

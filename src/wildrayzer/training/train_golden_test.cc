@@ -5,9 +5,10 @@
 #include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "wildrayzer/models/testing/golden_model.h"
-#include "wildrayzer/training/losses.h"
+#include "wildrayzer/training/objective.h"
 
 namespace wildrayzer {
 namespace {
@@ -94,7 +95,7 @@ class StageCase {
 
   static constexpr int64_t kInputs = 2;
 
- private:
+  // The gradients that the model holds.
   void CheckGradients(const std::string& prefix) const {
     std::ifstream stream(golden_.path().parent_path() / (golden_.stem() + ".gradnorms.json"));
     const nlohmann::json file = nlohmann::json::parse(stream);
@@ -130,6 +131,7 @@ class StageCase {
     }
   }
 
+ private:
   GoldenFile golden_;
   ModelConfig config_;
   WildRayZer model_{nullptr};
@@ -143,48 +145,86 @@ LossOptions Options(double perceptual) {
   return options;
 }
 
+// What the trainer does in stage 2, with the labels of the file and the renderings' PSNR for the gate.
+Outcome RunStage2(StageCase& stage, std::optional<double> gate) {
+  TrainConfig config;
+  config.stage = Stage::kMotionMasks;
+  config.model = stage.model()->config();
+  config.loss.psnr_gate = gate;
+  const auto labels = [&](const Pass& pass, const LabelScene& scene) {
+    EXPECT_EQ(scene.name, "golden");
+    Pass known = pass;
+    known.Encode();
+    const Tensor error = (known.RenderTargets() - stage.targets()).square().flatten(2).mean(2);
+    return TargetLabels{stage.masks(), error.log10().mul(-10)[0]};
+  };
+  for (auto& parameter : stage.model()->parameters()) parameter.mutable_grad() = Tensor();
+  Objective objective(config, stage.model(), FeatureSource::Given(stage.features()), labels);
+  Sample sample;
+  sample.scene = "golden";
+  TrainingBatch batch;
+  batch.inputs = StageCase::kInputs;
+  batch.images = batch.clean = stage.images();
+  batch.pasted = {false};
+  batch.dynamic = {true};
+  batch.samples = {&sample};
+  Outcome outcome = objective.Rooms(batch, 0);
+  outcome.loss.backward();
+  return outcome;
+}
+
 // Stage 2: the backbone is frozen and renders without masking; the motion estimator learns from labels.
 TEST(TrainGolden, Stage2) {
   WRZ_NEED_GOLDEN();
   StageCase stage("train_stage2", 0.25);
   for (auto& item : stage.model()->named_parameters())
     item.value().set_requires_grad(item.key().starts_with("motion_mask_predictor."));
-  WildRayZer& model = stage.model();
-  const ViewTokens views = model->Tokenize(stage.images());
-  const Cameras cameras = model->EstimateCameras(views);
-  const Cameras input_cameras = cameras.Views(0, 2), target_cameras = cameras.Views(2, 2);
+  // As the trainer runs it: masks alone are judged.
+  for (const std::string prefix : {"perceptual0", "filtered"}) {
+    SCOPED_TRACE(prefix);
+    const bool filtered = prefix == "filtered";
+    std::optional<double> gate;
+    if (filtered) gate = stage.golden().Get("filtered/psnr_filter_threshold").item<double>();
+    const Outcome outcome = RunStage2(stage, gate);
+    const auto wanted = [&](const char* what) {
+      return stage.golden().Get(prefix + "/" + what).item<double>();
+    };
+    EXPECT_NEAR(outcome.numbers.at("mask_bce"), wanted("mask_bce_loss"), 1e-4 * wanted("mask_bce_loss"));
+    EXPECT_NEAR(outcome.numbers.at("loss"), wanted("mask_bce_loss"), 1e-4 * wanted("mask_bce_loss"));
+    EXPECT_DOUBLE_EQ(outcome.numbers.at("gated_share"), filtered ? 0.5 : 0.0);
+    stage.CheckGradients(prefix);
+  }
+  // And the loss as the release can be told to take it, with the renderings, which are frozen.
+  Pass pass(stage.model(), FeatureSource::Given(stage.features()), stage.images(), StageCase::kInputs);
+  pass.Encode();
   LossInputs inputs;
-  const EncodedScene scene = model->EncodeScene(views.Views(0, 2), input_cameras);
-  inputs.rendering = model->Render(scene.tokens, target_cameras, views.height, views.width);
+  inputs.rendering = pass.RenderTargets();
   inputs.target = stage.targets();
-  inputs.target_logits = model->PredictMotion(views.Views(2, 2), target_cameras, stage.features().slice(1, 2),
-                                              ViewRole::kTarget);
+  inputs.target_logits = pass.TargetMotion();
   inputs.target_labels = stage.masks().unsqueeze(0);
   stage.CheckStride4("render", inputs.rendering);
   stage.CheckStride4("target_logits", inputs.target_logits);
-  for (const double perceptual : {0.0, 0.2}) {
-    LossOptions options = Options(perceptual);
-    options.mse = 0;
-    stage.CheckLoss(perceptual == 0 ? "perceptual0" : "perceptual0.2", options, inputs);
-  }
-  LossOptions options = Options(0);
+  LossOptions options = Options(0.2);
+  options.mse = 0;
+  stage.CheckLoss("perceptual0.2", options, inputs);
+  options = Options(0);
   options.mse = 0;
   options.psnr_gate = stage.golden().Get("filtered/psnr_filter_threshold").item<double>();
   stage.CheckLoss("filtered", options, inputs);
 }
 
-void CheckStage3(StageCase& stage, const ForwardOptions& forward, LossInputs inputs) {
-  const Prediction prediction = stage.model()->forward(stage.images(), StageCase::kInputs, forward);
+void CheckStage3(StageCase& stage, const PredictOptions& forward, LossInputs inputs) {
+  const Prediction prediction = Predict(stage.model(), stage.images(), StageCase::kInputs, forward);
   stage.CheckStride4("render", prediction.images);
   stage.CheckStride4("target_logits", prediction.target_logits);
-  stage.CheckStride4("input_logits", prediction.scene.motion_logits);
+  stage.CheckStride4("input_logits", prediction.input_logits);
   const Tensor patches = stage.golden().Get("input_patch_mask");
   EXPECT_TRUE(
       torch::equal(prediction.scene.patch_is_dynamic.to(torch::kFloat32).view(patches.sizes()), patches));
   inputs.rendering = prediction.images;
   inputs.target = stage.targets();
   inputs.target_logits = prediction.target_logits;
-  inputs.input_logits = prediction.scene.motion_logits;
+  inputs.input_logits = prediction.input_logits;
   for (const double perceptual : {0.0, 0.2}) {
     LossOptions options = Options(perceptual);
     options.static_pixels_only = true;
@@ -196,8 +236,8 @@ void CheckStage3(StageCase& stage, const ForwardOptions& forward, LossInputs inp
 TEST(TrainGolden, Stage3CopyPaste) {
   WRZ_NEED_GOLDEN();
   StageCase stage("train_stage3cp", 0.3);
-  ForwardOptions forward;
-  forward.dino_features = stage.features();
+  PredictOptions forward;
+  forward.features = FeatureSource::Given(stage.features());
   forward.input_masks = stage.masks().slice(0, 0, 2).unsqueeze(0);
   LossInputs inputs;
   inputs.scene_is_dynamic = {false};
@@ -209,8 +249,8 @@ TEST(TrainGolden, Stage3CopyPaste) {
 TEST(TrainGolden, Stage3Dynamic) {
   WRZ_NEED_GOLDEN();
   StageCase stage("train_stage3dyn", 0.25);
-  ForwardOptions forward;
-  forward.dino_features = stage.features();
+  PredictOptions forward;
+  forward.features = FeatureSource::Given(stage.features());
   LossInputs inputs;
   inputs.scene_is_dynamic = {true};
   inputs.target_labels = stage.masks().unsqueeze(0);

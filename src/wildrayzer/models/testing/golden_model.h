@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "wildrayzer/models/dinov3.h"
-#include "wildrayzer/models/wildrayzer.h"
+#include "wildrayzer/models/pass.h"
 #include "wildrayzer/testing/golden.h"
 #include "wildrayzer/util/tensor.h"
 

@@ -127,17 +127,17 @@ GoldenValues RunCase(const ModelCase& test_case, WildRayZer& model, const torch:
   const int64_t views = test_case.views;
   const int64_t inputs = test_case.inputs;
   GoldenValues values;
-  ForwardOptions options;
+  PredictOptions options;
   options.render_inputs = test_case.file.Has("render_input");
   if (test_case.NeedsDino()) {
-    options.dino_features = GoldenDinoFeatures(images, test_case.config.motion.dino_width);
-    values.Set("motion/dino_features",
-               options.dino_features[0].slice(0, 0, inputs).flatten(2).transpose(1, 2));
+    const torch::Tensor features = GoldenDinoFeatures(images, test_case.config.motion.dino_width);
+    options.features = FeatureSource::Given(features);
+    values.Set("motion/dino_features", features[0].slice(0, 0, inputs).flatten(2).transpose(1, 2));
   }
   if (test_case.file.Has("gt_motion_masks")) {
     options.input_masks = test_case.file.Get("gt_motion_masks").slice(0, 0, inputs).unsqueeze(0);
   }
-  const Prediction result = model->forward(images, inputs, options, values.MakeTrace());
+  const Prediction result = Predict(model, images, inputs, options, values.MakeTrace());
   const Cameras& cameras = result.cameras;
 
   const torch::Tensor sequence = values.Recorded("camera_estimator_input")[0];
@@ -178,8 +178,8 @@ GoldenValues RunCase(const ModelCase& test_case, WildRayZer& model, const torch:
 
   if (result.input_images.defined()) values.Set("render_input", result.input_images[0]);
   if (result.target_logits.defined()) values.Set("motion/target_logits", result.target_logits[0]);
-  if (result.scene.motion_logits.defined()) {
-    values.Set("motion/input_logits", result.scene.motion_logits[0]);
+  if (result.input_logits.defined()) {
+    values.Set("motion/input_logits", result.input_logits[0]);
     values.Set("motion/fused", values.Recorded("motion_mask_predictor.fusion_mlp"));
   }
   if (result.scene.patch_is_dynamic.defined()) {
