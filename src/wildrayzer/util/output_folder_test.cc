@@ -238,10 +238,10 @@ TEST(StagedFolder, AFailedMoveLeavesTheOldResult) {
   Make(root / "out", "old.txt");
   StagedFolder folder(root / "out", true, {});
   Put(folder.staging() / "new.txt", "new");
-  // A folder that may not be written to cannot get another parent.
-  fs::permissions(root / "out/views", fs::perms::owner_read | fs::perms::owner_exec);
+  // A folder that may not be written to cannot get another parent; it is met when the old files have moved.
+  fs::create_directories(folder.staging() / "stuck");
+  fs::permissions(folder.staging() / "stuck", fs::perms(0555));
   EXPECT_THROW(folder.Commit(), Error);
-  fs::permissions(root / "out/views", fs::perms::owner_all);
   EXPECT_EQ(ReadText(root / "out/old.txt"), "old.txt");
   EXPECT_TRUE(fs::exists(root / "out/views/a.png"));
   EXPECT_THAT(ReadText(root / "out" / kMarkerName), HasSubstr("\nold.txt\n"));
