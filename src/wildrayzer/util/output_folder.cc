@@ -31,12 +31,15 @@ int Lock(const fs::path& folder) {
   return -1;
 }
 
-// What killed runs have left in the folder. A complete result was kept for the user, and stays.
+// Where a result that could not be put in place is kept in its temporary folder.
+constexpr char kKept[] = "result";
+
+// What killed runs have left in the folder. A result that was kept for the user stays.
 void RemoveLeftovers(const fs::path& folder) {
   std::vector<fs::path> leftovers;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(folder, error)) {
-    if (IsUnfinished(entry.path()) && !fs::exists(entry.path() / "new" / kMarkerName, error))
+    if (IsUnfinished(entry.path()) && !fs::exists(entry.path() / kKept, error))
       leftovers.push_back(entry.path());
   }
   for (const fs::path& leftover : leftovers) {
@@ -167,10 +170,18 @@ void StagedFolder::Commit() {
       Rename(staging_, path_);  // fails where a folder with anything in it has appeared
     }
   } catch (const std::exception& error) {
-    temporary_->Keep();
+    KeepResult();
     throw Error(std::string(error.what()) + "; the result is kept in " + staging_.string());
   }
   SyncFolder(existed_ ? path_ : path_.parent_path());
+}
+
+void StagedFolder::KeepResult() {
+  temporary_->Keep();
+  if (!existed_) return;
+  std::error_code error;
+  fs::rename(staging_, temporary_->path() / kKept, error);
+  if (!error) staging_ = temporary_->path() / kKept;
 }
 
 // Replaces the old files by the new ones, or fails and leaves everything as it was. Killed at any moment it

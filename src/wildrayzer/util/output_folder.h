@@ -55,6 +55,7 @@ class StagedFolder {
  private:
   std::set<std::string> CheckExisting() const;
   void MoveIn();
+  void KeepResult();
 
   std::filesystem::path path_;
   bool overwrite_;

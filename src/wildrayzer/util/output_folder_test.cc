@@ -3,7 +3,9 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/file.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +16,7 @@
 #include "wildrayzer/util/atomic_file.h"
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/folder_marker.h"
+#include "wildrayzer/util/random.h"
 
 namespace wildrayzer {
 namespace {
@@ -274,6 +277,27 @@ TEST(StagedFolder, ClearsUpAfterKilledRunsButNotAfterRunningOnes) {
   EXPECT_FALSE(fs::exists(root / "out/.wildrayzer.tmp-1-0"));
   EXPECT_TRUE(fs::exists(root / "out/.wildrayzer.tmp-2-0/new/views/a.png"));
   ::close(running);
+}
+
+TEST(StagedFolder, KilledAtAnyMomentItCanBeReplaced) {
+  const fs::path root = FreshFolder("kill");
+  Make(root / "out", "0");
+  Random random(5);
+  for (int round = 0; round < 30; ++round) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      for (int i = 0;; ++i) Make(root / "out", std::to_string(i), true);
+    }
+    ::usleep(static_cast<useconds_t>(random.Below(40'000)));
+    ::kill(child, SIGKILL);
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    ASSERT_TRUE(WIFSIGNALED(status)) << "it ended on its own";
+    // Whatever is there is listed: nothing counts as somebody else's.
+    ASSERT_NO_THROW(StagedFolder(root / "out", true, {})) << "round " << round;
+  }
+  Make(root / "out", "last", true);
+  EXPECT_THAT(Tree(root / "out"), ElementsAre("last", kMarkerName, "views", "views/a.png"));
 }
 
 TEST(FolderMarker, NamesWithLineFeedsAreOneLine) {
