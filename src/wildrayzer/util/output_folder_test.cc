@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <fstream>
 #include <stdexcept>
 
 #include "wildrayzer/testing/files.h"
@@ -279,16 +280,24 @@ TEST(StagedFolder, ClearsUpAfterKilledRunsButNotAfterRunningOnes) {
   ::close(running);
 }
 
+// Many files, so that putting them in place is much of the work.
+void MakeMany(const fs::path& out, int run) {
+  StagedFolder folder(out, true, {});
+  for (int i = 0; i < 300; ++i)
+    std::ofstream(folder.staging() / (std::to_string(run) + "_" + std::to_string(i)));
+  folder.Commit();
+}
+
 TEST(StagedFolder, KilledAtAnyMomentItCanBeReplaced) {
   const fs::path root = FreshFolder("kill");
-  Make(root / "out", "0");
+  MakeMany(root / "out", 0);
   Random random(5);
   for (int round = 0; round < 30; ++round) {
     const pid_t child = ::fork();
     if (child == 0) {
-      for (int i = 0;; ++i) Make(root / "out", std::to_string(i), true);
+      for (int run = 1;; ++run) MakeMany(root / "out", run);
     }
-    ::usleep(static_cast<useconds_t>(random.Below(40'000)));
+    ::usleep(static_cast<useconds_t>(20'000 + random.Below(60'000)));
     ::kill(child, SIGKILL);
     int status = 0;
     ASSERT_EQ(::waitpid(child, &status, 0), child);
