@@ -283,7 +283,7 @@ TEST(StagedFolder, ClearsUpAfterKilledRunsButNotAfterRunningOnes) {
 // Many files, so that putting them in place is much of the work.
 void MakeMany(const fs::path& out, int run) {
   StagedFolder folder(out, true, {});
-  for (int i = 0; i < 100; ++i)
+  for (int i = 0; i < 300; ++i)
     std::ofstream(folder.staging() / (std::to_string(run) + "_" + std::to_string(i)));
   folder.Commit();
 }
@@ -291,7 +291,7 @@ void MakeMany(const fs::path& out, int run) {
 TEST(StagedFolder, KilledAtAnyMomentItCanBeReplaced) {
   const fs::path root = FreshFolder("kill");
   Random random(5);
-  for (int round = 0; round < 10; ++round) {
+  for (int round = 0; round < 8; ++round) {
     MakeMany(root / "out", 0);
     const pid_t child = ::fork();
     if (child == 0) {
@@ -300,7 +300,7 @@ TEST(StagedFolder, KilledAtAnyMomentItCanBeReplaced) {
     }
     // Killed when one of the old files has just gone, or one of the new ones just come.
     const bool coming = round % 2 == 1;
-    const fs::path awaited = root / "out" / ((coming ? "1_" : "0_") + std::to_string(random.Below(100)));
+    const fs::path awaited = root / "out" / ((coming ? "1_" : "0_") + std::to_string(random.Below(300)));
     while ((::access(awaited.c_str(), F_OK) == 0) != coming) {
       ASSERT_EQ(::waitpid(child, nullptr, WNOHANG), 0) << "it ended on its own";
     }
