@@ -47,7 +47,6 @@ FolderContent ContentOf(const fs::path& folder) {
       entry.increment(error);
       continue;
     }
-    content.empty = false;
     const fs::file_type type = entry->symlink_status(error).type();
     if (type == fs::file_type::directory) {
       content.folders.push_back(path);

@@ -26,7 +26,6 @@ struct FolderContent {
   };
   std::vector<File> files;                     // the marker aside
   std::vector<std::filesystem::path> folders;  // an outer one before those in it
-  bool empty = true;                           // nothing at all, not even an empty folder or a marker
 };
 
 // FileError when a part of the folder may not be looked at.

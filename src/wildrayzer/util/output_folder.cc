@@ -31,6 +31,8 @@ int Lock(const fs::path& folder) {
   return -1;
 }
 
+// In the temporary folder of an existing one: what is being written, and what it replaces.
+constexpr char kNew[] = "new", kOld[] = "old";
 // Where a result that could not be put in place is kept in its temporary folder.
 constexpr char kKept[] = "result";
 
@@ -48,6 +50,16 @@ void RemoveLeftovers(const fs::path& folder) {
     fs::remove_all(leftover, error);
     ::close(lock);
   }
+}
+
+// Unfinished results aside.
+bool IsEmpty(const fs::path& folder) {
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    if (!IsUnfinished(entry.path())) return false;
+  }
+  if (error) throw FileError(folder.string(), "cannot look into the folder: " + error.message());
+  return true;
 }
 
 // Whether `place` is the folder or lies in it, whatever links and mounts lead there.
@@ -130,15 +142,14 @@ StagedFolder::StagedFolder(fs::path path, bool overwrite, std::vector<fs::path> 
   CheckExisting();
   RemoveLeftovers(path_);
   temporary_ = std::make_unique<TemporaryFolder>(path_ / kUnfinishedName, path_);
-  staging_ = temporary_->path() / "new";
+  staging_ = temporary_->path() / kNew;
   fs::create_directory(staging_);
 }
 
 // Raises UsageError unless the folder may be used; returns the names of the files that may be replaced.
 std::set<std::string> StagedFolder::CheckExisting() const {
   const std::string folder = path_.string();
-  const FolderContent content = ContentOf(path_);
-  if (content.empty) return {};
+  if (IsEmpty(path_)) return {};
   if (const auto input = InputIn(path_, inputs_)) {
     throw UsageError(folder + ": holds " + input->string() +
                      ", which this run reads; choose another output folder");
@@ -149,7 +160,7 @@ std::set<std::string> StagedFolder::CheckExisting() const {
                      ", so it is not replaced; choose another folder, or delete it yourself if an earlier "
                      "version made it");
   }
-  for (const auto& file : content.files) {
+  for (const auto& file : ContentOf(path_).files) {
     if (file.regular && own->contains(file.name)) continue;
     throw UsageError(folder + ": holds " + file.name +
                      ", which this program did not make; move it away or choose another output folder");
@@ -162,10 +173,11 @@ std::set<std::string> StagedFolder::CheckExisting() const {
 }
 
 void StagedFolder::Commit() {
+  std::set<std::string> replaced;
   try {
     WriteMarker(staging_);
     if (existed_) {
-      MoveIn();
+      replaced = MoveIn();
     } else {
       Rename(staging_, path_);  // fails where a folder with anything in it has appeared
     }
@@ -174,6 +186,7 @@ void StagedFolder::Commit() {
     throw Error(std::string(error.what()) + "; the result is kept in " + staging_.string());
   }
   SyncFolder(existed_ ? path_ : path_.parent_path());
+  if (existed_) RemoveOld(replaced);
 }
 
 void StagedFolder::KeepResult() {
@@ -185,10 +198,10 @@ void StagedFolder::KeepResult() {
 }
 
 // Replaces the old files by the new ones, or fails and leaves everything as it was. Killed at any moment it
-// leaves a folder whose marker lists every file in it.
-void StagedFolder::MoveIn() {
-  const std::set<std::string> old_names = CheckExisting();
-  const fs::path old = temporary_->path() / "old";
+// leaves a folder whose marker lists every file in it. Returns the names of the old files.
+std::set<std::string> StagedFolder::MoveIn() {
+  std::set<std::string> old_names = CheckExisting();
+  const fs::path old = temporary_->path() / kOld;
   fs::create_directory(old);
   std::vector<std::pair<fs::path, fs::path>> moves;
   const auto add = [&moves](const fs::path& from, const fs::path& to) {
@@ -209,7 +222,12 @@ void StagedFolder::MoveIn() {
     while (done-- > 0) fs::rename(moves[done].second, moves[done].first, ignored);
     throw;
   }
-  if (RemoveListed(old, old_names)) return;
+  return old_names;
+}
+
+void StagedFolder::RemoveOld(const std::set<std::string>& names) {
+  const fs::path old = temporary_->path() / kOld;
+  if (RemoveListed(old, names)) return;
   const fs::path kept = path_ / "not_made_by_wildrayzer";
   std::error_code error;
   fs::rename(old, kept, error);

@@ -54,7 +54,8 @@ class StagedFolder {
 
  private:
   std::set<std::string> CheckExisting() const;
-  void MoveIn();
+  std::set<std::string> MoveIn();
+  void RemoveOld(const std::set<std::string>& names);
   void KeepResult();
 
   std::filesystem::path path_;

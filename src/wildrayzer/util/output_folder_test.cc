@@ -236,6 +236,18 @@ class NotRoot {
   bool was_root_;
 };
 
+TEST(StagedFolder, AForeignFolderNeedNotBeLookedThrough) {
+  const fs::path root = FreshFolder("unreadable");
+  const NotRoot user(root);
+  fs::create_directories(root / "home/secret");
+  fs::permissions(root / "home/secret", fs::perms(0));
+  EXPECT_THROW(StagedFolder(root / "home", true, {}), UsageError);
+  Make(root / "out", "old.txt");
+  fs::permissions(root / "out/views", fs::perms(0));
+  EXPECT_THROW(StagedFolder(root / "out", true, {}), FileError);  // it cannot be told what lies there
+  for (const char* name : {"home/secret", "out/views"}) fs::permissions(root / name, fs::perms(0755));
+}
+
 TEST(StagedFolder, AFailedMoveLeavesTheOldResult) {
   const fs::path root = FreshFolder("failed_move");
   const NotRoot user(root);
