@@ -132,7 +132,7 @@ TEST(TrainBadInput, AFullDiskCostsNothingThatWasSaved) {
 }
 
 TEST(TrainBadInput, NothingOfSomebodyElseIsWrittenOver) {
-  const fs::path root = FreshFolder("foreign");
+  const fs::path root = FreshFolder("train_foreign");
   const fs::path config = WriteTrainConfig(root / "config.yaml");
   for (const std::string name : {"model.safetensors", "model.pt", "report.html", "log.jsonl"}) {
     const fs::path folder = root / ("home_" + name);

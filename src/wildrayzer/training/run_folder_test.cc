@@ -34,7 +34,7 @@ void ExpectRefused(const std::function<void()>& check, const fs::path& path) {
 }
 
 TEST(RunFolder, OnlyNumberedFilesAreCheckpoints) {
-  const fs::path folder = FreshFolder("checkpoints");
+  const fs::path folder = FreshFolder("run_folder_checkpoints");
   EXPECT_TRUE(CheckpointsIn(folder / "missing").empty());
   for (const char* name :
        {"step_0000000200.safetensors", "step_0000000030.safetensors", "step_best.safetensors",
@@ -47,7 +47,7 @@ TEST(RunFolder, OnlyNumberedFilesAreCheckpoints) {
 
 TEST(RunFolder, NothingIsWrittenOverWithoutACheckpointToGoOnFrom) {
   for (const std::string name : {"model.safetensors", "model.pt", "report.html"}) {
-    const fs::path folder = FreshFolder("results");
+    const fs::path folder = FreshFolder("run_folder_results");
     Put(folder / name);
     for (const bool resume : {false, true})
       ExpectRefused([&] { CheckRunFolder(folder, resume); }, folder / name);
@@ -55,7 +55,7 @@ TEST(RunFolder, NothingIsWrittenOverWithoutACheckpointToGoOnFrom) {
     CheckRunFolder(folder, true);
     ExpectRefused([&] { CheckRunFolder(folder, false); }, folder);
   }
-  const fs::path folder = FreshFolder("new");
+  const fs::path folder = FreshFolder("run_folder_new");
   Put(folder / "photos/1.jpg");  // files beside the run's are left alone
   CheckRunFolder(folder, false);
   CheckRunFolder(folder / "absent", true);
@@ -64,7 +64,7 @@ TEST(RunFolder, NothingIsWrittenOverWithoutACheckpointToGoOnFrom) {
 }
 
 TEST(RunFolder, OnlyALogOfOursBeginsAnew) {
-  const fs::path folder = FreshFolder("log");
+  const fs::path folder = FreshFolder("run_folder_log");
   for (const std::string foreign :
        {"a diary\n", "{\"step\": 3}\n", "{\"step\": 3, \"time\": 1}\n{\"step\":0,\"start\":true}\n"}) {
     Put(folder / kRunLogName, foreign);
@@ -77,7 +77,7 @@ TEST(RunFolder, OnlyALogOfOursBeginsAnew) {
 }
 
 TEST(RunFolder, ARecipeKnowsItsOwnByItsParts) {
-  const fs::path folder = FreshFolder("recipe");
+  const fs::path folder = FreshFolder("run_folder_recipe");
   CheckRecipeFolder(folder / "absent", {"one", "two"});
   Put(folder / "two/notes.txt");
   CheckRecipeFolder(folder, {"one", "two"});

@@ -66,7 +66,7 @@ void ExpectRefused(const fs::path& root, const fs::path& out, bool overwrite,
 }
 
 TEST(StagedFolder, AppearsOnlyOnCommit) {
-  const fs::path root = FreshFolder("appears");
+  const fs::path root = FreshFolder("output_appears");
   {
     StagedFolder abandoned(root / "a/b/out", false, {});
     Put(abandoned.staging() / "new.txt", "new");
@@ -80,7 +80,7 @@ TEST(StagedFolder, AppearsOnlyOnCommit) {
 }
 
 TEST(StagedFolder, ReplacesItsOwnOnlyWhenTold) {
-  const fs::path root = FreshFolder("own");
+  const fs::path root = FreshFolder("output_own");
   Make(root / "out", "old.txt");
   ExpectRefused(root, root / "out", false, {}, "add --overwrite");
   {
@@ -97,7 +97,7 @@ TEST(StagedFolder, ReplacesItsOwnOnlyWhenTold) {
 }
 
 TEST(StagedFolder, TouchesNothingThatItDidNotMake) {
-  const fs::path root = FreshFolder("foreign");
+  const fs::path root = FreshFolder("output_foreign");
   Put(root / "home/thesis.tex", "years");
   for (const bool overwrite : {false, true})
     ExpectRefused(root, root / "home", overwrite, {}, "is not empty and has no made_by_wildrayzer.txt");
@@ -123,7 +123,7 @@ TEST(StagedFolder, TouchesNothingThatItDidNotMake) {
 }
 
 TEST(StagedFolder, FilesAsPlacesAndLinksToNothing) {
-  const fs::path root = FreshFolder("places");
+  const fs::path root = FreshFolder("output_places");
   Put(root / "file", "text");
   ExpectRefused(root, root / "file", true, {}, "is a file");
   fs::create_symlink(root / "nowhere", root / "link");
@@ -134,7 +134,7 @@ TEST(StagedFolder, FilesAsPlacesAndLinksToNothing) {
 }
 
 TEST(StagedFolder, RefusesToReplaceWhatIsRead) {
-  const fs::path root = FreshFolder("inputs");
+  const fs::path root = FreshFolder("output_inputs");
   Make(root / "out", "old.txt");
   const auto refused = [&](const fs::path& input) {
     ExpectRefused(root, root / "out", true, {root / "elsewhere.jpg", input},
@@ -162,7 +162,7 @@ TEST(StagedFolder, RefusesToReplaceWhatIsRead) {
 }
 
 TEST(StagedFolder, MayLieAmongWhatIsRead) {
-  const fs::path root = FreshFolder("among");
+  const fs::path root = FreshFolder("output_among");
   Put(root / "trip/1.jpg", "photo");
   const std::vector<fs::path> inputs = {root / "trip/1.jpg", root / "trip", root / "missing"};
   Make(root / "trip/result", "old.txt", false, inputs);
@@ -172,7 +172,7 @@ TEST(StagedFolder, MayLieAmongWhatIsRead) {
 }
 
 TEST(StagedFolder, AnExistingFolderStaysWhatItIs) {
-  const fs::path root = FreshFolder("stays");
+  const fs::path root = FreshFolder("output_stays");
   fs::create_directories(root / "disk");
   fs::create_directory_symlink(root / "disk", root / "out");
   fs::permissions(root / "disk", fs::perms::owner_all);
@@ -193,7 +193,7 @@ TEST(StagedFolder, AnExistingFolderStaysWhatItIs) {
 }
 
 TEST(StagedFolder, WhatCameMeanwhileSurvivesAndTheResultToo) {
-  const fs::path root = FreshFolder("meanwhile");
+  const fs::path root = FreshFolder("output_meanwhile");
   fs::create_directories(root / "empty");
   Make(root / "own", "old.txt");
   for (const std::string name : {"absent", "empty", "own"}) {
@@ -237,7 +237,7 @@ class NotRoot {
 };
 
 TEST(StagedFolder, AForeignFolderNeedNotBeLookedThrough) {
-  const fs::path root = FreshFolder("unreadable");
+  const fs::path root = FreshFolder("output_unreadable");
   const NotRoot user(root);
   fs::create_directories(root / "home/secret");
   fs::permissions(root / "home/secret", fs::perms(0));
@@ -249,7 +249,7 @@ TEST(StagedFolder, AForeignFolderNeedNotBeLookedThrough) {
 }
 
 TEST(StagedFolder, AFailedMoveLeavesTheOldResult) {
-  const fs::path root = FreshFolder("failed_move");
+  const fs::path root = FreshFolder("output_failed_move");
   const NotRoot user(root);
   Make(root / "out", "old.txt");
   StagedFolder folder(root / "out", true, {});
@@ -265,7 +265,7 @@ TEST(StagedFolder, AFailedMoveLeavesTheOldResult) {
 }
 
 TEST(StagedFolder, TheFolderAboveMayBeSomebodyElses) {
-  const fs::path root = FreshFolder("foreign_parent");
+  const fs::path root = FreshFolder("output_foreign_parent");
   fs::create_directories(root / "theirs/mine");
   fs::permissions(root / "theirs", fs::perms(0555));
   {
@@ -279,7 +279,7 @@ TEST(StagedFolder, TheFolderAboveMayBeSomebodyElses) {
 }
 
 TEST(StagedFolder, ClearsUpAfterKilledRunsButNotAfterRunningOnes) {
-  const fs::path root = FreshFolder("killed");
+  const fs::path root = FreshFolder("output_killed");
   Make(root / "out", "old.txt");
   Put(root / "out/.wildrayzer.tmp-1-0/new/views/a.png", "half");
   Put(root / "out/.wildrayzer.tmp-2-0/new/views/a.png", "half");
@@ -301,7 +301,7 @@ void MakeMany(const fs::path& out, int run) {
 }
 
 TEST(StagedFolder, KilledAtAnyMomentItCanBeReplaced) {
-  const fs::path root = FreshFolder("kill");
+  const fs::path root = FreshFolder("output_kill");
   Random random(5);
   for (int round = 0; round < 8; ++round) {
     MakeMany(root / "out", 0);
@@ -326,7 +326,7 @@ TEST(StagedFolder, KilledAtAnyMomentItCanBeReplaced) {
 }
 
 TEST(FolderMarker, NamesWithLineFeedsAreOneLine) {
-  const fs::path root = FreshFolder("line_feeds");
+  const fs::path root = FreshFolder("output_line_feeds");
   Put(root / "a\nthesis.tex", "x");
   Put(root / "a\\nb", "x");
   WriteMarker(root);
@@ -336,7 +336,7 @@ TEST(FolderMarker, NamesWithLineFeedsAreOneLine) {
 }
 
 TEST(FolderMarker, RemovesOnlyWhatIsListed) {
-  const fs::path root = FreshFolder("listed");
+  const fs::path root = FreshFolder("output_listed");
   Put(root / "precious.txt", "x");
   Put(root / "out/views/a.png", "x");
   Put(root / "out/b.txt", "x");
@@ -349,7 +349,7 @@ TEST(FolderMarker, RemovesOnlyWhatIsListed) {
 }
 
 TEST(CompleteFolder, ReplacesSameNamesAndKeepsOthers) {
-  const fs::path root = FreshFolder("complete");
+  const fs::path root = FreshFolder("output_complete");
   const auto complete = [&](const std::string& text) {
     CompleteFolder(root / "scene", [&](const fs::path& staging) {
       for (const char* name : {"0.png", "1.png"}) WriteFileAtomically(staging / name, text);
@@ -365,7 +365,7 @@ TEST(CompleteFolder, ReplacesSameNamesAndKeepsOthers) {
 }
 
 TEST(CheckOwnFolder, KnowsItsOwn) {
-  const fs::path root = FreshFolder("check");
+  const fs::path root = FreshFolder("output_check");
   const auto check = [&](const char* name) { CheckOwnFolder(root / name, "scores.json", "evaluation"); };
   Put(root / "file", "x");
   Put(root / "foreign/letter.txt", "x");

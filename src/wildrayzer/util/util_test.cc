@@ -64,7 +64,7 @@ TEST(AtomicFile, NamesTheMissingFolder) {
 }
 
 TEST(AtomicFile, LeftoversOfAKilledRunDoNotMatter) {
-  const fs::path folder = FreshFolder("leftover");
+  const fs::path folder = FreshFolder("atomic_leftover");
   // The names that this process will try first.
   const std::string last = TemporarySibling(folder / "a.txt").string();
   const size_t number = last.rfind('-') + 1;
