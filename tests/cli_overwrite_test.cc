@@ -24,8 +24,8 @@ std::map<std::string, std::string> Contents(const fs::path& folder) {
   return contents;
 }
 
-ProgramResult Run(const std::string& command, const std::vector<std::string>& photos, const fs::path& out,
-                  const std::vector<std::string>& more = {}) {
+ProgramResult RunTiny(const std::string& command, const std::vector<std::string>& photos, const fs::path& out,
+                      const std::vector<std::string>& more = {}) {
   std::vector<std::string> arguments = {"-q", command, "--out", out, "--overwrite"};
   for (const auto& part : {photos, more, TinyModel()})
     arguments.insert(arguments.end(), part.begin(), part.end());
@@ -40,7 +40,7 @@ void ExpectRefused(const fs::path& root, const std::vector<std::string>& photos,
   for (const std::string command : {"render", "masks"}) {
     if (command == "masks" && !more.empty()) continue;
     SCOPED_TRACE(command + " --out " + out.string());
-    const ProgramResult result = Run(command, photos, out, more);
+    const ProgramResult result = RunTiny(command, photos, out, more);
     EXPECT_EQ(result.exit_code, 2) << result.err;
     EXPECT_THAT(result.err, StartsWith("wildrayzer: " + out.string() + ": "));
     EXPECT_THAT(result.err, HasSubstr(message));
@@ -73,7 +73,7 @@ TEST(Overwrite, ReplacesAResultButNotWhatIsAddedToItOrReadFromIt) {
   const fs::path root = FreshFolder("overwrite_result");
   WritePhotos(root / "in", 2);
   const fs::path out = root / "out";
-  ASSERT_EQ(Run("render", {root / "in"}, out, {"--export", "nerfstudio"}).exit_code, 0);
+  ASSERT_EQ(RunTiny("render", {root / "in"}, out, {"--export", "nerfstudio"}).exit_code, 0);
   ASSERT_THAT(Tree(out), Contains(kMarkerName));
   ASSERT_THAT(ReadText(out / kMarkerName), HasSubstr("\nclean/photo0.png\n"));
 
@@ -85,7 +85,7 @@ TEST(Overwrite, ReplacesAResultButNotWhatIsAddedToItOrReadFromIt) {
   fs::remove(out / "masks/painted.png");
 
   // Another command may replace it; nothing of the old one stays.
-  const ProgramResult masks = Run("masks", {root / "in"}, out);
+  const ProgramResult masks = RunTiny("masks", {root / "in"}, out);
   ASSERT_EQ(masks.exit_code, 0) << masks.err;
   EXPECT_THAT(Tree(root), ::testing::ElementsAre("in", "in/photo0.png", "in/photo1.png", "out",
                                                  "out/made_by_wildrayzer.txt", "out/masks",
@@ -98,7 +98,7 @@ TEST(Overwrite, AModelInTheResultIsRead) {
   const fs::path root = FreshFolder("overwrite_model");
   WritePhotos(root / "in", 2);
   const fs::path out = root / "out";
-  ASSERT_EQ(Run("render", {root / "in"}, out).exit_code, 0);
+  ASSERT_EQ(RunTiny("render", {root / "in"}, out).exit_code, 0);
   const auto before = Contents(root);
   for (const std::string option : {"--model", "--config", "--dino"}) {
     const ProgramResult result = RunProgram({"-q", "masks", root / "in", "--out", out, "--overwrite", option,
@@ -114,7 +114,7 @@ TEST(Overwrite, AnExistingEmptyFolderStaysTheSame) {
   WritePhotos(root / "in", 2);
   fs::create_directories(root / "disk");
   fs::create_directory_symlink(root / "disk", root / "out");
-  const ProgramResult result = Run("render", {root / "in"}, root / "out");
+  const ProgramResult result = RunTiny("render", {root / "in"}, root / "out");
   ASSERT_EQ(result.exit_code, 0) << result.err;
   EXPECT_TRUE(fs::is_symlink(root / "out"));
   EXPECT_TRUE(fs::exists(root / "disk/index.html"));
