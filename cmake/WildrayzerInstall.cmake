@@ -6,6 +6,7 @@ install(TARGETS ${modules} EXPORT wildrayzerTargets ARCHIVE DESTINATION ${CMAKE_
 install(TARGETS wildrayzer RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 # The model that the program uses when none is named, and its model card.
 install(DIRECTORY models/ DESTINATION ${CMAKE_INSTALL_DATADIR}/wildrayzer)
+install(FILES LICENSE NOTICE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY src/wildrayzer DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
         FILES_MATCHING PATTERN "*.h" PATTERN "testing" EXCLUDE PATTERN "cli" EXCLUDE PATTERN "*_test_files.h" EXCLUDE)
 install(EXPORT wildrayzerTargets NAMESPACE wildrayzer:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/wildrayzer)

@@ -8,6 +8,7 @@
 #include "bad_input.h"
 #include "run_program.h"
 #include "wildrayzer/util/atomic_file.h"
+#include "wildrayzer/util/output_folder.h"
 
 namespace wildrayzer {
 namespace {
@@ -95,10 +96,16 @@ std::vector<BadInput> Cases() {
        }},
       {"damaged_video", 1, "bad.mp4",
        [](const fs::path& f) { return TinyRender(f, {Write(f / "bad.mp4", std::string(5000, 'x'))}); }},
-      {"output_exists", 2, "--overwrite",
+      {"output_exists", 2, "add --overwrite",
        [](const fs::path& f) {
-         fs::create_directories(f / "out");
-         Write(f / "out/precious.txt", "keep me");
+         StagedFolder folder(f / "out", false, {});
+         Write(folder.staging() / "old.txt", "old");
+         folder.Commit();
+         return TinyRender(f, {GoodPhoto(f), GoodPhoto(f)});
+       }},
+      {"output_is_a_file", 2, "out: is a file",
+       [](const fs::path& f) {
+         Write(f / "out", "keep me");
          return TinyRender(f, {GoodPhoto(f), GoodPhoto(f)});
        }},
       {"missing_checkpoint", 1, "nowhere.pt",

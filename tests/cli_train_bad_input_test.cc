@@ -131,6 +131,32 @@ TEST(TrainBadInput, AFullDiskCostsNothingThatWasSaved) {
   EXPECT_EQ(RunProgram(arguments(4)).exit_code, 0);
 }
 
+TEST(TrainBadInput, NothingOfSomebodyElseIsWrittenOver) {
+  const fs::path root = FreshFolder("train_foreign");
+  const fs::path config = WriteTrainConfig(root / "config.yaml");
+  for (const std::string name : {"model.safetensors", "model.pt", "report.html", "log.jsonl"}) {
+    const fs::path folder = root / ("home_" + name);
+    fs::create_directories(folder);
+    std::ofstream(folder / name) << "years of work";
+    for (const std::string resume : {"", "--resume"}) {
+      std::vector<std::string> more = {"--stage", "1", "training.train_steps=1"};
+      if (!resume.empty()) more.push_back(resume);
+      ExpectFailure(RunProgram(TrainArguments(config, folder, more)), 2, (folder / name).string() + ": ");
+      EXPECT_THAT(Tree(folder), ::testing::ElementsAre(name));
+      EXPECT_EQ(ReadText(folder / name), "years of work");
+    }
+  }
+  // A recipe looks at the folders of all its parts before it begins the first.
+  const fs::path recipe = WriteTrainConfig(root / "recipe.yaml",
+                                           "recipe:\n  - {name: one, settings: [training.stage=1]}\n"
+                                           "  - {name: two, settings: [training.stage=3]}\n");
+  fs::create_directories(root / "run" / "two");
+  std::ofstream(root / "run" / "two" / "model.pt") << "years of work";
+  ExpectFailure(RunProgram(TrainArguments(recipe, root / "run", {"training.train_steps=1"})), 2,
+                "two/model.pt");
+  EXPECT_THAT(Tree(root / "run"), ::testing::ElementsAre("two", "two/model.pt"));
+}
+
 TEST(TrainBadInput, ScenesWithMissingFramesAreSkippedAndCounted) {
   const fs::path root = FreshFolder("missing");
   fs::copy(Rooms(), root / "data", fs::copy_options::recursive);

@@ -57,6 +57,14 @@ ModelSource ModelOptions::Resolve() const {
   return source;
 }
 
+std::vector<std::filesystem::path> ModelOptions::Files() const {
+  std::vector<std::filesystem::path> files;
+  for (const std::string& file : {model, config, dino}) {
+    if (!file.empty()) files.emplace_back(file);
+  }
+  return files;
+}
+
 ProgressCallback ReportTo(Progress& progress) {
   return [&progress](const std::string& stage, int parts) {
     ThrowIfInterrupted();

@@ -37,6 +37,8 @@ struct ModelOptions {
   void AddTo(CLI::App& command);
   // Checks the combination, sets the number of threads and raises UsageError with the remedy.
   ModelSource Resolve() const;
+  // The files and folders that they name.
+  std::vector<std::filesystem::path> Files() const;
 };
 
 // Feeds a Progress from the pipeline's callback, and ends the work when the user interrupts it.

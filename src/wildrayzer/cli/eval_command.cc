@@ -14,6 +14,7 @@
 #include "wildrayzer/util/config.h"
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/log.h"
+#include "wildrayzer/util/output_folder.h"
 #include "wildrayzer/util/sha256.h"
 #include "wildrayzer/version.h"
 
@@ -21,6 +22,9 @@ namespace wildrayzer {
 namespace {
 
 namespace fs = std::filesystem;
+
+// The settings; what lies in a folder with this file was made here.
+constexpr char kOwnFile[] = "evaluation.json";
 
 void AddDataOptions(CLI::App& command, EvalOptions& options) {
   command
@@ -266,7 +270,8 @@ void CheckSameEvaluation(const EvalOptions& options,
   nlohmann::ordered_json json = nlohmann::ordered_json::object();
   for (const auto& [name, value] : facts) json[name] = value;
   const std::string text = json.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
-  const fs::path path = fs::path(options.out) / "evaluation.json";
+  const fs::path path = fs::path(options.out) / kOwnFile;
+  CheckOwnFolder(options.out, kOwnFile, "evaluation");
   fs::create_directories(options.out);
   if (fs::exists(path)) {
     std::ifstream stream(path);
@@ -276,8 +281,6 @@ void CheckSameEvaluation(const EvalOptions& options,
       throw UsageError(options.out + ": holds an evaluation with other settings; give another --out");
     }
     LogInfo("{}: continuing; finished scenes are kept", options.out);
-  } else if (!fs::is_empty(options.out)) {
-    throw UsageError(options.out + ": is not empty and holds no evaluation; give another --out");
   }
   WriteFileAtomically(path, text);
 }
@@ -323,6 +326,7 @@ void CheckAnythingMeasured(const EvaluationResult& evaluation, const std::string
 
 void Run(const EvalOptions& given) {
   EvalOptions options = given;
+  CheckOwnFolder(options.out, kOwnFile, "evaluation");  // before models are read, which takes a while
   EvaluationResult evaluation;
   evaluation.title = "Evaluation, protocol " + options.protocol;
   evaluation.bootstrap_seed = options.model.seed;

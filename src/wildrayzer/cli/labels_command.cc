@@ -21,6 +21,7 @@
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/interrupt.h"
 #include "wildrayzer/util/log.h"
+#include "wildrayzer/util/output_folder.h"
 #include "wildrayzer/version.h"
 
 namespace wildrayzer {
@@ -28,6 +29,9 @@ namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
+
+// The settings; what lies in a folder with this file was made here.
+constexpr char kOwnFile[] = "labels.json";
 
 struct LabelsOptions {
   ModelOptions model;
@@ -187,7 +191,8 @@ Json LabelRun::Facts() const {
 
 void LabelRun::CheckSameRun() const {
   const std::string text = Facts().dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
-  const fs::path path = out_ / "labels.json";
+  const fs::path path = out_ / kOwnFile;
+  CheckOwnFolder(out_, kOwnFile, "labels");
   fs::create_directories(out_);
   if (fs::exists(path)) {
     std::ifstream stream(path);
@@ -197,8 +202,6 @@ void LabelRun::CheckSameRun() const {
       throw UsageError(out_.string() + ": holds labels made with other settings; give another --out");
     }
     LogInfo("{}: continuing; finished scenes are kept", out_.string());
-  } else if (!fs::is_empty(out_)) {
-    throw UsageError(out_.string() + ": is not empty and holds no labels; give another --out");
   }
   WriteFileAtomically(path, text);
 }
@@ -316,6 +319,7 @@ void LabelRun::Summarise(const Totals& totals, size_t scenes) const {
 }
 
 void LabelRun::Run() {
+  CheckOwnFolder(out_, kOwnFile, "labels");  // before the model is read, which takes a while
   ModelSource source = options_.model.Resolve();
   source.use_motion = false;
   source.dino_features = true;

@@ -9,6 +9,7 @@
 #include "wildrayzer/util/atomic_file.h"
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/log.h"
+#include "wildrayzer/util/output_folder.h"
 
 namespace wildrayzer {
 namespace {
@@ -29,7 +30,8 @@ void AddOptions(CLI::App& command, MasksOptions& options) {
       ->type_name("IMAGES|FOLDER|VIDEO");
   command.add_option("--out,-o", options.out, "Folder for the masks (must not exist, or be empty)")
       ->required();
-  command.add_flag("--overwrite", options.overwrite, "Replace the output folder if it exists");
+  command.add_flag("--overwrite", options.overwrite,
+                   "Replace an output folder that this program made (never one with other files in it)");
   command
       .add_option("--frames", options.frames,
                   "Photos to use, spread over those given (default: all; of a video, 32)")
@@ -74,7 +76,9 @@ void Run(const MasksOptions& options) {
                         : source.is_video() ? kVideoFrames
                                             : source.size();
   const std::vector<size_t> indices = SpreadIndices(source.size(), frames);
-  StagedFolder folder(options.out, options.overwrite);
+  std::vector<std::filesystem::path> inputs = source.files();
+  for (auto& file : options.model.Files()) inputs.push_back(std::move(file));
+  StagedFolder folder(options.out, options.overwrite, std::move(inputs));
   const ModelSource model = options.model.Resolve();
 
   Progress progress(IsVerbose());

@@ -11,6 +11,7 @@
 #include "wildrayzer/util/atomic_file.h"
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/log.h"
+#include "wildrayzer/util/output_folder.h"
 
 namespace wildrayzer {
 namespace {
@@ -42,7 +43,8 @@ void AddOptions(CLI::App& command, RenderOptions& options) {
       ->type_name("IMAGES|FOLDER|VIDEO");
   command.add_option("--out,-o", options.out, "Folder for the result (must not exist, or be empty)")
       ->required();
-  command.add_flag("--overwrite", options.overwrite, "Replace the output folder if it exists");
+  command.add_flag("--overwrite", options.overwrite,
+                   "Replace an output folder that this program made (never one with other files in it)");
   command
       .add_option("--inputs", options.inputs,
                   "Photos that the scene is made from, spread over those given (default: all, at most 4)")
@@ -130,6 +132,14 @@ void CheckTrajectory(const RenderOptions& options) {
   ReadCameras(options.trajectory);
 }
 
+// Everything that is read, and so must not be replaced.
+std::vector<std::filesystem::path> Inputs(const PhotoSource& source, const RenderOptions& options) {
+  std::vector<std::filesystem::path> inputs = source.files();
+  for (auto& file : options.model.Files()) inputs.push_back(std::move(file));
+  inputs.emplace_back(options.trajectory);  // there is no file of that name when it is a path's name
+  return inputs;
+}
+
 // Stages appear in the timings by name.
 ProgressCallback Renamed(const ProgressCallback& report, const std::string& name) {
   return
@@ -146,7 +156,7 @@ void Run(const RenderOptions& options) {
   const PhotoSource source(options.paths);
   const ViewSplit split = ChooseViews(source, options);
   CheckTrajectory(options);
-  StagedFolder folder(options.out, options.overwrite);
+  StagedFolder folder(options.out, options.overwrite, Inputs(source, options));
   ModelSource model = options.model.Resolve();
   if (options.threshold >= 0)
     model.overrides.push_back(fmt::format("model.motion.threshold={}", options.threshold));

@@ -26,6 +26,8 @@ class PhotoSource {
 
   size_t size() const { return is_video_ ? frame_count_ : files_.size(); }
   bool is_video() const { return is_video_; }
+  // The image files, or the video.
+  const std::vector<std::filesystem::path>& files() const { return files_; }
 
   // Decodes the photos with these indices (ascending for a video). Names are unique.
   std::vector<Photo> Read(const std::vector<size_t>& indices) const;

@@ -19,6 +19,7 @@
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/interrupt.h"
 #include "wildrayzer/util/log.h"
+#include "wildrayzer/util/output_folder.h"
 #include "wildrayzer/util/random.h"
 #include "wildrayzer/util/system.h"
 
@@ -66,15 +67,12 @@ Json Settings(const RoomsOptions& o, const Catalogue& catalogue) {
 
 // Creates the folder or checks that it is one of ours with the same settings.
 void OpenFolder(const RoomsOptions& o, const Json& settings) {
+  CheckOwnFolder(o.out, "rooms.json", "rooms");
   std::error_code error;
-  if (fs::exists(o.out, error) && !fs::is_directory(o.out, error))
-    throw UsageError(o.out.string() + ": is a file; choose another --out");
   fs::create_directories(o.out, error);
   if (error) throw FileError(o.out.string(), "cannot create the folder: " + error.message());
   const fs::path path = o.out / "rooms.json";
   if (!fs::exists(path)) {
-    if (!fs::is_empty(o.out))
-      throw UsageError(o.out.string() + ": holds something else; choose an empty folder for --out");
     WriteFileAtomically(path, settings.dump(1) + "\n");
     return;
   }

@@ -91,12 +91,19 @@ TEST_F(RoomsTest, AnInterruptedRunGoesOn) {
   fs::remove(train / "images" / "moving_train_000000" / "00003.png");
   fs::create_directories(train / "images" / ".moving_train_000000.tmp-1-1");
   fs::remove(options.out / "coco" / "train" / "annotations" / "000001.json");
+  // What somebody else has put there is no part of the scene that is made again, and stays.
+  const fs::path note = train / "images" / "moving_train_000000" / "note.txt";
+  std::ofstream(note) << "mine";
   const RoomsReport again = Make(options);
+  EXPECT_TRUE(fs::remove(note));
   EXPECT_EQ(again.made, 2);
   EXPECT_EQ(again.found, 6);
   EXPECT_TRUE(Contents(options.out) == Contents(root_ / "a"));
 
   RoomsOptions other = options;
+  other.out = root_;  // not empty, and no data set
+  EXPECT_THROW(Make(other), UsageError);
+  other = options;
   other.seed = 6;
   EXPECT_THROW(Make(other), UsageError);
   other = options;

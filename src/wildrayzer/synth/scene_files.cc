@@ -9,6 +9,7 @@
 
 #include "wildrayzer/util/atomic_file.h"
 #include "wildrayzer/util/error.h"
+#include "wildrayzer/util/output_folder.h"
 
 namespace wildrayzer::synth {
 namespace {
@@ -79,9 +80,9 @@ Json Describe(const std::string& name, const Scene& scene, const Catalogue& cata
 // Writes one folder of frames through `write(path without extension, frame)`.
 template <typename Write>
 void WriteFolder(const fs::path& path, const std::vector<Frame>& frames, const Write& write) {
-  StagedFolder folder(path, true);
-  for (size_t f = 0; f < frames.size(); ++f) write(folder.staging() / fmt::format("{:05d}", f), frames[f]);
-  folder.Commit();
+  CompleteFolder(path, [&](const fs::path& staging) {
+    for (size_t f = 0; f < frames.size(); ++f) write(staging / fmt::format("{:05d}", f), frames[f]);
+  });
 }
 
 void WritePicture(const fs::path& stem, const Image& image) {

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
 #include <vector>
@@ -11,6 +10,7 @@
 #include "wildrayzer/io/safetensors.h"
 #include "wildrayzer/io/torch_writer.h"
 #include "wildrayzer/models/weights.h"
+#include "wildrayzer/training/run_folder.h"
 #include "wildrayzer/util/error.h"
 
 namespace wildrayzer {
@@ -43,17 +43,6 @@ TensorSource SourceOf(const std::string& name, const torch::Tensor& tensor) {
     sink({static_cast<const std::byte*>(flat.data_ptr()), static_cast<size_t>(flat.nbytes())});
   };
   return source;
-}
-
-std::vector<std::filesystem::path> Files(const std::filesystem::path& folder) {
-  std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    const std::string name = entry.path().filename().string();
-    if (name.starts_with("step_") && name.ends_with(".safetensors")) files.push_back(entry.path());
-  }
-  // Steps are written with leading zeros, so names sort as steps do.
-  std::sort(files.begin(), files.end());
-  return files;
 }
 
 // What runs that were killed while saving have left: one process writes to a folder, and it is done.
@@ -98,14 +87,14 @@ std::filesystem::path CheckpointStore::Save(const TrainingState& state) const {
   WriteSafetensors(
       path, std::move(tensors),
       {{"format", "pt"}, {kConfigMetadataKey, state.model_yaml}, {kTrainingMetadataKey, json.dump()}});
-  const auto files = Files(folder_);
+  const auto files = CheckpointsIn(folder_);
   for (size_t i = 0; i + static_cast<size_t>(keep_) < files.size(); ++i) std::filesystem::remove(files[i]);
   RemoveUnfinished(folder_);
   return path;
 }
 
 std::optional<std::filesystem::path> CheckpointStore::Newest() const {
-  const auto files = Files(folder_);
+  const auto files = CheckpointsIn(folder_);
   if (files.empty()) return std::nullopt;
   return files.back();
 }

@@ -37,8 +37,8 @@ class CheckpointStore {
   // Creates the folder if need be. `keep`: the newest so many files are kept.
   CheckpointStore(std::filesystem::path folder, int keep);
 
-  // Writes FOLDER/step_00001234.safetensors atomically, then deletes the oldest beyond `keep`. FileError when
-  // the disk is full: the older files are untouched.
+  // Writes FOLDER/step_0000001234.safetensors atomically, then deletes the oldest of these beyond `keep`.
+  // FileError when the disk is full: the older files are untouched.
   std::filesystem::path Save(const TrainingState& state) const;
 
   // The newest file, if there is any.

@@ -82,12 +82,14 @@ TEST(CheckpointStore, KeepsTheNewestAndNothingUnfinished) {
   const fs::path folder = FreshFolder("store_rotation");
   const CheckpointStore store(folder, 2);
   std::ofstream(folder / "notes.txt") << "mine";
+  std::ofstream(folder / "step_0000000005_good.safetensors") << "put aside";
   std::ofstream(folder / ".step_0000000005.safetensors.tmp-77-0.safetensors") << "half";
   for (const int64_t step : {5, 999, 1000, 20000}) store.Save(SomeState(step));
   std::vector<std::string> names;
   for (const auto& entry : fs::directory_iterator(folder)) names.push_back(entry.path().filename().string());
-  EXPECT_THAT(names, ::testing::UnorderedElementsAre("notes.txt", "step_0000001000.safetensors",
-                                                     "step_0000020000.safetensors"));
+  EXPECT_THAT(names,
+              ::testing::UnorderedElementsAre("notes.txt", "step_0000000005_good.safetensors",
+                                              "step_0000001000.safetensors", "step_0000020000.safetensors"));
   EXPECT_EQ(store.Newest(), folder / "step_0000020000.safetensors");
   EXPECT_EQ(LoadTrainingState(folder / "step_0000001000.safetensors").step, 1000);
 }

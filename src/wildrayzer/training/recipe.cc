@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "wildrayzer/training/run_folder.h"
 #include "wildrayzer/training/run_report.h"
 #include "wildrayzer/util/atomic_file.h"
 #include "wildrayzer/util/error.h"
@@ -35,6 +36,29 @@ void CopyModel(const std::filesystem::path& from, const std::filesystem::path& t
   std::filesystem::copy_file(from, temporary, std::filesystem::copy_options::overwrite_existing, error);
   if (!error) std::filesystem::rename(temporary, to, error);
   if (error) throw FileError(to.string(), "cannot be written: " + error.message());
+}
+
+bool IsWanted(const Config& config, const RecipeOptions& options) {
+  return !options.only_stage || static_cast<int>(StageOf(config)) == *options.only_stage;
+}
+
+bool IsFinished(const std::filesystem::path& model, const RecipeOptions& options) {
+  return options.resume && std::filesystem::exists(model);
+}
+
+// Every part's settings and folder are looked at before hours are spent on the first.
+void CheckParts(const std::vector<RecipePart>& parts, const std::string& text, const std::string& name,
+                const RecipeOptions& options) {
+  std::vector<std::string> names;
+  for (const RecipePart& part : parts) {
+    const Config config = WithSettings(text, name, part.settings, options.overrides);
+    TrainConfig::Read(config);
+    const std::filesystem::path folder = options.folder / part.name;
+    if (IsWanted(config, options) && !IsFinished(folder / "model.safetensors", options))
+      CheckRunFolder(folder, options.resume);
+    names.push_back(part.name);
+  }
+  CheckRecipeFolder(options.folder, names);
 }
 
 TrainingResult TrainPart(const Config& config, const std::filesystem::path& folder, bool resume,
@@ -85,17 +109,14 @@ TrainingResult TrainRecipe(const std::string& text, const std::string& name, con
   TrainingResult result;
   std::filesystem::path previous, made;
   bool found = false;
-  // Every part's settings are looked at before hours are spent on the first.
-  for (const RecipePart& part : parts) {
-    TrainConfig::Read(WithSettings(text, name, part.settings, options.overrides));
-  }
+  CheckParts(parts, text, name, options);
   for (const RecipePart& part : parts) {
     const std::filesystem::path folder = options.folder / part.name;
     const std::filesystem::path model = folder / "model.safetensors";
     const Config config = WithSettings(text, name, part.settings, options.overrides);
-    const bool wanted = !options.only_stage || static_cast<int>(StageOf(config)) == *options.only_stage;
+    const bool wanted = IsWanted(config, options);
     found = found || wanted;
-    if (wanted && !(options.resume && std::filesystem::exists(model))) {
+    if (wanted && !IsFinished(model, options)) {
       if (!previous.empty() && !std::filesystem::exists(previous) &&
           !config.Has("training.init_checkpoint")) {
         throw UsageError(previous.string() + ": missing; train the stages before first");

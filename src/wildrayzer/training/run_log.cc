@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <fstream>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <string_view>
@@ -20,8 +21,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
-
-constexpr char kFileName[] = "log.jsonl";
 
 double Now() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
@@ -106,11 +105,22 @@ fs::path PreparedLog(const fs::path& folder, int64_t resume_step) {
   std::error_code error;
   fs::create_directories(folder, error);
   if (error) throw FileError(folder.string(), "cannot create the folder: " + error.message());
-  CutLog(folder / kFileName, resume_step);
-  return folder / kFileName;
+  CutLog(folder / kRunLogName, resume_step);
+  return folder / kRunLogName;
 }
 
 }  // namespace
+
+bool MayStartRunLog(const fs::path& folder) {
+  constexpr size_t kMost = 4096;  // the line that begins a log is short
+  std::ifstream file(folder / kRunLogName, std::ios::binary);
+  std::string text(kMost, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(kMost));
+  text.resize(static_cast<size_t>(file.gcount()));
+  if (text.empty()) return true;
+  RunLogEntry entry;
+  return FromLine(text.substr(0, text.find('\n')), &entry) && entry.start;
+}
 
 RunLog::RunLog(fs::path folder, int64_t resume_step)
     : folder_(std::move(folder)), lines_(PreparedLog(folder_, resume_step)), events_(folder_) {

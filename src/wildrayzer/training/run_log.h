@@ -24,6 +24,11 @@ struct RunLogEntry {
   std::map<std::string, std::string> texts;
 };
 
+inline constexpr char kRunLogName[] = "log.jsonl";
+
+// Whether a run that starts in `folder` finds no log there that somebody else wrote: it drops what it finds.
+bool MayStartRunLog(const std::filesystem::path& folder);
+
 // Writes `folder`/log.jsonl and `folder`/events.out.tfevents.*. Values are collected until their step ends
 // (a value of a later step, Flush() or the destructor ends it), then one line and one event are handed to the
 // operating system, so that a killed process loses the open step only.

@@ -17,6 +17,7 @@
 #include "wildrayzer/training/distributed.h"
 #include "wildrayzer/training/master_weights.h"
 #include "wildrayzer/training/objective.h"
+#include "wildrayzer/training/run_folder.h"
 #include "wildrayzer/training/run_log.h"
 #include "wildrayzer/training/run_report.h"
 #include "wildrayzer/training/scene_pieces.h"
@@ -82,7 +83,7 @@ void AddWithPrefix(const std::map<std::string, torch::Tensor>& part, const std::
 
 class Trainer {
  public:
-  Trainer(const TrainConfig& config, std::filesystem::path folder, bool resume);
+  Trainer(const TrainConfig& config, std::filesystem::path folder);
   TrainingResult Run();
 
  private:
@@ -127,7 +128,8 @@ class Trainer {
   Outcome shown_;
 };
 
-Trainer::Trainer(const TrainConfig& config, std::filesystem::path folder, bool resume)
+// Goes on from the newest checkpoint in the folder.
+Trainer::Trainer(const TrainConfig& config, std::filesystem::path folder)
     : config_(config),
       folder_(std::move(folder)),
       group_(std::make_unique<ProcessGroup>(ReadProcessEnvironment())),
@@ -145,10 +147,6 @@ Trainer::Trainer(const TrainConfig& config, std::filesystem::path folder, bool r
   if (config_.ema_decay > 0) average_.emplace(weights_.masters(), config_.ema_decay);
   loader_state_.seed = config_.loader.seed;
   const auto newest = store_.Newest();
-  if (newest && !resume) {
-    throw UsageError(folder_.string() +
-                     ": holds a training run; add --resume to continue it, or choose another folder");
-  }
   if (newest) Restore(*newest);
   config_.loader.rank = group_->rank();
   config_.loader.world_size = group_->world_size();
@@ -381,7 +379,8 @@ TrainingResult Trainer::Run() {
 }  // namespace
 
 TrainingResult Train(const TrainConfig& config, const std::filesystem::path& folder, bool resume) {
-  return Trainer(config, folder, resume).Run();
+  CheckRunFolder(folder, resume);
+  return Trainer(config, folder).Run();
 }
 
 }  // namespace wildrayzer

@@ -18,27 +18,15 @@ namespace fs = std::filesystem;
   throw FileError(path.string(), what + ": " + std::strerror(errno));
 }
 
-void SyncFolder(const fs::path& folder) {
-  const int descriptor = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor < 0) return;  // some file systems forbid it; the rename itself has happened
-  ::fsync(descriptor);
-  ::close(descriptor);
-}
-
-// A sibling name that no other process uses.
-fs::path TemporarySibling(const fs::path& path) {
-  static std::atomic<int> counter = 0;
-  return path.parent_path() / ("." + path.filename().string() + ".tmp-" + std::to_string(::getpid()) + "-" +
-                               std::to_string(counter++));
-}
-
 }  // namespace
 
 AtomicFile::AtomicFile(fs::path path) : path_(std::move(path)) {
-  // Libraries that open the file themselves pick the container from the extension, so it must survive.
-  temporary_ = TemporarySibling(path_);
-  temporary_ += path_.extension();
-  descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+  do {  // a killed run may have left a file of our name: process numbers come again, in containers above all
+    temporary_ = TemporarySibling(path_);
+    // Libraries that open the file themselves pick the container from the extension, so it must survive.
+    temporary_ += path_.extension();
+    descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+  } while (descriptor_ < 0 && errno == EEXIST);
   if (descriptor_ < 0) Fail(path_, "cannot create the file");
 }
 
@@ -85,47 +73,17 @@ void WriteFileAtomically(const fs::path& path, std::string_view content) {
   file.Commit();
 }
 
-StagedFolder::StagedFolder(fs::path path, bool overwrite) : path_(std::move(path)) {
-  if (path_.filename().empty()) path_ = path_.parent_path();  // "out/" means "out"
-  std::error_code error;
-  if (fs::exists(path_, error)) {
-    if (!fs::is_directory(path_, error))
-      throw UsageError(path_.string() + ": is a file; choose another output folder");
-    if (!overwrite && !fs::is_empty(path_, error)) {
-      throw UsageError(path_.string() +
-                       ": exists and is not empty; add --overwrite to replace it or choose another folder");
-    }
-  }
-  if (path_.has_parent_path()) fs::create_directories(path_.parent_path(), error);
-  staging_ = TemporarySibling(path_);
-  if (!fs::create_directory(staging_, error) || error) {
-    throw FileError(path_.string(), "cannot create the output folder: " + error.message());
-  }
+void SyncFolder(const fs::path& folder) {
+  const int descriptor = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) return;  // some file systems forbid it; the rename itself has happened
+  ::fsync(descriptor);
+  ::close(descriptor);
 }
 
-StagedFolder::~StagedFolder() {
-  if (committed_) return;
-  std::error_code error;
-  fs::remove_all(staging_, error);
-}
-
-void StagedFolder::Commit() {
-  std::error_code error;
-  const bool replace = fs::exists(path_, error);
-  const fs::path old = TemporarySibling(path_);
-  if (replace) {
-    fs::rename(path_, old, error);
-    if (error) throw FileError(path_.string(), "cannot replace the folder: " + error.message());
-  }
-  fs::rename(staging_, path_, error);
-  if (error) {
-    std::error_code ignored;
-    if (replace) fs::rename(old, path_, ignored);
-    throw FileError(path_.string(), "cannot complete the folder: " + error.message());
-  }
-  committed_ = true;
-  SyncFolder(path_.parent_path());
-  if (replace) fs::remove_all(old, error);
+fs::path TemporarySibling(const fs::path& path) {
+  static std::atomic<int> counter = 0;
+  return path.parent_path() / ("." + path.filename().string() + ".tmp-" + std::to_string(::getpid()) + "-" +
+                               std::to_string(counter++));
 }
 
 }  // namespace wildrayzer

@@ -40,24 +40,10 @@ class AtomicFile {
 // Writes a whole small file atomically.
 void WriteFileAtomically(const std::filesystem::path& path, std::string_view content);
 
-// An output folder that appears under its final name only when Commit() succeeds; until then everything is
-// written to a sibling folder, which the destructor removes. An existing `path` raises UsageError unless
-// `overwrite`, and then it is replaced only at Commit(). An existing *empty* folder may always be used.
-class StagedFolder {
- public:
-  StagedFolder(std::filesystem::path path, bool overwrite);
-  ~StagedFolder();
-  StagedFolder(const StagedFolder&) = delete;
-  StagedFolder& operator=(const StagedFolder&) = delete;
+// A hidden name beside `path` that no other running process of this machine uses; another one at every call.
+std::filesystem::path TemporarySibling(const std::filesystem::path& path);
 
-  // Where to write now.
-  const std::filesystem::path& staging() const { return staging_; }
-  void Commit();
-
- private:
-  std::filesystem::path path_;
-  std::filesystem::path staging_;
-  bool committed_ = false;
-};
+// fsync of a folder, which makes renames in it last.
+void SyncFolder(const std::filesystem::path& folder);
 
 }  // namespace wildrayzer

@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 
 #include <csignal>
+#include <fstream>
 #include <sstream>
 
 #include "wildrayzer/testing/files.h"
@@ -62,22 +63,18 @@ TEST(AtomicFile, NamesTheMissingFolder) {
   }
 }
 
-TEST(StagedFolder, RefusesToOverwriteUnlessTold) {
-  const fs::path folder = FreshFolder("staged");
-  fs::create_directories(folder / "out");
-  WriteFileAtomically(folder / "out/keep.txt", "precious");
-  EXPECT_THROW(StagedFolder(folder / "out", false), UsageError);
-  {
-    StagedFolder abandoned(folder / "out", true);
-    WriteFileAtomically(abandoned.staging() / "new.txt", "new");
+TEST(AtomicFile, LeftoversOfAKilledRunDoNotMatter) {
+  const fs::path folder = FreshFolder("atomic_leftover");
+  // The names that this process will try first.
+  const std::string last = TemporarySibling(folder / "a.txt").string();
+  const size_t number = last.rfind('-') + 1;
+  for (int i = 1; i <= 3; ++i) {
+    std::ofstream(last.substr(0, number) + std::to_string(std::stoi(last.substr(number)) + i) + ".txt");
   }
-  EXPECT_EQ(ReadText(folder / "out/keep.txt"), "precious");
-  StagedFolder staged(folder / "out/", true);
-  WriteFileAtomically(staged.staging() / "new.txt", "new");
-  staged.Commit();
-  EXPECT_FALSE(fs::exists(folder / "out/keep.txt"));
-  EXPECT_EQ(ReadText(folder / "out/new.txt"), "new");
-  EXPECT_EQ(CountEntries(folder), 1u);
+  ASSERT_EQ(CountEntries(folder), 3u);
+  WriteFileAtomically(folder / "a.txt", "whole");
+  EXPECT_EQ(ReadText(folder / "a.txt"), "whole");
+  EXPECT_EQ(CountEntries(folder), 4u);
 }
 
 TEST(Config, OverridesAndUnusedKeys) {
