@@ -379,7 +379,8 @@ TEST(WildRayZer, TraceCountsBlocksAndTargets) {
   Trace trace;
   trace.step = [&] { ++steps; };
   Predict(model, Images("steps", 1, 5, 32, 48), 2, options, trace);
-  EXPECT_EQ(steps, 2 /*cameras*/ + 2 /*motion of the inputs*/ + 2 /*scene*/ + 3 /*targets*/);
+  EXPECT_EQ(steps, 2 /*cameras*/ + 2 /*motion of the inputs*/ + 2 /*scene*/ + 2 /*motion of the targets*/ +
+                       3 /*targets*/);
 }
 
 TEST(WildRayZer, BadInputIsNamed) {

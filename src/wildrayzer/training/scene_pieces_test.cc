@@ -9,12 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "wildrayzer/testing/golden.h"
-
 namespace wildrayzer {
 namespace {
-
-using testing::RelativeError;
 
 TEST(SplitScenes, CoversEverySceneOnceInPiecesOfNearlyEqualSize) {
   for (int64_t scenes = 1; scenes < 20; ++scenes) {
@@ -43,7 +39,8 @@ TrainConfig TinyConfig(Stage stage) {
   config.model.d = 32;
   config.model.d_head = 16;
   config.model.scene_tokens = 4;
-  config.model.camera_estimator_layers = config.model.scene_encoder_layers = config.model.renderer_layers = 1;
+  config.model.camera_estimator_layers = 2;
+  config.model.scene_encoder_layers = config.model.renderer_layers = 1;
   config.model.use_motion = StageNeedsMotion(stage);
   config.model.motion.features = MotionFeatures::kOwn;
   config.model.motion.dino_width = 32;
@@ -88,6 +85,9 @@ void ComparePiecesWithWhole(torch::nn::Module& model, const PieceFunction& pass)
     wanted.push_back(parameter.grad().defined() ? parameter.grad().clone() : torch::zeros_like(parameter));
     parameter.mutable_grad() = torch::Tensor();
   }
+  double total = 0;
+  for (const torch::Tensor& gradient : wanted) total += gradient.square().sum().item<double>();
+  total = std::sqrt(total);
   for (const int64_t threads : {1, 2, 3, 5}) {
     SCOPED_TRACE(threads);
     const Outcome outcome =
@@ -98,11 +98,13 @@ void ComparePiecesWithWhole(torch::nn::Module& model, const PieceFunction& pass)
       EXPECT_NEAR(outcome.numbers.at(name), value, 1e-4 * std::max(1.0, std::abs(value))) << name;
     auto parameters = model.parameters();
     for (size_t i = 0; i < parameters.size(); ++i) {
-      const torch::Tensor got = parameters[i].grad();
-      if (wanted[i].norm().item<double>() > 1e-7) {
-        // float32 sums in another order, through a few layers
-        EXPECT_LT(RelativeError(got, wanted[i]), 2e-4) << "tensor " << i;
-      }
+      const torch::Tensor grad = parameters[i].grad();
+      const torch::Tensor got = grad.defined() ? grad : torch::zeros_like(parameters[i]);
+      // float32 sums in another order, through a few layers; a millionth of the whole is rounding alone, such
+      // as the gradient of a bias in front of a normalisation, which is zero
+      EXPECT_LT((got - wanted[i]).norm().item<double>(),
+                2e-4 * wanted[i].norm().item<double>() + 1e-6 * total)
+          << "tensor " << i;
       parameters[i].mutable_grad() = torch::Tensor();
     }
   }
