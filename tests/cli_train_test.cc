@@ -23,6 +23,7 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 using ::testing::IsSupersetOf;
+using ::testing::Not;
 
 // --- All stages in a row ---
 
@@ -361,6 +362,45 @@ TEST(KilledTraining, EndsAsIfItHadNotBeenInTheJointStage) {
        "training.copy_paste={enabled: true, coco_root: " + coco + ", coco_ann_file: " + coco +
            "/instances.json}"},
       {Moment::kWhileSaving, Moment::kBetweenSteps, Moment::kStartingUp, Moment::kWhileSaving}, 30);
+}
+
+// In bfloat16 a frozen matrix has a float32 copy, which is what the checkpoint holds; the run must go on
+// computing with it, even when the weights that it began with are no longer there.
+TEST(KilledTraining, RestoresFrozenWeightsInBfloat16) {
+  const fs::path root = FreshFolder("killed_frozen");
+  const fs::path config = WriteTrainConfig(root / "config.yaml", "  print_every: 1\n  checkpoint_every: 2\n");
+  const auto run = [&](const std::string& name, std::vector<std::string> settings) {
+    settings.insert(settings.end(), {"training.use_amp=true", "training.amp_dtype=bf16"});
+    return TrainArguments(config, root / name, settings);
+  };
+  ASSERT_EQ(RunProgram(run("pretraining", {"--stage", "1", "training.train_steps=4"})).exit_code, 0);
+  const std::vector<std::string> masks = {"--resume", "--stage", "2", "training.train_steps=12"};
+  std::vector<std::string> begun = masks;
+  begun.push_back("training.init_checkpoint=" + (root / "pretraining" / "model.safetensors").string());
+  ASSERT_EQ(RunProgram(run("unbroken", begun)).exit_code, 0);
+
+  Random random(3, "killed_frozen");
+  ASSERT_TRUE(RunAndKill(run("killed", begun), root / "killed", Moment::kBetweenSteps, random));
+  const ProgramResult last = RunProgram(run("killed", masks));  // and nothing to begin with
+  ASSERT_EQ(last.exit_code, 0) << last.err;
+  EXPECT_THAT(last.err, HasSubstr("resuming"));
+  EXPECT_EQ(ReadText(root / "killed" / "model.safetensors"),
+            ReadText(root / "unbroken" / "model.safetensors"));
+}
+
+// The bits depend on the number of threads, so a run that goes on with another one says so.
+TEST(KilledTraining, SaysThatTheThreadsHaveChanged) {
+  const fs::path root = FreshFolder("threads_changed");
+  const fs::path config = WriteTrainConfig(root / "config.yaml", "  checkpoint_every: 2\n");
+  const auto run = [&](const std::string& threads, const std::string& steps) {
+    auto arguments =
+        TrainArguments(config, root / "run", {"--resume", "--stage", "1", "training.train_steps=" + steps});
+    *(std::find(arguments.begin(), arguments.end(), "--threads") + 1) = threads;
+    return RunProgram(arguments).err;
+  };
+  EXPECT_THAT(run("1", "2"), Not(HasSubstr("not the same bits")));
+  EXPECT_THAT(run("1", "4"), Not(HasSubstr("not the same bits")));
+  EXPECT_THAT(run("2", "6"), HasSubstr("1 processes of 1 threads, now there are 1 of 2"));
 }
 
 }  // namespace

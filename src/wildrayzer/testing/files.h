@@ -2,6 +2,7 @@
 #pragma once
 
 #include <errno.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -11,11 +12,16 @@
 
 namespace wildrayzer::testing {
 
-// An empty folder of its own for one test, below the system's folder for temporary files; programs that run
-// side by side do not meet.
+// Of this process, below the system's folder for temporary files: programs that run side by side do not meet.
+// The tests' main function removes it.
+inline std::filesystem::path ProcessFolder() {
+  return std::filesystem::temp_directory_path() / "wildrayzer_tests" /
+         (std::string(program_invocation_short_name) + "-" + std::to_string(::getpid()));
+}
+
+// An empty folder of its own for one test.
 inline std::filesystem::path FreshFolder(const std::string& name) {
-  const std::filesystem::path folder =
-      std::filesystem::temp_directory_path() / "wildrayzer_tests" / program_invocation_short_name / name;
+  const std::filesystem::path folder = ProcessFolder() / name;
   std::filesystem::remove_all(folder);
   std::filesystem::create_directories(folder);
   return folder;

@@ -8,6 +8,8 @@
 #include <sstream>
 #include <string>
 
+#include "wildrayzer/testing/files.h"
+
 namespace {
 
 constexpr char kOption[] = "--sources=";
@@ -42,5 +44,8 @@ int main(int argc, char** argv) {
     }
     testing::GTEST_FLAG(filter) = filter;
   }
-  return RUN_ALL_TESTS();
+  const int result = RUN_ALL_TESTS();
+  std::error_code ignored;
+  std::filesystem::remove_all(wildrayzer::testing::ProcessFolder(), ignored);
+  return result;
 }
