@@ -90,7 +90,7 @@ TEST(Generator, SmoothImagesAgree) {
 // A golden folder with this golden.json (none when empty) and one file, whose corner is that of the input
 // "other/input/image".
 GoldenFile FolderWith(const std::string& json) {
-  const fs::path folder = FreshFolder("golden");
+  const fs::path folder = FreshFolder("golden_json");
   if (!json.empty()) std::ofstream(folder / "golden.json") << json;
   const torch::Tensor corner =
       SmoothImage("other/input/image", 2, 32, 32).slice(2, 0, 4).slice(3, 0, 4).contiguous();
