@@ -33,11 +33,6 @@ Planes PlanesOf(const torch::Tensor& tensor) {  // [C, H, W]
   return planes;
 }
 
-// "input/metric_gt" -> "input/metric_NAME".
-std::string Sibling(const std::string& key, const std::string& name) {
-  return key.substr(0, key.size() - std::string("gt").size()) + name;
-}
-
 // LPIPS with the generated VGG16 and the heads stored in the file.
 Lpips Network(const GoldenFile& file) {
   std::map<std::string, torch::Tensor> weights;
@@ -57,14 +52,10 @@ class Case {
  public:
   explicit Case(const std::filesystem::path& path) : file(path), lpips(Network(file)) {
     const torch::Tensor masks = file.Get("masks");
-    const int64_t n = masks.size(0), h = masks.size(2), w = masks.size(3);
-    const std::string key = testing::InputKey(file, "metric_gt", n, h, w, "check/gt_corner");
-    const torch::Tensor gt = testing::SmoothImage(key, n, h, w);
-    const torch::Tensor delta = testing::SmoothImage(Sibling(key, "delta"), n, h, w) - 0.5;
-    const torch::Tensor noise = testing::GeneratedTensor(Sibling(key, "noise"), {n, 3, h, w}, 0.05);
-    torch::Tensor pred = (gt + 0.24 * delta + noise).clamp(0, 1);
-    pred[2] = gt[2] + 0.02 * testing::GeneratedTensor(Sibling(key, "small"), {3, h, w});
-    EXPECT_TRUE(testing::CornerMatches(pred, file.Get("check/pred_corner")));
+    const int64_t n = masks.size(0), size = masks.size(2);
+    const auto [gt, pred] = testing::MakePicturePair(file, "metric", n, size);
+    pred[2] = gt[2] + 0.02 * testing::GeneratedTensor(file.Key("input/metric_small"), {3, size, size});
+    testing::CheckInput(file, "check/pred_corner", pred);
     for (int64_t i = 0; i < n; ++i) {
       truths.push_back(PlanesOf(gt[i]));
       pictures.push_back(PlanesOf(pred[i]));

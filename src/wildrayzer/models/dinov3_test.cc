@@ -49,19 +49,14 @@ struct BackboneCase {
     model = LoadDinov3(file);
     const int64_t patches = golden.Shape("last_hidden_state")[1] - model->config().prefix_tokens();
     side = std::llround(std::sqrt(static_cast<double>(patches))) * model->config().patch;
-    const torch::Tensor corner = golden.Get("check/image_corner");
-    key = testing::InputKey(golden, "dino", [&](const std::string& candidate) {
-      return testing::CornerMatches(testing::SmoothImage(candidate, 1, side, side), corner.narrow(0, 0, 1));
-    });
-    images = torch::cat(
-        {testing::SmoothImage(key, 1, side, side), testing::NoiseImage(key + "_noise", {1, 3, side, side})});
-    EXPECT_TRUE(testing::CornerMatches(images, corner)) << key;
+    images = torch::cat({testing::SmoothImage(golden.Key("input/dino"), 1, side, side),
+                         testing::NoiseImage(golden.Key("input/dino_noise"), {1, 3, side, side})});
+    testing::CheckInput(golden, "check/image_corner", images);
   }
 
   GoldenFile golden;
   Dinov3 model{nullptr};
   int64_t side = 0;
-  std::string key;
   torch::Tensor images;  // [2, 3, side, side] in [0, 1]
 };
 
@@ -121,7 +116,7 @@ void CheckOutputs(BackboneCase& c) {
             kFeatureTolerance);
   for (const std::string& name : c.golden.NamesWithPrefix("last_hidden_state_")) {
     const auto [height, width] = SizeInName(name);
-    const torch::Tensor image = testing::SmoothImage(c.key + "_rect", 1, height, width);
+    const torch::Tensor image = testing::SmoothImage(c.golden.Key("input/dino_rect"), 1, height, width);
     EXPECT_LT(RelativeError(c.model->forward(Normalised(image)), c.golden.Get(name)), kFeatureTolerance)
         << name;
   }

@@ -27,7 +27,7 @@ TEST_P(FullModel, EveryTensorMatches) {
   const torch::NoGradGuard no_grad;
   const ModelCase test_case(GetParam());
   WildRayZer model = GoldenModel(test_case.config, test_case.manifest);
-  const torch::Tensor images = test_case.Images(model);
+  const torch::Tensor images = test_case.Images();
   const auto start = std::chrono::steady_clock::now();
   const GoldenValues values = RunCase(test_case, model, images);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;

@@ -95,13 +95,8 @@ TEST(VggGolden, FeaturesOfThePerceptualLoss) {
   for (const auto& path : testing::GoldenFiles("perceptual")) {
     SCOPED_TRACE(path.string());
     const testing::GoldenFile file(path);
-    const std::string key = testing::InputKey(file, "perc_gt", 2, 128, 128, "check/gt_corner");
-    const std::string stem = key.substr(0, key.size() - 2);
-    const torch::Tensor gt = testing::SmoothImage(key, 2, 128, 128);
-    const torch::Tensor pred = (gt + 0.24 * (testing::SmoothImage(stem + "delta", 2, 128, 128) - 0.5) +
-                                testing::GeneratedTensor(stem + "noise", {2, 3, 128, 128}, 0.05))
-                                   .clamp(0, 1);
-    ASSERT_TRUE(testing::CornerMatches(pred, file.Get("check/pred_corner")));
+    const auto [gt, pred] = testing::MakePicturePair(file, "perc", 2, 128);
+    testing::CheckInput(file, "check/pred_corner", pred);
     const torch::Tensor mean = torch::tensor({123.68f, 116.779f, 103.939f}).view({1, 3, 1, 1});
     const auto of_truth = trunk.Forward(gt * 255 - mean), of_picture = trunk.Forward(pred * 255 - mean);
     const double scales[] = {1 / 2.6, 1 / 4.8, 1 / 3.7, 1 / 5.6, 10 / 1.5};

@@ -4,8 +4,11 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <functional>
 #include <nlohmann/json.hpp>
 
+#include "wildrayzer/io/safetensors.h"
+#include "wildrayzer/testing/files.h"
 #include "wildrayzer/testing/golden.h"
 #include "wildrayzer/testing/release_checkpoint.h"
 #include "wildrayzer/util/error.h"
@@ -15,6 +18,8 @@ namespace wildrayzer::testing {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
 
 constexpr uint64_t kIncrement = 0x9E3779B97F4A7C15;
 
@@ -82,15 +87,47 @@ TEST(Generator, SmoothImagesAgree) {
   EXPECT_LE(worst(rms, golden.Get("selftest/smooth_image_rms")), 1e-6);
 }
 
-TEST(Golden, FindsTheInputKey) {
-  WRZ_NEED_GOLDEN();
-  for (const fs::path& path : GoldenFiles("rayzer_static")) {
-    const GoldenFile golden(path);
-    const int64_t views = golden.Shape("check/image_corner")[0];
-    const std::string key = InputKey(golden, "image", views, 256, 256);
-    EXPECT_TRUE(CornerMatches(SmoothImage(key, views, 256, 256), golden.Get("check/image_corner")));
-    EXPECT_THROW(InputKey(golden, "nothing", views, 256, 256, "check/image_corner"), FileError);
+// A golden folder with this golden.json (none when empty) and one file, whose corner is that of the input
+// "other/input/image".
+GoldenFile FolderWith(const std::string& json) {
+  const fs::path folder = FreshFolder("golden_json");
+  if (!json.empty()) std::ofstream(folder / "golden.json") << json;
+  const torch::Tensor corner =
+      SmoothImage("other/input/image", 2, 32, 32).slice(2, 0, 4).slice(3, 0, 4).contiguous();
+  WriteSafetensors(folder / "x.safetensors",
+                   {{"check/image_corner", DType::kF32, corner.sizes().vec(), [&](const ByteSink& sink) {
+                       sink({static_cast<const std::byte*>(corner.data_ptr()), corner.nbytes()});
+                     }}});
+  return GoldenFile(folder / "x.safetensors");
+}
+
+std::string Refusal(const std::function<void()>& act) {
+  try {
+    act();
+  } catch (const FileError& error) {
+    return error.what();
   }
+  return "accepted";
+}
+
+TEST(Golden, KeysHaveTheFoldersPrefix) {
+  EXPECT_EQ(FolderWith("").Key("input/image"), "input/image");
+  EXPECT_EQ(FolderWith("{}").Key("input/image"), "input/image");
+  EXPECT_EQ(FolderWith(R"({"key_prefix": "other/"})").Key("input/image"), "other/input/image");
+  for (const char* json : {"{", "[]", R"({"key_prefix": 3})", "null"}) {
+    EXPECT_THAT(Refusal([&] { FolderWith(json); }), HasSubstr("golden.json: ")) << json;
+  }
+  EXPECT_EQ(KeyPrefix("/nonexistent"), "");
+}
+
+TEST(Golden, AWrongPrefixFailsAtTheInput) {
+  const auto check = [](const std::string& json) {
+    const GoldenFile file = FolderWith(json);
+    CheckInput(file, "check/image_corner", SmoothImage(file.Key("input/image"), 2, 32, 32));
+  };
+  EXPECT_NO_THROW(check(R"({"key_prefix": "other/"})"));
+  EXPECT_THAT(Refusal([&] { check(R"({"key_prefix": "wrong/"})"); }),
+              AllOf(HasSubstr("x.safetensors: 'check/image_corner'"), HasSubstr("prefix 'wrong/'")));
 }
 
 TEST(Golden, RelativeErrorIsTheDocumentedOne) {

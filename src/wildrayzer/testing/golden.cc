@@ -1,10 +1,14 @@
 #include "wildrayzer/testing/golden.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <limits>
+#include <nlohmann/json.hpp>
 
 #include "wildrayzer/util/error.h"
 
@@ -33,9 +37,16 @@ std::vector<fs::path> GoldenFiles(const std::string& stem) {
 
 fs::path TestData(const std::string& name) { return fs::path("tests/data") / name; }
 
-std::string GoldenFile::Metadata(const std::string& key) const {
-  const auto found = checkpoint_.metadata().find(key);
-  return found == checkpoint_.metadata().end() ? "" : found->second;
+std::string KeyPrefix(const fs::path& folder) {
+  const fs::path path = folder / "golden.json";
+  if (!fs::exists(path)) return "";
+  std::ifstream file(path);
+  try {
+    return nlohmann::json::parse(file).value("key_prefix", "");
+  } catch (const nlohmann::json::exception& error) {
+    throw FileError(path.string(),
+                    std::string("must be an object with a text 'key_prefix': ") + error.what());
+  }
 }
 
 std::vector<std::string> GoldenFile::NamesWithPrefix(const std::string& prefix) const {
@@ -46,44 +57,29 @@ std::vector<std::string> GoldenFile::NamesWithPrefix(const std::string& prefix) 
   return names;
 }
 
-std::vector<std::string> InputKeyCandidates(const GoldenFile& file, const std::string& name) {
-  std::vector<std::string> keys{"input/" + name};
-  const std::string set = file.set();
-  if (set.empty()) return keys;
-  for (const std::string& key :
-       {set + "/" + name, set + "/input/" + name, "input_" + set + "/" + name, "input/" + set + "/" + name,
-        "input/" + name + "/" + set, "input/" + name + "_" + set, "input/" + set + "_" + name,
-        "input-" + set + "/" + name}) {
-    keys.push_back(key);
+void CheckInput(const GoldenFile& file, const std::string& stored, const torch::Tensor& made) {
+  torch::Tensor expected = file.Get(stored).to(torch::kFloat32), part = made.to(torch::kFloat32);
+  for (int64_t axis = 0; axis < expected.dim(); ++axis) {
+    const int64_t common = std::min(expected.size(axis), part.size(axis));
+    expected = expected.narrow(axis, 0, common);
+    part = part.narrow(axis, 0, common);
   }
-  return keys;
+  const double worst = (part - expected).abs().max().item<double>();
+  if (worst <= 1e-5) return;
+  throw FileError(
+      file.path().string(),
+      fmt::format("'{}' is not what was generated as input (off by {}); keys were made with the prefix "
+                  "'{}' of golden.json beside it",
+                  stored, worst, file.Key("")));
 }
 
-std::string InputKey(const GoldenFile& file, const std::string& name,
-                     const std::function<bool(const std::string&)>& matches) {
-  std::string tried;
-  for (const std::string& key : InputKeyCandidates(file, name)) {
-    if (matches(key)) return key;
-    tried += (tried.empty() ? "" : ", ") + key;
-  }
-  throw FileError(file.path().string(), "no generator key reproduces input '" + name + "'; tried " + tried);
-}
-
-bool CornerMatches(const torch::Tensor& image, const torch::Tensor& corner) {
-  for (int64_t axis = 0; axis < 4; ++axis) {
-    if (image.size(axis) < corner.size(axis)) return false;
-  }
-  torch::Tensor part = image;
-  for (int64_t axis = 0; axis < 4; ++axis) part = part.narrow(axis, 0, corner.size(axis));
-  return (part - corner).abs().max().item<double>() <= 1e-5;
-}
-
-std::string InputKey(const GoldenFile& file, const std::string& name, int64_t views, int64_t height,
-                     int64_t width, const std::string& check) {
-  const torch::Tensor corner = file.Get(check.empty() ? "check/" + name + "_corner" : check);
-  return InputKey(file, name, [&](const std::string& key) {
-    return CornerMatches(SmoothImage(key, views, height, width), corner.slice(0, 0, views));
-  });
+PicturePair MakePicturePair(const GoldenFile& file, const std::string& stem, int64_t n, int64_t size) {
+  const std::string key = file.Key("input/" + stem);
+  const torch::Tensor truth = SmoothImage(key + "_gt", n, size, size);
+  CheckInput(file, "check/gt_corner", truth);
+  const torch::Tensor delta = SmoothImage(key + "_delta", n, size, size) - 0.5;
+  const torch::Tensor noise = GeneratedTensor(key + "_noise", {n, 3, size, size}, 0.05);
+  return {truth, (truth + 0.24 * delta + noise).clamp(0, 1)};
 }
 
 double RelativeError(const torch::Tensor& a, const torch::Tensor& b) {

@@ -1,11 +1,11 @@
-// Access to the folder of golden vectors, and comparison with them. Nothing about counts or keys is
-// hard-coded: the same tests run on a second folder of the same form with other inputs.
+// Access to folders of golden vectors, and comparison with them. Counts come from the files and the prefix of
+// the inputs' generator keys from golden.json beside them, so the same tests run on another folder of the
+// same form.
 #pragma once
 
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -32,17 +32,21 @@ std::vector<std::filesystem::path> GoldenFiles(const std::string& stem);
 // The rooted path of a small vector that comes with the repository (tests/data/NAME).
 std::filesystem::path TestData(const std::string& name);
 
+// What stands in front of every generator key of an input in a folder of golden vectors: "key_prefix" of its
+// golden.json, "" without that file or entry. FileError when golden.json has another form.
+std::string KeyPrefix(const std::filesystem::path& folder);
+
 // One .safetensors of golden tensors.
 class GoldenFile {
  public:
-  explicit GoldenFile(const std::filesystem::path& path) : checkpoint_(Checkpoint::Open(path)), path_(path) {}
+  explicit GoldenFile(const std::filesystem::path& path)
+      : checkpoint_(Checkpoint::Open(path)), path_(path), key_prefix_(KeyPrefix(path.parent_path())) {}
 
   const std::filesystem::path& path() const { return path_; }
   // The file name without ".safetensors".
   std::string stem() const { return path_.stem().string(); }
-  // Metadata "set" (which family of inputs; "dev" in the folder that we have), empty when absent.
-  std::string set() const { return Metadata("set"); }
-  std::string Metadata(const std::string& key) const;
+  // The generator key of an input that the golden README calls `documented` ("input/image").
+  std::string Key(const std::string& documented) const { return key_prefix_ + documented; }
 
   bool Has(const std::string& name) const { return checkpoint_.Has(name); }
   // A copy (safe to modify); FileError when absent.
@@ -55,25 +59,19 @@ class GoldenFile {
  private:
   Checkpoint checkpoint_;
   std::filesystem::path path_;
+  std::string key_prefix_;
 };
 
-// Generator keys under which the input `name` ("image", "dino", ...) may have been made in this file's set,
-// most likely first: "input/NAME", "SET/NAME", "SET/input/NAME", ...
-std::vector<std::string> InputKeyCandidates(const GoldenFile& file, const std::string& name);
+// FileError unless what the file stores of an input, all of it or a corner, is what was made of it (1e-5
+// absolute, over the part that both have): a wrong key shows here, not as an error of the model.
+void CheckInput(const GoldenFile& file, const std::string& stored, const torch::Tensor& made);
 
-// The first candidate that `matches` accepts (for files without a check/ tensor: compare an early
-// intermediate result). Error listing the candidates when there is none.
-std::string InputKey(const GoldenFile& file, const std::string& name,
-                     const std::function<bool(const std::string& key)>& matches);
-
-// The candidate whose SmoothImage(key, views, height, width) has check/NAME_corner in its upper left corner
-// (1e-5 absolute). `views` is the number of views that were generated; the check may show fewer. `check`
-// overrides "check/NAME_corner".
-std::string InputKey(const GoldenFile& file, const std::string& name, int64_t views, int64_t height,
-                     int64_t width, const std::string& check = "");
-
-// True when `image` [V,3,H,W] starts with `corner` [v,3,h,w] (1e-5 absolute).
-bool CornerMatches(const torch::Tensor& image, const torch::Tensor& corner);
+// The two pictures [n, 3, size, size] of the metrics and of the perceptual loss, generated under
+// "input/STEM_gt", "input/STEM_delta" and "input/STEM_noise".
+struct PicturePair {
+  torch::Tensor truth, picture;
+};
+PicturePair MakePicturePair(const GoldenFile& file, const std::string& stem, int64_t n, int64_t size);
 
 // ||a - b||_2 / ||b||_2 in double (b = golden); ||a||_2 when b is all zero. Infinity for different shapes or
 // any NaN.

@@ -116,16 +116,8 @@ TEST(LossesGolden, Perceptual) {
   WRZ_NEED_GOLDEN();
   const GoldenFile golden(testing::GoldenFiles("perceptual").front());
   const int64_t views = golden.Shape("mask_static")[0], size = golden.Shape("mask_static")[2];
-  const auto smooth = [&](const std::string& key) { return testing::SmoothImage(key, views, size, size); };
-  const std::string key = testing::InputKey(golden, "perc_gt", views, size, size, "check/gt_corner");
-  const auto sibling = [&](const std::string& name) {
-    return std::string(key).replace(key.rfind("perc_gt"), 7, name);
-  };
-  const Tensor truth = smooth(key);
-  Tensor rendering = (truth + 0.24 * (smooth(sibling("perc_delta")) - 0.5) +
-                      GeneratedTensor(sibling("perc_noise"), {views, 3, size, size}, 0.05))
-                         .clamp(0, 1);
-  ASSERT_TRUE(testing::CornerMatches(rendering, golden.Get("check/pred_corner")));
+  const auto [truth, rendering] = testing::MakePicturePair(golden, "perc", views, size);
+  testing::CheckInput(golden, "check/pred_corner", rendering);
   const auto& vgg = dynamic_cast<const VggPerceptualLoss&>(*GoldenVgg());
   for (const std::string name : {"nomask", "mask"}) {
     Tensor x = rendering.clone().set_requires_grad(true);

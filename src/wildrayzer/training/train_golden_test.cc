@@ -29,30 +29,30 @@ std::shared_ptr<const PerceptualLoss> StageVgg() {
 // One stage's file: its model, its inputs, and the pass through the model.
 class StageCase {
  public:
-  StageCase(const std::string& stem, double field_threshold) : golden_(testing::GoldenFiles(stem).front()) {
+  explicit StageCase(const std::string& stem) : golden_(testing::GoldenFiles(stem).front()) {
     const auto manifest = testing::ReadManifest(testing::ManifestPath(
         testing::GoldenDir() / ((stem == "train_stage2" ? stem : "train_stage3") + ".safetensors")));
     TensorShapes shapes;
     for (const auto& entry : manifest) shapes.emplace(entry.name, entry.shape);
     config_ = GuessFromCheckpoint(shapes, stem);
     config_.token_masking = shapes.contains("noise_token") ? TokenMasking::kNoise : TokenMasking::kZero;
+    // "As the full model", says the golden README of what shapes cannot tell.
+    config_.canonical = testing::ModelCase(testing::GoldenFiles("wildrayzer_v3").at(0)).config.canonical;
     model_ = testing::GoldenModel(config_, manifest);
     model_->train();
 
     const bool pasted = golden_.Has("copy_paste_mask");
-    masks_ = golden_.Get(pasted ? "copy_paste_mask" : "pseudo");
-    const std::string name = pasted ? "train_cp" : "train_pseudo";
-    const int64_t views = masks_.size(0), grid = pasted ? 4 : 5, size = masks_.size(2);
-    key_ = testing::InputKey(golden_, name, [&](const std::string& key) {
-      const Tensor field = testing::GeneratedField(key, views, grid, size);
-      return torch::equal(field.gt(field_threshold).to(torch::kUInt8), masks_);
-    });
-    key_.replace(key_.rfind(name), name.size(), "train");
-    clean_ = testing::SmoothImage(key_, 4, size, size).unsqueeze(0);
+    const std::string stored = pasted ? "copy_paste_mask" : "pseudo", key = golden_.Key("input/train");
+    masks_ = golden_.Get(stored);
+    const int64_t views = masks_.size(0), size = masks_.size(2);
+    const Tensor field =
+        testing::GeneratedField(key + (pasted ? "_cp" : "_pseudo"), views, pasted ? 4 : 5, size);
+    testing::CheckInput(golden_, stored, field.gt(pasted ? 0.3 : 0.25));
+    clean_ = testing::SmoothImage(key, 4, size, size).unsqueeze(0);
     images_ = clean_;
     if (pasted) {
       const Tensor alpha = masks_.to(torch::kFloat32);
-      const Tensor objects = testing::SmoothImage(key_ + "_obj", 4, size, size);
+      const Tensor objects = testing::SmoothImage(key + "_obj", 4, size, size);
       images_ = (clean_[0] * (1 - alpha) + objects * alpha).unsqueeze(0);
     }
   }
@@ -135,7 +135,6 @@ class StageCase {
   GoldenFile golden_;
   ModelConfig config_;
   WildRayZer model_{nullptr};
-  std::string key_;
   Tensor masks_, clean_, images_;
 };
 
@@ -176,7 +175,7 @@ Outcome RunStage2(StageCase& stage, std::optional<double> gate) {
 // Stage 2: the backbone is frozen and renders without masking; the motion estimator learns from labels.
 TEST(TrainGolden, Stage2) {
   WRZ_NEED_GOLDEN();
-  StageCase stage("train_stage2", 0.25);
+  StageCase stage("train_stage2");
   for (auto& item : stage.model()->named_parameters())
     item.value().set_requires_grad(item.key().starts_with("motion_mask_predictor."));
   // As the trainer runs it: masks alone are judged.
@@ -235,7 +234,7 @@ void CheckStage3(StageCase& stage, const PredictOptions& forward, LossInputs inp
 
 TEST(TrainGolden, Stage3CopyPaste) {
   WRZ_NEED_GOLDEN();
-  StageCase stage("train_stage3cp", 0.3);
+  StageCase stage("train_stage3cp");
   PredictOptions forward;
   forward.features = FeatureSource::Given(stage.features());
   forward.input_masks = stage.masks().slice(0, 0, 2).unsqueeze(0);
@@ -248,7 +247,7 @@ TEST(TrainGolden, Stage3CopyPaste) {
 
 TEST(TrainGolden, Stage3Dynamic) {
   WRZ_NEED_GOLDEN();
-  StageCase stage("train_stage3dyn", 0.25);
+  StageCase stage("train_stage3dyn");
   PredictOptions forward;
   forward.features = FeatureSource::Given(stage.features());
   LossInputs inputs;

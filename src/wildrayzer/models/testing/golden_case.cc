@@ -30,7 +30,7 @@ ModelCase::ModelCase(const fs::path& path) : file(path), manifest(ReadManifest(M
   config.token_masking = shapes.contains("noise_token") ? TokenMasking::kNoise : TokenMasking::kZero;
   if (file.stem().find("_drop") != std::string::npos) config.token_masking = TokenMasking::kZero;
   FindSizes();
-  config.canonical = FindCanonical();
+  config.canonical = Canonical();
 }
 
 GoldenFile ModelCase::WithTensor(const std::string& name) const {
@@ -65,33 +65,23 @@ void ModelCase::FindSizes() {
   inputs = masked > 0 ? masked : views - file.Shape("render")[0];
 }
 
-CanonicalView ModelCase::FindCanonical() const {
-  if (file.Metadata("canonical") == "first") return CanonicalView::kFirst;
-  if (file.Metadata("canonical") == "middle") return CanonicalView::kMiddle;
-  // The canonical view is the one whose camera is the world frame.
-  const torch::Tensor c2w = WithTensor("c2w").Get("c2w");
-  const auto is_world = [&](int64_t view) {
-    return (c2w[view] - torch::eye(4)).abs().max().item<double>() < 1e-6;
-  };
-  if (is_world(0)) return CanonicalView::kFirst;
-  if (is_world(c2w.size(0) / 2)) return CanonicalView::kMiddle;
+CanonicalView ModelCase::Canonical() const {
+  // By definition the view whose camera is the identity: the camera head multiplies its offset by zero.
+  const torch::Tensor c2w = WithTensor("c2w").Get("c2w"), world = torch::eye(4);
+  if (torch::equal(c2w[0], world)) return CanonicalView::kFirst;
+  if (torch::equal(c2w[c2w.size(0) / 2], world)) return CanonicalView::kMiddle;
   throw FileError(file.path().string(), "neither the first nor the middle camera is the world frame");
 }
 
 bool ModelCase::NeedsDino() const { return config.use_motion && !file.Has("gt_motion_masks"); }
 
-torch::Tensor ModelCase::Images(WildRayZer& model) const {
-  const torch::NoGradGuard no_grad;
-  if (file.Has("encoder_input")) {  // the small model's files have no corners, but the tokens of the images
-    const torch::Tensor tokens = file.Get("encoder_input").slice(0, views);
-    const std::string key = InputKey(file, "tiny", [&](const std::string& candidate) {
-      const ViewTokens made = model->Tokenize(SmoothImage(candidate, views, height, width).unsqueeze(0));
-      return RelativeError(made.tokens.reshape_as(tokens), tokens) < 1e-4;
-    });
-    return SmoothImage(key, views, height, width).unsqueeze(0);
-  }
-  const std::string key = InputKey(WithTensor("check/image_corner"), "image", views, height, width);
-  return SmoothImage(key, views, height, width).unsqueeze(0);
+torch::Tensor ModelCase::Images() const {
+  const bool tiny = file.stem().starts_with("rayzer_tiny");
+  const torch::Tensor images =
+      SmoothImage(file.Key(tiny ? "input/tiny" : "input/image"), views, height, width);
+  // The small model's files have no corners: their first tensor is made of the images alone.
+  if (!tiny) CheckInput(WithTensor("check/image_corner"), "check/image_corner", images);
+  return images.unsqueeze(0);
 }
 
 WildRayZer GoldenModel(const ModelConfig& config, const std::vector<ManifestEntry>& manifest) {

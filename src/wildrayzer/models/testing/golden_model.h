@@ -25,23 +25,23 @@ struct ModelCase {
 
   GoldenFile file;
   std::vector<ManifestEntry> manifest;
-  ModelConfig
-      config;  // sizes and pose representation from the shapes, options from metadata, file name or cameras
+  // Sizes and pose representation from the weights' shapes, the canonical view from the vectors' cameras, the
+  // masking of tokens from the file's name.
+  ModelConfig config;
   int64_t views = 0;
   int64_t inputs = 0;
   int64_t height = 0;
   int64_t width = 0;
 
-  // The input images [1, V, 3, H, W], found by the corners or by `image_tokens` ([V n, d], for files without
-  // corners).
-  torch::Tensor Images(WildRayZer& model) const;
+  // The input images [1, V, 3, H, W].
+  torch::Tensor Images() const;
   bool NeedsDino() const;
 
  private:
   // This file if it has the tensor, else another file of the same weights that has it.
   GoldenFile WithTensor(const std::string& name) const;
   void FindSizes();
-  CanonicalView FindCanonical() const;
+  CanonicalView Canonical() const;
 };
 
 // The model with generated weights; equal tensors are made once a process.
