@@ -150,8 +150,8 @@ CutOut PastePool::Draw(Random& random) const {
       LogWarning("left out of copy-paste: {}", last);
     }
   }
-  throw FileError(folder_.string(),
-                  fmt::format("{} objects in a row could not be cut out; the last: {}", kPasteAttempts, last));
+  throw FileError(folder_.string(), fmt::format("{} objects in a row could not be cut out; the last: {}",
+                                                kPasteAttempts, last));
 }
 
 void PasteOne(const CutOut& object, double scale, int x, int y, double edge_sigma, Image& view,

@@ -54,7 +54,8 @@ Confusion CompareMasks(const Planes& probability, const Planes& truth, double th
 }
 
 double Iou(const Confusion& counts) {
-  return counts.truth() == 0 ? kUndefined : Ratio(counts.true_positive, counts.truth() + counts.false_positive);
+  return counts.truth() == 0 ? kUndefined
+                             : Ratio(counts.true_positive, counts.truth() + counts.false_positive);
 }
 
 double Recall(const Confusion& counts) { return Ratio(counts.true_positive, counts.truth()); }
@@ -65,7 +66,8 @@ double MaskPrecision(const Confusion& counts) {
 }
 
 double F1(const Confusion& counts) {
-  return counts.truth() == 0 ? kUndefined : Ratio(2 * counts.true_positive, counts.truth() + counts.predicted());
+  return counts.truth() == 0 ? kUndefined
+                             : Ratio(2 * counts.true_positive, counts.truth() + counts.predicted());
 }
 
 double FalseAlarmShare(const Confusion& counts) { return Ratio(counts.false_positive, counts.total()); }
