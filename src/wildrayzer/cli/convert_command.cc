@@ -4,10 +4,12 @@
 #include <map>
 
 #include "wildrayzer/cli/command.h"
+#include "wildrayzer/io/checkpoint.h"
 #include "wildrayzer/io/dtype_conversion.h"
 #include "wildrayzer/io/safetensors.h"
 #include "wildrayzer/io/tensor_files.h"
 #include "wildrayzer/io/torch_writer.h"
+#include "wildrayzer/models/weights.h"
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/interrupt.h"
 #include "wildrayzer/util/log.h"
@@ -19,6 +21,7 @@ struct ConvertOptions {
   std::string in;
   std::string out;
   std::string dtype = "keep";
+  std::vector<std::string> settings;  // KEY=VALUE
   bool keep_loss_networks = false;
   bool overwrite = false;
   bool json = false;
@@ -30,12 +33,54 @@ bool IsLossNetwork(const std::string& name) { return name.rfind("loss_computer."
 // Optimizer and counters in the checkpoints of `wildrayzer train`.
 bool IsTrainingState(const std::string& name) { return name.rfind("training.", 0) == 0; }
 
+// Weights that the configuration does not fit would be of no use to anybody.
+void CheckFits(const ModelConfig& before, const ModelConfig& changed, const Checkpoint& checkpoint) {
+  const auto refuse = [&](const std::string& why) {
+    throw UsageError(checkpoint.path() + ": the settings of --set do not fit its weights: " + why);
+  };
+  const TensorShapes stored = ModelTensorShapes(checkpoint);
+  const WildRayZer model(changed);
+  for (const auto& item : model->named_parameters()) {
+    const auto found = stored.find(item.key());
+    const std::vector<int64_t> wanted = item.value().sizes().vec();
+    if (found == stored.end() || found->second == wanted) continue;
+    refuse(fmt::format("tensor '{}' has shape [{}], they ask for [{}]", item.key(),
+                       fmt::join(found->second, ", "), fmt::join(wanted, ", ")));
+  }
+  const LoadReport fit = CompareNames(*WildRayZer(before), checkpoint);
+  const LoadReport names = CompareNames(*model, checkpoint);
+  if (names.missing.size() > fit.missing.size())
+    refuse("they ask for a tensor '" + names.missing.front() + "'");
+  if (names.unexpected.size() > fit.unexpected.size())
+    refuse("they have no place for tensor '" + names.unexpected.front() + "'");
+}
+
+// The configuration of the input with the settings of --set.
+std::string ChangedConfig(const ConvertOptions& options) {
+  const Checkpoint checkpoint = Checkpoint::Open(options.in);
+  const ModelConfig before = ConfigOfCheckpoint(checkpoint);
+  Config yaml = Config::Parse(before.ToYaml(), "--set");
+  for (const std::string& setting : options.settings) yaml.Override(setting);
+  try {
+    const ModelConfig config = ModelConfig::FromConfig(yaml);
+    for (const std::string& key : yaml.UnusedKeys())
+      throw UsageError(fmt::format("--set: key '{}' is unknown; configs/README.md lists the keys", key));
+    CheckFits(before, config, checkpoint);
+    return config.ToYaml();
+  } catch (const UsageError&) {
+    throw;
+  } catch (const Error& error) {
+    throw UsageError(error.what());  // the command line's fault, not the file's
+  }
+}
+
 // What the input says of itself, its configuration above all: without it a small model could not be used on
 // its own. The state of a training stays behind with its tensors.
-std::map<std::string, std::string> MetadataOf(const OpenedFiles& opened) {
+std::map<std::string, std::string> MetadataOf(const OpenedFiles& opened, const ConvertOptions& options) {
   std::map<std::string, std::string> metadata = opened.files.front().metadata();
   metadata.erase("wildrayzer.training");
   metadata["format"] = "pt";
+  if (!options.settings.empty()) metadata[kConfigMetadataKey] = ChangedConfig(options);
   return metadata;
 }
 
@@ -67,6 +112,9 @@ void Run(const ConvertOptions& options) {
   if (std::filesystem::exists(out) && !options.overwrite) {
     throw UsageError(options.out + ": exists; add --overwrite to replace it");
   }
+  if (!options.settings.empty() && extension != ".safetensors") {
+    throw UsageError(options.out + ": a .pt file holds no configuration, so --set needs .safetensors");
+  }
   const OpenedFiles opened = OpenTensorFiles(options.in);
   std::vector<TensorSource> tensors;
   int64_t elements = 0;
@@ -84,7 +132,7 @@ void Run(const ConvertOptions& options) {
   }
   const size_t count = tensors.size();
   if (extension == ".safetensors") {
-    WriteSafetensors(out, std::move(tensors), MetadataOf(opened));
+    WriteSafetensors(out, std::move(tensors), MetadataOf(opened, options));
   } else {
     WriteTorchArchive(out, TorchValue::MakeStateDict(std::move(tensors)));
   }
@@ -117,11 +165,18 @@ void AddConvertCommand(CLI::App& app) {
   command->add_option("--dtype", options->dtype, "keep, fp32, or bf16 (matrices only; vectors stay fp32)")
       ->check(CLI::IsMember({"keep", "fp32", "bf16"}))
       ->capture_default_str();
+  command
+      ->add_option("--set", options->settings,
+                   "Change the configuration that the file carries, for instance model.motion.threshold=0.2 "
+                   "(repeatable)")
+      ->type_name("KEY=VALUE");
   command->add_flag("--keep-loss-networks", options->keep_loss_networks,
                     "Keep loss_computer.* (VGG, needed by nothing here)");
   command->add_flag("--overwrite", options->overwrite, "Replace the output if it exists");
   command->add_flag("--json", options->json, "Print what was written as JSON");
-  command->footer("Example:\n  wildrayzer convert wildrayzer_2view.pt wildrayzer.safetensors --dtype bf16");
+  command->footer(
+      "Example:\n  wildrayzer convert wildrayzer_2view.pt wildrayzer.safetensors --dtype bf16\n"
+      "  wildrayzer convert run/model.safetensors model.safetensors --set model.motion.threshold=0.12");
   command->callback([options] { Run(*options); });
 }
 

@@ -1,8 +1,7 @@
 // wildrayzer eval: the paper's measurements, methods side by side.
 
 #include <cstdio>
-#include <fstream>
-#include <sstream>
+#include <optional>
 
 #include "wildrayzer/cli/eval_config.h"
 #include "wildrayzer/data/folder_scenes.h"
@@ -10,21 +9,15 @@
 #include "wildrayzer/evaluation/model_method.h"
 #include "wildrayzer/evaluation/results_json.h"
 #include "wildrayzer/evaluation/runner.h"
-#include "wildrayzer/util/atomic_file.h"
-#include "wildrayzer/util/config.h"
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/log.h"
 #include "wildrayzer/util/output_folder.h"
-#include "wildrayzer/util/sha256.h"
 #include "wildrayzer/version.h"
 
 namespace wildrayzer {
 namespace {
 
 namespace fs = std::filesystem;
-
-// The settings; what lies in a folder with this file was made here.
-constexpr char kOwnFile[] = "evaluation.json";
 
 void AddDataOptions(CLI::App& command, EvalOptions& options) {
   command
@@ -107,9 +100,25 @@ std::pair<std::string, fs::path> NamedFolder(const std::string& text) {
   return {text.substr(0, at), folder};
 }
 
+// The methods of one evaluation, and what the report says of their models.
+struct Contest {
+  std::vector<std::unique_ptr<Method>> methods;
+  EvalFacts models;
+};
+
+// A model that no method can do without.
+JudgedModel Load(const ModelSource& source, const std::string& called, Contest& contest) {
+  JudgedModel judged = LoadJudged(source);
+  contest.models.emplace_back("weights of " + called, judged.weights);
+  contest.models.emplace_back("arithmetic of " + called, judged.model->precision());
+  if (!judged.dino.empty()) contest.models.emplace_back("files of DINOv3", judged.dino);
+  return judged;
+}
+
 // Ours, RayZer without masks, with true and with external masks; only the floors and foreign renderings
 // without a model. Takes the mask threshold from the model where none was given.
-void AddModelMethods(EvalOptions& options, std::vector<std::unique_ptr<Method>>& methods) {
+void AddModelMethods(EvalOptions& options, Contest& contest) {
+  std::vector<std::unique_ptr<Method>>& methods = contest.methods;
   if (options.model.model.empty() && options.model.init.empty()) {
     LogWarning(
         "no model: only floors and renderings from folders are scored (give --model CHECKPOINT or --init "
@@ -119,11 +128,11 @@ void AddModelMethods(EvalOptions& options, std::vector<std::unique_ptr<Method>>&
   }
   ModelSource source = options.model.Resolve();
   const std::string weights = source.weights.empty() ? "random weights" : source.weights.string();
-  std::shared_ptr<const Reconstructor> ours;
+  std::optional<JudgedModel> ours;
   if (source.use_motion) {
-    ours = std::make_shared<Reconstructor>(source);
-    if (!options.mask_threshold) options.mask_threshold = ours->motion_threshold();
-    methods.push_back(ModelMethod("ours", "WildRayZer", "the model, " + weights, ours));
+    ours = Load(source, "WildRayZer", contest);
+    if (!options.mask_threshold) options.mask_threshold = ours->model->motion_threshold();
+    methods.push_back(ModelMethod("ours", "WildRayZer", "the model, " + weights, *ours));
   }
   source.use_motion = false;
   source.dino.clear();
@@ -131,18 +140,18 @@ void AddModelMethods(EvalOptions& options, std::vector<std::unique_ptr<Method>>&
     source.weights = options.rayzer;
     source.config.clear();
   }
-  const auto rayzer = std::make_shared<Reconstructor>(source);
+  const JudgedModel rayzer = Load(source, "RayZer", contest);
   const std::string of = options.rayzer.empty() ? weights : options.rayzer;
   methods.push_back(ModelMethod("rayzer", "RayZer", "no masks, " + of, rayzer));
   if (!options.no_cosegmentation) {
-    const bool dino = ours && !ours->dino_name().empty();
+    const std::string dino = ours ? ours->model->dino_name() : "";
     methods.push_back(ModelMethod("rayzer_cosegmentation", "RayZer + co-segmentation masks",
-                                  "features of " + (dino ? ours->dino_name() : "its own") + ", " + of, rayzer,
-                                  CoSegmentationMasks(dino ? ours : rayzer)));
+                                  "features of " + (dino.empty() ? "its own" : dino) + ", " + of, rayzer,
+                                  CoSegmentationMasks(dino.empty() ? rayzer : *ours)));
   }
   if (!options.no_oracle) {
     methods.push_back(ModelMethod("rayzer_true_masks", "RayZer + true masks (oracle)",
-                                  "true masks of the inputs, " + of, rayzer, TrueMasks,
+                                  "true masks of the inputs, " + of, rayzer, TrueMasks(),
                                   /*judge_masks=*/false));
   }
   if (options.mask_floors) {
@@ -153,15 +162,16 @@ void AddModelMethods(EvalOptions& options, std::vector<std::unique_ptr<Method>>&
   }
   for (const std::string& text : options.external_masks) {
     const auto [name, folder] = NamedFolder(text);
-    methods.push_back(
-        ModelMethod("rayzer_" + name, "RayZer + " + name, "masks from " + folder.string() + ", " + of, rayzer,
-                    [path = folder](const EvaluationScene& scene) { return MasksFromFolder(scene, path); }));
+    methods.push_back(ModelMethod("rayzer_" + name, "RayZer + " + name,
+                                  "masks from " + folder.string() + ", " + of, rayzer,
+                                  ExternalMasks(folder)));
   }
 }
 
-std::vector<std::unique_ptr<Method>> MakeMethods(EvalOptions& options) {
-  std::vector<std::unique_ptr<Method>> methods;
-  AddModelMethods(options, methods);
+Contest MakeMethods(EvalOptions& options) {
+  Contest contest;
+  AddModelMethods(options, contest);
+  std::vector<std::unique_ptr<Method>>& methods = contest.methods;
   for (const std::string& text : options.renders) {
     const auto [name, folder] = NamedFolder(text);
     methods.push_back(RenderingsFromFolder(name, folder));
@@ -182,7 +192,7 @@ std::vector<std::unique_ptr<Method>> MakeMethods(EvalOptions& options) {
   if (methods.empty())
     throw UsageError(
         "there is nothing to score: give --model, --init random or --renders, or drop --no-floors");
-  return methods;
+  return contest;
 }
 
 std::vector<SettingRequest> MakeSettings(const EvalOptions& options) {
@@ -214,75 +224,6 @@ std::vector<SettingRequest> MakeSettings(const EvalOptions& options) {
       throw UsageError("two settings have " + settings[i].label);
   }
   return settings;
-}
-
-std::string Joined(const std::vector<std::string>& parts) {
-  std::string text;
-  for (const std::string& part : parts) text += (text.empty() ? "" : " ") + part;
-  return text;
-}
-
-// Tells two states of one file apart.
-std::string DigestOf(const std::string& config) {
-  const std::string text = Config::Load(config).Dump();
-  Sha256 digest;
-  digest.Update(text.data(), text.size());
-  return ", SHA-256 " + digest.Hex().substr(0, 16);
-}
-
-double MaskThreshold(const EvalOptions& options) { return options.mask_threshold.value_or(0.1); }
-
-// Everything that decides the numbers, except the list of methods: results of another evaluation must not be
-// mixed in.
-std::vector<std::pair<std::string, std::string>> Facts(const EvalOptions& options) {
-  const auto absolute = [](const std::string& path) {
-    return path.empty() ? "" : fs::absolute(path).lexically_normal().string();
-  };
-  std::string masks, indices;
-  for (const auto& [name, root] : options.masks.roots) {
-    masks += (masks.empty() ? "" : ", ") + (name == "default" ? "" : name + ": ") + absolute(root);
-  }
-  for (const std::string& index : options.view_indices)
-    indices += (indices.empty() ? "" : ", ") + absolute(index);
-  return {
-      {"program", std::string("wildrayzer ") + kVersion},
-      {"data", absolute(options.data)},
-      {"protocol", options.protocol},
-      {"view lists",
-       indices.empty() ? "evenly spread, " + std::to_string(options.targets) + " targets" : indices},
-      {"picture size", std::to_string(options.width) + " x " + std::to_string(options.height)},
-      {"true masks", masks},
-      {"mask threshold", std::to_string(MaskThreshold(options))},
-      {"model", options.model.model.empty() ? options.model.init : absolute(options.model.model)},
-      {"configuration",
-       options.model.config.empty() ? "" : absolute(options.model.config) + DigestOf(options.model.config)},
-      {"overrides", Joined(options.model.overrides)},
-      {"plain RayZer", absolute(options.rayzer)},
-      {"DINOv3", absolute(options.model.dino)},
-      {"precision", options.model.precision},
-      {"LPIPS network", absolute(options.lpips_vgg)},
-      {"LPIPS heads", absolute(options.lpips_heads)},
-      {"seed", std::to_string(options.model.seed)}};
-}
-
-void CheckSameEvaluation(const EvalOptions& options,
-                         const std::vector<std::pair<std::string, std::string>>& facts) {
-  nlohmann::ordered_json json = nlohmann::ordered_json::object();
-  for (const auto& [name, value] : facts) json[name] = value;
-  const std::string text = json.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
-  const fs::path path = fs::path(options.out) / kOwnFile;
-  CheckOwnFolder(options.out, kOwnFile, "evaluation");
-  fs::create_directories(options.out);
-  if (fs::exists(path)) {
-    std::ifstream stream(path);
-    std::ostringstream found;
-    found << stream.rdbuf();
-    if (found.str() != text) {
-      throw UsageError(options.out + ": holds an evaluation with other settings; give another --out");
-    }
-    LogInfo("{}: continuing; finished scenes are kept", options.out);
-  }
-  WriteFileAtomically(path, text);
 }
 
 LpipsFunction MakeLpips(const EvalOptions& options, EvaluationResult& evaluation) {
@@ -326,7 +267,7 @@ void CheckAnythingMeasured(const EvaluationResult& evaluation, const std::string
 
 void Run(const EvalOptions& given) {
   EvalOptions options = given;
-  CheckOwnFolder(options.out, kOwnFile, "evaluation");  // before models are read, which takes a while
+  CheckOwnFolder(options.out, kEvaluationFile, "evaluation");  // before models are read, which takes a while
   EvaluationResult evaluation;
   evaluation.title = "Evaluation, protocol " + options.protocol;
   evaluation.bootstrap_seed = options.model.seed;
@@ -339,20 +280,27 @@ void Run(const EvalOptions& given) {
   run.gallery_scenes = options.gallery;
   const std::vector<SettingRequest> settings = MakeSettings(options);
   run.lpips = MakeLpips(options, evaluation);
-  const std::vector<std::unique_ptr<Method>> methods = MakeMethods(options);
-  run.mask_threshold = MaskThreshold(options);
-  evaluation.facts = Facts(options);
-  CheckSameEvaluation(options, evaluation.facts);  // last: a mistake above leaves nothing behind
+  run.identity = fmt::format("wildrayzer {}, LPIPS {} {}", kVersion, FileStamp(options.lpips_vgg),
+                             FileStamp(options.lpips_heads));
+  const Contest contest = MakeMethods(options);
+  run.mask_threshold = options.MaskThreshold();
+  evaluation.facts = DescribeSettings(options);
+  evaluation.facts.insert(evaluation.facts.end(), contest.models.begin(), contest.models.end());
+  const bool same = OpenEvaluation(options.out, evaluation.facts);  // last: a mistake above leaves nothing
 
   Progress progress;
   run.progress = ReportTo(progress);
   std::vector<GalleryScene> gallery;
+  int outdated = 0;
   for (const SettingRequest& setting : settings) {
-    evaluation.settings.push_back(RunSetting(setting, methods, run));
+    evaluation.settings.push_back(RunSetting(setting, contest.methods, run));
+    outdated += evaluation.settings.back().outdated;
     for (GalleryScene& scene : MakeGallery(setting, evaluation.settings.back(), run))
       gallery.push_back(std::move(scene));
   }
   progress.Finish();
+  if (same && outdated > 0)
+    LogInfo("{}: {} stored results were of other pictures or files; measured anew", options.out, outdated);
   NoteAbsent(evaluation);
   WriteReport(options.out, evaluation, gallery);
   if (options.json) std::printf("%s\n", EvaluationToJson(evaluation).dump(2).c_str());

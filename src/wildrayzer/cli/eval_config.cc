@@ -3,13 +3,19 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <fstream>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <string_view>
 
 #include "wildrayzer/data/data_config.h"
+#include "wildrayzer/util/atomic_file.h"
 #include "wildrayzer/util/config.h"
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/log.h"
+#include "wildrayzer/util/output_folder.h"
+#include "wildrayzer/util/sha256.h"
+#include "wildrayzer/version.h"
 
 namespace wildrayzer {
 namespace {
@@ -72,17 +78,26 @@ class Filler {
   const Config& config_;
 };
 
-void NameUnknownKeys(const Config& config) {
+// Keys that an evaluation does not look at but the program knows are told in one line, unknown ones each in a
+// warning. The model names its own.
+void NameUnusedKeys(const Config& config) {
+  std::vector<std::string> without_effect;
   for (const std::string& key : config.UnusedKeys()) {
     const auto in = [&](const std::string& section) { return key.rfind(section + ".", 0) == 0; };
     if (in("evaluation")) throw UsageError(config.name() + ": unknown key '" + key + "'");
-    if (in("model") || in("training")) continue;  // the model names its own; the rest is training's
+    if (in("model")) continue;
     const bool not_needed = std::any_of(kNotNeeded.begin(), kNotNeeded.end(), [&](std::string_view name) {
       return key == "inference." + std::string(name);
     });
-    if (!not_needed && !in("inference.render_video_config"))
+    if (not_needed || in("inference.render_video_config") || in("training")) {
+      without_effect.push_back(key);
+    } else {
       LogWarning("{}: key '{}' is not used by this program", config.name(), key);
+    }
   }
+  if (without_effect.empty()) return;
+  LogInfo("{}: {} of its keys have no effect on an evaluation: {}", config.name(), without_effect.size(),
+          fmt::join(without_effect, ", "));
 }
 
 // The release's file names a folder of true masks even where it does not use them.
@@ -157,6 +172,20 @@ void CheckRanges(const EvalOptions& options) {
   CheckRange("mask threshold", options.mask_threshold.value_or(0), 0, 1);
 }
 
+std::string Joined(const std::vector<std::string>& parts) {
+  std::string text;
+  for (const std::string& part : parts) text += (text.empty() ? "" : " ") + part;
+  return text;
+}
+
+// Tells two states of one file apart.
+std::string DigestOf(const std::string& config) {
+  const std::string text = Config::Load(config).Dump();
+  Sha256 digest;
+  digest.Update(text.data(), text.size());
+  return ", SHA-256 " + digest.Hex().substr(0, 16);
+}
+
 }  // namespace
 
 void CompleteEvalOptions(const CLI::App& command, EvalOptions& options) {
@@ -165,7 +194,7 @@ void CompleteEvalOptions(const CLI::App& command, EvalOptions& options) {
     Config config = Config::Load(options.model.config);
     for (const std::string& assignment : options.model.overrides) config.Override(assignment);
     Fill(command, config, options);
-    NameUnknownKeys(config);
+    NameUnusedKeys(config);
     // Without a model in the file the sizes are read off the checkpoint.
     if (!config.Has("model")) options.model.config.clear();
   }
@@ -178,6 +207,61 @@ void CompleteEvalOptions(const CLI::App& command, EvalOptions& options) {
     throw UsageError("no data: give a list or folder of scenes, or training.dataset_path in a --config FILE");
   if (options.out.empty())
     throw UsageError("no folder for the results: give --out, or inference_out_root in a --config FILE");
+}
+
+EvalFacts DescribeSettings(const EvalOptions& options) {
+  const auto absolute = [](const std::string& path) {
+    return path.empty() ? "" : fs::absolute(path).lexically_normal().string();
+  };
+  std::string masks, indices;
+  for (const auto& [name, root] : options.masks.roots) {
+    masks += (masks.empty() ? "" : ", ") + (name == "default" ? "" : name + ": ") + absolute(root);
+  }
+  for (const std::string& index : options.view_indices)
+    indices += (indices.empty() ? "" : ", ") + absolute(index);
+  return {
+      {"program", std::string("wildrayzer ") + kVersion},
+      {"data", absolute(options.data)},
+      {"protocol", options.protocol},
+      {"view lists",
+       indices.empty() ? "evenly spread, " + std::to_string(options.targets) + " targets" : indices},
+      {"picture size", std::to_string(options.width) + " x " + std::to_string(options.height)},
+      {"true masks", masks},
+      {"mask threshold", fmt::format("{}", options.MaskThreshold())},
+      {"model", options.model.model.empty() ? options.model.init : absolute(options.model.model)},
+      {"configuration",
+       options.model.config.empty() ? "" : absolute(options.model.config) + DigestOf(options.model.config)},
+      {"overrides", Joined(options.model.overrides)},
+      {"plain RayZer", absolute(options.rayzer)},
+      {"DINOv3", absolute(options.model.dino)},
+      {"precision", options.model.precision},
+      {"LPIPS network", absolute(options.lpips_vgg)},
+      {"LPIPS heads", absolute(options.lpips_heads)},
+      {"seed", std::to_string(options.model.seed)}};
+}
+
+bool OpenEvaluation(const std::string& folder, const EvalFacts& facts) {
+  const fs::path path = fs::path(folder) / kEvaluationFile;
+  CheckOwnFolder(folder, kEvaluationFile, "evaluation");
+  nlohmann::ordered_json json = nlohmann::ordered_json::object();
+  for (const auto& [name, value] : facts) json[name] = value;
+  fs::create_directories(folder);
+  bool same = true;
+  if (fs::exists(path)) {
+    std::ifstream stream(path);
+    const auto before = nlohmann::json::parse(stream, nullptr, /*allow_exceptions=*/false);
+    std::vector<std::string> changed;
+    for (const auto& [name, value] : facts) {
+      if (!before.is_object() || !before.contains(name) || before[name] != value) changed.push_back(name);
+    }
+    same = changed.empty();
+    LogInfo(
+        "{}: {}", folder,
+        same ? "continuing; finished scenes are kept"
+             : fmt::format("{} changed since; what that decides is measured anew", fmt::join(changed, ", ")));
+  }
+  WriteFileAtomically(path, json.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  return same;
 }
 
 }  // namespace wildrayzer

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "wildrayzer/cli/command.h"
@@ -24,6 +25,8 @@ struct EvalOptions {
   std::vector<std::string> external_masks, renders;  // NAME=FOLDER
   bool no_floors = false, no_oracle = false, no_cosegmentation = false, mask_floors = false;
   bool json = false;
+
+  double MaskThreshold() const { return mask_threshold.value_or(0.1); }
 };
 
 // Sorts `arguments` into data and overrides, reads the file of --config, and takes from it what the command
@@ -39,5 +42,17 @@ struct EvalOptions {
 // `evaluation`, numbers out of range, and when there is no data or no output folder; other unknown keys are
 // named in a warning.
 void CompleteEvalOptions(const CLI::App& command, EvalOptions& options);
+
+// Settings of an evaluation, name and value, as the report shows them.
+using EvalFacts = std::vector<std::pair<std::string, std::string>>;
+EvalFacts DescribeSettings(const EvalOptions& options);
+
+// The settings; what lies in a folder with this file was made by `eval`.
+inline constexpr char kEvaluationFile[] = "evaluation.json";
+
+// Creates the folder of results, or goes on in one: a line of the log says whether the settings are those
+// that evaluation.json has, or which have changed since (true: the same; what still holds is found out result
+// by result). Then evaluation.json has these. UsageError for a folder that holds something else.
+bool OpenEvaluation(const std::string& folder, const EvalFacts& facts);
 
 }  // namespace wildrayzer

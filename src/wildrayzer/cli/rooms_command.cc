@@ -61,6 +61,10 @@ void AddRoomsCommand(CLI::App& app) {
   AddCounts(*command, "dynamic", rooms.dynamic, "Scenes with people and pets that move (D-RE10K layout)");
   command->add_option("--paired", rooms.paired, "Test scenes with clean pairs (D-RE10K-iPhone layout)")
       ->capture_default_str();
+  command
+      ->add_option("--paired-val", rooms.paired_val,
+                   "The same for choosing: other furniture and people than in training and testing")
+      ->capture_default_str();
   AddCounts(*command, "cutouts", rooms.cutouts, "People and pets cut out (COCO instances)");
   command->add_option("--models", rooms.models, "Folder of Sweet Home 3D catalogues (*.sh3f)")
       ->capture_default_str();
@@ -71,7 +75,8 @@ void AddRoomsCommand(CLI::App& app) {
       ->capture_default_str();
   command->add_flag("--json", settings->json, "Print the summary as JSON on standard output");
   command->footer(
-      "Example:\n  wildrayzer rooms --out rooms --static-train 200 --dynamic-train 200 --paired 40");
+      "Example:\n  wildrayzer rooms --out rooms --static-train 200 --dynamic-train 200 "
+      "--paired-val 40 --paired 40");
   command->callback([settings] { Run(*settings); });
 }
 

@@ -45,7 +45,6 @@ std::pair<T, T> ReadRange(const Config& config, const std::string& key, T low, T
 
 void ReadCopyPaste(const Config& config, LoaderOptions& options) {
   const std::string key = "training.copy_paste.";
-  if (!config.Get<bool>(key + "enabled", false)) return;
   PasteOptions& paste = options.paste;
   paste.probability = config.Get<double>(key + "paste_probability", paste.probability);
   std::tie(paste.min_objects, paste.max_objects) =
@@ -62,12 +61,14 @@ void ReadCopyPaste(const Config& config, LoaderOptions& options) {
 
   const auto annotations = config.Get<std::string>(key + "coco_ann_file", "");
   const auto root = config.Get<std::string>(key + "coco_root", "");
+  const auto categories = config.Get<std::vector<std::string>>(key + "animal_categories", {});
+  const bool crowds = config.Get<bool>(key + "include_crowds", true);
+  // Last, so that a section that is switched off is read as known.
+  if (!config.Get<bool>(key + "enabled", false)) return;
   if (annotations.empty() || root.empty()) {
     throw UsageError(config.name() + ": copy_paste needs coco_ann_file and coco_root");
   }
-  options.pool = std::make_shared<PastePool>(
-      annotations, root, config.Get<std::vector<std::string>>(key + "animal_categories", {}),
-      config.Get<bool>(key + "include_crowds", true));
+  options.pool = std::make_shared<PastePool>(annotations, root, categories, crowds);
   options.static_set.paste = true;
 }
 

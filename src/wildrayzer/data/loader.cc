@@ -180,19 +180,8 @@ EvaluationLoader::EvaluationLoader(std::shared_ptr<const SceneDataset> dataset, 
           [this](uint64_t i) {
             const size_t index = scenes_[i];
             const SceneRecord scene = dataset_->Read(index);
-            std::optional<ViewList> list = dataset_->EvaluationViews(index);
-            if (!list && options_.inputs == 0) {
-              throw FileError(scene.source.string(),
-                              "no evaluation views are given for scene '" + scene.name + "'");
-            }
-            if (!list && scene.frames.size() < static_cast<size_t>(options_.inputs + options_.targets)) {
-              throw FileError(scene.source.string(),
-                              fmt::format("{} frames are too few for {} input and {} target views",
-                                          scene.frames.size(), options_.inputs, options_.targets));
-            }
-            if (!list)
-              list = SpreadViews(static_cast<int>(scene.frames.size()), options_.inputs, options_.targets);
-            return LoadSample(scene, *list, options_.view);
+            const ViewList list = ViewsToJudge(*dataset_, index, scene, options_.inputs, options_.targets);
+            return LoadSample(scene, list, options_.view);
           },
           0, scenes_.size(), options.threads, options.queued) {}
 

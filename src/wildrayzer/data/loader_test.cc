@@ -331,12 +331,13 @@ TEST(EvaluationLoader, RefusesBrokenScenesAndGoesOn) {
   EXPECT_THAT([&] { loader.Next(); }, ThrowsMessage<FileError>(HasSubstr("scene_01/00000.png")));
   const std::optional<Sample> last = loader.Next();
   EXPECT_EQ(last->scene, "scene_04");
-  EXPECT_EQ(last->list, (ViewList{{0, 11}, {1, 6, 10}}));
+  EXPECT_EQ(last->list, (ViewList{{0, 11}, {2, 6, 9}}));
   EXPECT_EQ(last->views[1].frame, 11);
   EXPECT_FALSE(loader.Next().has_value());
   options.targets = 11;
   EvaluationLoader greedy(sets.still, {0}, options);
-  EXPECT_THAT([&] { greedy.Next(); }, ThrowsMessage<FileError>(HasSubstr("too few")));
+  EXPECT_THAT([&] { greedy.Next(); },
+              ThrowsMessage<FileError>(HasSubstr("has 12 frames; 2 inputs and 11 targets")));
 }
 
 }  // namespace

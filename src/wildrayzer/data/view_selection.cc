@@ -4,10 +4,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "wildrayzer/data/shuffle.h"
+#include "wildrayzer/data/view_lists.h"
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/random.h"
+#include "wildrayzer/util/spread.h"
 
 namespace wildrayzer {
 namespace {
@@ -22,26 +25,6 @@ void Check(const ViewSampling& sampling) {
         fmt::format("frame distances {} to {}: the first must be at least 1 and not above the second",
                     sampling.span.min, sampling.span.max));
   }
-}
-
-// Every step-th of `candidates`, `count` of them, the first and the last included (one: the middle).
-std::vector<int> Spread(const std::vector<int>& candidates, int count) {
-  const auto n = static_cast<int64_t>(candidates.size());
-  std::vector<int> chosen;
-  for (int64_t i = 0; i < count; ++i) {
-    const int64_t at =
-        count == 1 ? n / 2 : (2 * i * (n - 1) + count - 1) / (2 * (count - 1));  // rounded to nearest
-    chosen.push_back(candidates[static_cast<size_t>(at)]);
-  }
-  return chosen;
-}
-
-std::vector<int> Without(int frames, const std::vector<int>& sorted) {
-  std::vector<int> rest;
-  for (int i = 0; i < frames; ++i) {
-    if (!std::binary_search(sorted.begin(), sorted.end(), i)) rest.push_back(i);
-  }
-  return rest;
 }
 
 }  // namespace
@@ -86,10 +69,25 @@ ViewList SpreadViews(int frames, int inputs, int targets) {
     throw UsageError(
         fmt::format("{} input and {} target views cannot be chosen from {} frames", inputs, targets, frames));
   }
-  ViewList list;
-  list.inputs = Spread(Without(frames, {}), inputs);
-  if (targets > 0) list.targets = Spread(Without(frames, list.inputs), targets);
-  return list;
+  SpreadFrames spread = SpreadOverFrames(frames, inputs, targets);
+  return {std::move(spread.inputs), std::move(spread.targets)};
+}
+
+ViewList ViewsToJudge(const SceneDataset& scenes, size_t index, const SceneRecord& scene, int inputs,
+                      int targets) {
+  if (std::optional<ViewList> listed = scenes.EvaluationViews(index)) {
+    CheckViews(*listed, scene);
+    return *std::move(listed);
+  }
+  if (inputs == 0) {
+    throw FileError(scene.source.string(), "no evaluation views are given for scene '" + scene.name + "'");
+  }
+  if (scene.frames.size() < static_cast<size_t>(inputs) + static_cast<size_t>(targets)) {
+    throw FileError(scene.source.string(),
+                    fmt::format("has {} frames; {} inputs and {} targets were asked for", scene.frames.size(),
+                                inputs, targets));
+  }
+  return SpreadViews(static_cast<int>(scene.frames.size()), inputs, targets);
 }
 
 }  // namespace wildrayzer

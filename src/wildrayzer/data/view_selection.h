@@ -43,9 +43,14 @@ struct ViewSampling {
 std::optional<ViewList> SelectViews(int frames, const ViewSampling& sampling, const std::string& scene,
                                     int64_t refresh_epoch, uint64_t seed);
 
-// Views for judging a scene that has no list: `inputs` frames spread evenly over it, both ends among them (a
-// single input: the middle), and `targets` spread evenly over the remaining frames. Raises UsageError if it
-// has too few frames.
+// Views for judging a scene that has no list, in evaluations and validations alike: `inputs` frames spread
+// evenly over it, both ends among them, and `targets` spread evenly over the others (util/spread.h has the
+// formula, which the lists of synthetic rooms follow too). Raises UsageError if it has too few frames.
 ViewList SpreadViews(int frames, int inputs, int targets);
+
+// The views on which a scene is judged: those of its list, else SpreadViews. Raises FileError naming the
+// scene when the list does not fit it, when it has too few frames, and when it has no list and `inputs` is 0.
+ViewList ViewsToJudge(const SceneDataset& scenes, size_t index, const SceneRecord& scene, int inputs,
+                      int targets);
 
 }  // namespace wildrayzer

@@ -98,18 +98,41 @@ TEST(SpanSchedule, WidensTheSpanLinearly) {
   EXPECT_EQ(schedule.At(1'000'000), (SpanLimits{20, 100}));
 }
 
-TEST(SpreadViews, CoversTheScene) {
-  EXPECT_THAT(SpreadViews(9, 3, 2).inputs, ElementsAre(0, 4, 8));
-  EXPECT_THAT(SpreadViews(9, 3, 2).targets, ElementsAre(1, 7));
+TEST(SpreadViews, InputsAreTheEndsAndTargetsTheMiddlesBetween) {
+  EXPECT_EQ(SpreadViews(16, 2, 6), (ViewList{{0, 15}, {2, 4, 6, 9, 11, 13}}));
+  EXPECT_EQ(SpreadViews(16, 3, 6), (ViewList{{0, 8, 15}, {2, 4, 6, 9, 11, 13}}));
+  EXPECT_EQ(SpreadViews(9, 3, 2), (ViewList{{0, 4, 8}, {2, 6}}));
+  EXPECT_EQ(SpreadViews(9, 2, 1), (ViewList{{0, 8}, {4}}));
   EXPECT_THAT(SpreadViews(8, 2, 6).targets, ElementsAre(1, 2, 3, 4, 5, 6));
-  EXPECT_THAT(SpreadViews(5, 1, 0).inputs, ElementsAre(2));
+  EXPECT_EQ(SpreadViews(5, 1, 0), (ViewList{{2}, {}}));
   EXPECT_THROW(SpreadViews(7, 2, 6), UsageError);
   EXPECT_THROW(SpreadViews(0, 1, 0), UsageError);
+}
+
+// The closed form, in real numbers: input i at i (F - 1) / (K - 1) to the nearest; target t is number
+// (t + 1/2) (F - K) / T of the frames that are left, rounded down.
+TEST(SpreadViews, FollowsTheClosedForm) {
   for (int frames = 8; frames < 60; ++frames) {
-    const ViewList list = SpreadViews(frames, 4, 4);
-    std::set<int> all(list.inputs.begin(), list.inputs.end());
-    all.insert(list.targets.begin(), list.targets.end());
-    EXPECT_EQ(all.size(), 8u) << frames;
+    for (int inputs = 2; inputs <= 4; ++inputs) {
+      for (int targets = 1; targets <= frames - inputs; ++targets) {
+        const ViewList list = SpreadViews(frames, inputs, targets);
+        ASSERT_EQ(list.inputs.size(), static_cast<size_t>(inputs));
+        ASSERT_EQ(list.targets.size(), static_cast<size_t>(targets));
+        for (int i = 0; i < inputs; ++i) {
+          ASSERT_NEAR(list.inputs[i], i * (frames - 1.0) / (inputs - 1), 0.5) << frames << " " << inputs;
+        }
+        std::vector<int> rest;
+        for (int f = 0; f < frames; ++f) {
+          if (std::count(list.inputs.begin(), list.inputs.end(), f) == 0) rest.push_back(f);
+        }
+        ASSERT_EQ(rest.size(), static_cast<size_t>(frames - inputs));
+        for (int t = 0; t < targets; ++t) {
+          // A hair more: exact products must not be rounded down by an ulp.
+          const double place = (t + 0.5) * (frames - inputs) / targets + 1e-9;
+          ASSERT_EQ(list.targets[t], rest[static_cast<size_t>(place)]) << frames << " " << inputs;
+        }
+      }
+    }
   }
 }
 

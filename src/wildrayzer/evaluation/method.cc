@@ -2,12 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <functional>
 
 #include "wildrayzer/data/masks.h"
 #include "wildrayzer/data/views.h"
 #include "wildrayzer/evaluation/floors.h"
 #include "wildrayzer/util/error.h"
+#include "wildrayzer/util/sha256.h"
 
 namespace wildrayzer {
 namespace {
@@ -27,18 +29,22 @@ size_t NearestInput(const EvaluationScene& scene, size_t target) {
 class Floor : public Method {
  public:
   using Draw = std::function<Planes(const EvaluationScene& scene, size_t target)>;
-  Floor(std::string method_name, std::string method_title, std::string method_note, Draw draw)
+  Floor(std::string method_name, std::string method_title, std::string method_note, Draw draw,
+        std::string identity = "")
       : Method(std::move(method_name), std::move(method_title), std::move(method_note)),
-        draw_(std::move(draw)) {}
+        draw_(std::move(draw)),
+        identity_(std::move(identity)) {}
 
   MethodOutput Run(const EvaluationScene& scene) const override {
     MethodOutput output;
     for (size_t t = 0; t < scene.num_targets(); ++t) output.renders.push_back(draw_(scene, t));
     return output;
   }
+  std::string Identity(const EvaluationScene&) const override { return identity_; }
 
  private:
   Draw draw_;
+  std::string identity_;
 };
 
 class FolderRenderings : public Method {
@@ -61,12 +67,39 @@ class FolderRenderings : public Method {
     }
     return output;
   }
+  std::string Identity(const EvaluationScene& scene) const override {
+    return FileStamp(folder_ / scene.name);
+  }
 
  private:
   std::filesystem::path folder_;
 };
 
+std::string StampOfFile(const std::filesystem::path& path) {
+  std::error_code error;
+  const auto size = std::filesystem::file_size(path, error);
+  const auto changed = std::filesystem::last_write_time(path, error).time_since_epoch().count();
+  return error ? "unreadable" : fmt::format("{} bytes, changed {}", size, changed);
+}
+
 }  // namespace
+
+std::string FileStamp(const std::filesystem::path& path) {
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) return "absent";
+  std::vector<std::string> lines;
+  if (!std::filesystem::is_directory(path, error)) lines.push_back(StampOfFile(path));
+  for (std::filesystem::recursive_directory_iterator walk(path, error), end; !error && walk != end;
+       walk.increment(error)) {
+    if (walk->is_regular_file(error))
+      lines.push_back(walk->path().lexically_relative(path).string() + ": " + StampOfFile(walk->path()));
+  }
+  std::sort(lines.begin(), lines.end());
+  const std::string text = fmt::format("{}", fmt::join(lines, "; "));
+  Sha256 digest;
+  digest.Update(text.data(), text.size());
+  return digest.Hex();
+}
 
 std::vector<std::unique_ptr<Method>> FloorMethods(uint64_t seed) {
   std::vector<std::unique_ptr<Method>> floors;
@@ -85,7 +118,8 @@ std::vector<std::unique_ptr<Method>> FloorMethods(uint64_t seed) {
         return WarpOntoView(PlanesFrom(scene.observed[NearestInput(scene, target)]),
                             PlanesFrom(scene.observed[scene.num_inputs + target]), seed)
             .picture;
-      }));
+      },
+      fmt::format("seed {}", seed)));
   return floors;
 }
 

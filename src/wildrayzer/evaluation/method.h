@@ -42,9 +42,16 @@ class Method {
   virtual ~Method() = default;
   // May raise anything; the scene then counts as failed for this method.
   virtual MethodOutput Run(const EvaluationScene& scene) const = 0;
+  // All that decides the output for this scene beside the scene and this program, as text: a stored result is
+  // reused only under the same one.
+  virtual std::string Identity(const EvaluationScene&) const { return ""; }
 
   const std::string name, title, note;
 };
+
+// Tells two states of a file, or of all files in a folder, apart without reading them: a digest of names,
+// sizes and times of the last change. "absent" when there is nothing.
+std::string FileStamp(const std::filesystem::path& path);
 
 // The floors of floors.h.
 std::vector<std::unique_ptr<Method>> FloorMethods(uint64_t seed);

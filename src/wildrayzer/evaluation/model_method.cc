@@ -1,5 +1,7 @@
 #include "wildrayzer/evaluation/model_method.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -29,9 +31,10 @@ Planes PlanesOf(const MotionMask& mask) {
 class Model : public Method {
  public:
   Model(const std::string& method_name, const std::string& method_title, const std::string& method_note,
-        std::shared_ptr<const Reconstructor> model, MaskSource masks, bool judge_masks)
+        const JudgedModel& model, MaskSource masks, bool judge_masks)
       : Method(method_name, method_title, method_note),
-        model_(std::move(model)),
+        model_(model.model),
+        identity_(model.identity),
         masks_(std::move(masks)),
         judge_masks_(judge_masks) {}
 
@@ -63,9 +66,13 @@ class Model : public Method {
     }
     return output;
   }
+  std::string Identity(const EvaluationScene& scene) const override {
+    return fmt::format("{}, masks: {}", identity_, masks_.Identity(scene));
+  }
 
  private:
   std::shared_ptr<const Reconstructor> model_;
+  std::string identity_;
   MaskSource masks_;
   bool judge_masks_;
 };
@@ -81,6 +88,7 @@ class MasksAlone : public Method {
     output.masks = masks_(scene);
     return output;
   }
+  std::string Identity(const EvaluationScene& scene) const override { return masks_.Identity(scene); }
 
  private:
   MaskSource masks_;
@@ -107,14 +115,26 @@ Planes PatchesAbove(const std::vector<float>& saliency, const LabelShape& shape,
 
 }  // namespace
 
-std::unique_ptr<Method> ModelMethod(const std::string& name, const std::string& title,
-                                    const std::string& note, std::shared_ptr<const Reconstructor> model,
-                                    MaskSource masks, bool judge_masks) {
-  return std::make_unique<Model>(name, title, note, std::move(model), std::move(masks), judge_masks);
+JudgedModel LoadJudged(const ModelSource& source) {
+  JudgedModel judged;
+  judged.model = std::make_shared<const Reconstructor>(source);
+  judged.weights =
+      source.weights.empty() ? fmt::format("random, seed {}", source.seed) : judged.model->weights_hash();
+  if (!source.dino.empty()) judged.dino = FileStamp(source.dino);
+  judged.identity =
+      fmt::format("weights {}, DINOv3 {} ({}), {}, {}", judged.weights, judged.model->dino_name(),
+                  judged.dino, judged.model->precision(), judged.model->config_yaml());
+  return judged;
 }
 
-MaskSource CoSegmentationMasks(std::shared_ptr<const Reconstructor> model, const LabelOptions& options) {
-  return [model = std::move(model), options](const EvaluationScene& scene) {
+std::unique_ptr<Method> ModelMethod(const std::string& name, const std::string& title,
+                                    const std::string& note, const JudgedModel& model, MaskSource masks,
+                                    bool judge_masks) {
+  return std::make_unique<Model>(name, title, note, model, std::move(masks), judge_masks);
+}
+
+MaskSource CoSegmentationMasks(const JudgedModel& model, const LabelOptions& options) {
+  const auto draw = [model = model.model, options](const EvaluationScene& scene) {
     const ProgressCallback listen = [](const std::string&, int) { ThrowIfInterrupted(); };
     std::vector<Planes> masks;
     for (const GrayImage& mask : CoSegmentViews(*model, scene.observed, options, listen)) {
@@ -122,6 +142,7 @@ MaskSource CoSegmentationMasks(std::shared_ptr<const Reconstructor> model, const
     }
     return masks;
   };
+  return {draw, "co-segmentation " + options.Text() + ", " + model.identity};
 }
 
 std::unique_ptr<Method> MaskMethod(const std::string& name, const std::string& title, const std::string& note,
@@ -130,7 +151,7 @@ std::unique_ptr<Method> MaskMethod(const std::string& name, const std::string& t
 }
 
 MaskSource ConstantMasks(float value) {
-  return [value](const EvaluationScene& scene) {
+  const auto draw = [value](const EvaluationScene& scene) {
     std::vector<Planes> masks;
     for (const Image& picture : scene.observed) {
       Planes mask(1, picture.height, picture.width);
@@ -139,10 +160,11 @@ MaskSource ConstantMasks(float value) {
     }
     return masks;
   };
+  return {draw, fmt::format("{} everywhere", value)};
 }
 
-MaskSource ThresholdedSaliency(std::shared_ptr<const Reconstructor> model, double threshold) {
-  return [model = std::move(model), threshold](const EvaluationScene& scene) {
+MaskSource ThresholdedSaliency(const JudgedModel& model, double threshold) {
+  const auto draw = [model = model.model, threshold](const EvaluationScene& scene) {
     const ProgressCallback listen = [](const std::string&, int) { ThrowIfInterrupted(); };
     const int count = static_cast<int>(scene.observed.size());
     // Groups are made of positions in time.
@@ -166,16 +188,25 @@ MaskSource ThresholdedSaliency(std::shared_ptr<const Reconstructor> model, doubl
     }
     return masks;
   };
+  return {draw, fmt::format("saliency above {}, {}", threshold, model.identity)};
 }
 
-std::vector<Planes> TrueMasks(const EvaluationScene& scene) {
-  for (size_t view = 0; view < scene.frames.size(); ++view) {
-    if (scene.masks[view].values.empty()) {
-      throw Error("frame " + std::to_string(scene.frames[view]) +
-                  " has no true mask, which the oracle needs");
+MaskSource TrueMasks() {
+  const auto draw = [](const EvaluationScene& scene) {
+    for (size_t view = 0; view < scene.frames.size(); ++view) {
+      if (scene.masks[view].values.empty()) {
+        throw Error("frame " + std::to_string(scene.frames[view]) +
+                    " has no true mask, which the oracle needs");
+      }
     }
-  }
-  return scene.masks;
+    return scene.masks;
+  };
+  return {draw, "true ones"};
+}
+
+MaskSource ExternalMasks(const std::filesystem::path& folder) {
+  return {[folder](const EvaluationScene& scene) { return MasksFromFolder(scene, folder); },
+          [folder](const EvaluationScene& scene) { return FileStamp(folder / scene.name); }};
 }
 
 }  // namespace wildrayzer

@@ -68,6 +68,7 @@ struct SettingResult {
   int num_inputs = 0;
   double mask_threshold = 0.1;
   std::vector<MethodResult> methods;
+  int outdated = 0;  // stored results that had to be measured anew; not reported
 };
 
 struct EvaluationResult {

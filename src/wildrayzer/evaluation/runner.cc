@@ -4,46 +4,27 @@
 
 #include <Eigen/LU>
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <chrono>
 #include <fstream>
+#include <span>
+#include <utility>
 
-#include "wildrayzer/data/view_lists.h"
+#include "wildrayzer/data/view_selection.h"
 #include "wildrayzer/data/views.h"
 #include "wildrayzer/evaluation/results_json.h"
-#include "wildrayzer/pipeline/photo_source.h"
 #include "wildrayzer/util/atomic_file.h"
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/interrupt.h"
 #include "wildrayzer/util/log.h"
 #include "wildrayzer/util/random.h"
+#include "wildrayzer/util/sha256.h"
 
 namespace wildrayzer {
 namespace {
 
 namespace fs = std::filesystem;
-
-ViewList ChooseViews(const SceneDataset& scenes, size_t index, const SceneRecord& record,
-                     const SettingRequest& setting) {
-  if (const auto listed = scenes.EvaluationViews(index)) {
-    CheckViews(*listed, record);
-    return *listed;
-  }
-  const size_t wanted = static_cast<size_t>(setting.num_inputs) + static_cast<size_t>(setting.num_targets);
-  if (record.frames.size() < wanted) {
-    throw FileError(record.source.string(),
-                    fmt::format("has {} frames; {} inputs and {} targets were asked for",
-                                record.frames.size(), setting.num_inputs, setting.num_targets));
-  }
-  // Evenly spread frames, of which the first and the last are inputs.
-  const std::vector<size_t> frames = SpreadIndices(record.frames.size(), wanted);
-  const ViewSplit split =
-      SplitViews(wanted, static_cast<size_t>(setting.num_inputs), static_cast<size_t>(setting.num_targets));
-  ViewList views;
-  for (const size_t i : split.inputs) views.inputs.push_back(static_cast<int>(frames[i]));
-  for (const size_t i : split.targets) views.targets.push_back(static_cast<int>(frames[i]));
-  return views;
-}
 
 // True cameras when every view has a pose. Intrinsics are left at their defaults: accuracy is about poses.
 std::vector<Camera> TrueCameras(const std::vector<View>& views) {
@@ -59,17 +40,52 @@ fs::path MethodFolder(const RunOptions& options, const std::string& label, const
   return options.folder / "runs" / FolderName(label) / FolderName(method);
 }
 
-// The stored result of a scene, unless there is none or it failed.
-std::optional<SceneResult> Stored(const fs::path& path) {
-  std::ifstream stream(path);
-  if (!stream) return std::nullopt;
-  const auto json = nlohmann::json::parse(stream, nullptr, /*allow_exceptions=*/false);
-  SceneResult result = SceneFromJson(json, path.string());
-  if (!result.failure.empty()) return std::nullopt;
-  return result;
+// Raised when code that decides numbers changes: what was measured before is then outdated.
+constexpr int kMeasure = 1;
+// In the file of a result, beside SceneToJson's: what decided it.
+constexpr char kDecidedBy[] = "decided_by";
+
+std::string Digest(const std::string& text) {
+  Sha256 digest;
+  digest.Update(text.data(), text.size());
+  return digest.Hex();
 }
 
+class StoredResult {
+ public:
+  StoredResult(fs::path path, std::string decided_by)
+      : path_(std::move(path)), decided_by_(std::move(decided_by)) {
+    std::ifstream stream(path_);
+    if (!stream) return;
+    const auto json = nlohmann::json::parse(stream, nullptr, /*allow_exceptions=*/false);
+    SceneResult result = SceneFromJson(json, path_.string());
+    if (!result.failure.empty()) return;
+    const auto found = json.find(kDecidedBy);
+    outdated_ = found == json.end() || *found != decided_by_;
+    if (!outdated_) result_ = std::move(result);
+  }
+
+  // The complete result, when it still holds.
+  const std::optional<SceneResult>& result() const { return result_; }
+  bool outdated() const { return outdated_; }
+  // Before new pictures are written beside it: a kill must not leave the old numbers with them.
+  void Remove() const { fs::remove(path_); }
+  void Write(const SceneResult& result) const {
+    auto json = SceneToJson(result);
+    json[kDecidedBy] = decided_by_;
+    fs::create_directories(path_.parent_path());
+    WriteFileAtomically(path_, json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  }
+
+ private:
+  fs::path path_;
+  std::string decided_by_;
+  std::optional<SceneResult> result_;
+  bool outdated_ = false;
+};
+
 void SavePictures(const fs::path& folder, const MethodOutput& output) {
+  fs::remove_all(folder);  // an earlier result may have had more of them
   fs::create_directories(folder);
   for (size_t t = 0; t < output.renders.size(); ++t) {
     WritePng(folder / fmt::format("target_{:02d}.png", t), ImageFrom(output.renders[t]));
@@ -115,30 +131,35 @@ void RunScene(const SettingRequest& setting, size_t index,
               const std::vector<std::unique_ptr<Method>>& methods, const RunOptions& options,
               SettingResult& result) {
   const std::string& name = setting.scenes->name(index);
-  std::optional<EvaluationScene> scene;  // read only when a method still needs it
-  std::string unreadable;
+  std::optional<EvaluationScene> scene;
+  std::string unreadable, pictures;
+  try {
+    scene = LoadScene(*setting.scenes, index, setting, options);
+    pictures = SceneIdentity(*scene, options);
+  } catch (const UsageError&) {
+    throw;
+  } catch (const std::exception& error) {
+    unreadable = error.what();
+    LogWarning("{}: cannot be read: {}", name, unreadable);
+  }
   for (size_t m = 0; m < methods.size(); ++m) {
     ThrowIfInterrupted();
-    const fs::path folder = MethodFolder(options, setting.label, methods[m]->name);
-    const fs::path file = folder / (FolderName(name) + ".json");
-    std::optional<SceneResult> stored = Stored(file);
-    if (!stored && !scene && unreadable.empty()) {
-      try {
-        scene = LoadScene(*setting.scenes, index, setting, options);
-      } catch (const UsageError&) {
-        throw;
-      } catch (const std::exception& error) {
-        unreadable = error.what();
-        LogWarning("{}: cannot be read: {}", name, unreadable);
+    if (scene) {
+      const Method& method = *methods[m];
+      const fs::path folder = MethodFolder(options, setting.label, method.name);
+      const StoredResult stored(folder / (FolderName(name) + ".json"),
+                                Digest(pictures + method.name + method.Identity(*scene)));
+      result.outdated += stored.outdated() ? 1 : 0;
+      if (!stored.result()) {
+        stored.Remove();
+        result.methods[m].scenes.push_back(Measure(method, *scene, options, folder));
+        stored.Write(result.methods[m].scenes.back());
+      } else {
+        result.methods[m].scenes.push_back(*stored.result());
       }
+    } else {
+      result.methods[m].scenes.push_back(Unreadable(name, unreadable));
     }
-    if (!stored) {
-      stored = scene ? Measure(*methods[m], *scene, options, folder) : Unreadable(name, unreadable);
-      fs::create_directories(folder);
-      WriteFileAtomically(
-          file, SceneToJson(*stored).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
-    }
-    result.methods[m].scenes.push_back(std::move(*stored));
     if (options.progress) options.progress("", 0);
   }
 }
@@ -153,10 +174,35 @@ std::string FolderName(const std::string& name) {
   return "_" + safe.substr(0, 100) + fmt::format("_{:016x}", Fnv1a64(name));
 }
 
+std::string SceneIdentity(const EvaluationScene& scene, const RunOptions& options) {
+  Sha256 digest;
+  const auto add = [&digest](const auto& values) {
+    const uint64_t size = values.size();
+    digest.Update(&size, sizeof size);
+    digest.Update(values.data(), values.size() * sizeof(values[0]));
+  };
+  const auto add_planes = [&](const Planes& planes) {
+    add(std::array{planes.channels, planes.height, planes.width});
+    add(planes.values);
+  };
+  add(fmt::format("measure {}, {}, {}, threshold {}, {}, {} inputs, clean {}", kMeasure, scene.name,
+                  options.protocol.name, options.mask_threshold, options.identity, scene.num_inputs,
+                  scene.clean_truth));
+  add(scene.frames);
+  for (const Image& image : scene.observed) {
+    add(std::array{image.height, image.width});
+    add(image.rgb);
+  }
+  for (const Planes& truth : scene.truth) add_planes(truth);
+  for (const Planes& mask : scene.masks) add_planes(mask);
+  for (const Camera& camera : scene.cameras) add(std::span(camera.c2w.data(), camera.c2w.size()));
+  return digest.Hex();
+}
+
 EvaluationScene LoadScene(const SceneDataset& scenes, size_t index, const SettingRequest& setting,
                           const RunOptions& options) {
   const SceneRecord record = scenes.Read(index);
-  const ViewList views = ChooseViews(scenes, index, record, setting);
+  const ViewList views = ViewsToJudge(scenes, index, record, setting.num_inputs, setting.num_targets);
   EvaluationScene scene;
   scene.name = record.name;
   scene.num_inputs = static_cast<int>(views.inputs.size());

@@ -33,6 +33,8 @@ struct RunOptions {
   size_t max_scenes = 0;   // 0: all
   int gallery_scenes = 6;  // of each setting, shown in the report
   LpipsFunction lpips;
+  // Whatever else decides numbers, as text: the program's version, the files of LPIPS.
+  std::string identity;
   // Called before every scene with its name and number of methods; empty name: one method is done.
   std::function<void(const std::string& scene, int methods)> progress;
 };
@@ -41,9 +43,14 @@ struct RunOptions {
 EvaluationScene LoadScene(const SceneDataset& scenes, size_t index, const SettingRequest& setting,
                           const RunOptions& options);
 
-// Scores every method on every scene. A scene of which folder/runs/... holds a complete result is not
-// measured again, a failed one is. A method that raises an error on a scene (other than UsageError or
-// Interrupted) has failed on it: the reason is kept.
+// All that decides the scores of a scene, except the method: pictures, masks and cameras of its views value
+// by value, and the options. SHA-256.
+std::string SceneIdentity(const EvaluationScene& scene, const RunOptions& options);
+
+// Scores every method on every scene. A complete result in folder/runs/... is taken as it is when all that
+// decides it is the same as then (SceneIdentity and Method::Identity); otherwise it is measured anew, and
+// counted in SettingResult::outdated. A failed scene is always measured again. A method that raises an error
+// on a scene (other than UsageError or Interrupted) has failed on it: the reason is kept.
 SettingResult RunSetting(const SettingRequest& setting, const std::vector<std::unique_ptr<Method>>& methods,
                          const RunOptions& options);
 

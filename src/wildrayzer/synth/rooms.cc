@@ -10,6 +10,7 @@
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <thread>
+#include <tuple>
 
 #include "wildrayzer/synth/cutouts.h"
 #include "wildrayzer/synth/render.h"
@@ -44,7 +45,7 @@ void Check(const RoomsOptions& o) {
   range("frames", o.frames, 8, 1000);
   range("samples", o.samples, 1, 256);
   range("threads", o.threads, 0, 4096);
-  int total = o.paired;
+  int total = o.paired + o.paired_val;
   for (const SplitCounts& c : {o.still, o.dynamic, o.cutouts}) {
     for (const int n : {c.train, c.val, c.test}) {
       range("static, --dynamic and --cutouts", n, 0, 999999);
@@ -52,6 +53,7 @@ void Check(const RoomsOptions& o) {
     }
   }
   range("paired", o.paired, 0, 999999);
+  range("paired-val", o.paired_val, 0, 999999);
   if (total == 0) throw UsageError("nothing to make: ask for --static, --dynamic, --paired or --cutouts");
 }
 
@@ -254,8 +256,12 @@ std::vector<Subset> Subsets(const RoomsOptions& o) {
     all.push_back({"dynamic " + name, fs::path("dynamic_re10k") / name, "moving_" + name, list, split,
                    CountOf(o.dynamic, split), true, false});
   }
-  all.push_back({"paired test", fs::path("dynamic_re10k") / "test", "wildrayzer", "wildrayzer_final_context",
-                 Split::kTest, o.paired, true, true});
+  for (const auto& [split, prefix, count] : {std::tuple{Split::kValidation, "wildrayzer_val", o.paired_val},
+                                             std::tuple{Split::kTest, "wildrayzer", o.paired}}) {
+    const std::string name = SplitName(split);
+    all.push_back({"paired " + name, fs::path("dynamic_re10k") / name, prefix, "wildrayzer_final_context",
+                   split, count, true, true});
+  }
   std::erase_if(all, [](const Subset& s) { return s.count == 0; });
   return all;
 }

@@ -25,7 +25,7 @@ struct RoomsOptions {
   int threads = 0;                                                    // 0: all cores
   SplitCounts still = {20, 0, 4};                                     // RealEstate10K layout
   SplitCounts dynamic = {20, 0, 4};                                   // D-RE10K layout
-  int paired = 4;                                                     // D-RE10K-iPhone layout, test split
+  int paired = 4, paired_val = 0;                                     // D-RE10K-iPhone layout, test and val
   SplitCounts cutouts = {16, 0, 0};                                   // COCO instances
   std::filesystem::path models = "/usr/share/sweethome3d/furniture";  // folder of *.sh3f catalogues
   bool built_in = false;  // use the built-in models even when catalogues are there
@@ -57,14 +57,20 @@ std::vector<Subset> Subsets(const RoomsOptions& options);
 
 // Makes the data set, or completes one that was interrupted: finished scenes are kept. Every byte follows
 // from the seed, the size, frames, samples and the models, whatever the number of threads.
-//   re10k/{train,val,test}          static; full_list.txt; val and test:
-//   full_list_context_{2,3,4}_view_idx.json dynamic_re10k/{train,val,test}  with movers; lists as above, but
-//   for test: dre10k_final_context_{2,3,4}.txt and
-//                                   _view_idx.json; masks in binary_masks/
-//   dynamic_re10k/test              also wildrayzer_final_context_{2,3,4}: pairs, clean targets as
-//   gt_image_path coco/{train,val,test}           cut-outs, see cutouts.h ATTRIBUTION.md makers and licences
-//   of the models used rooms.json                      the settings, so that a later run with others is
-//   refused
+//   re10k/{train,val,test}
+//       static; full_list.txt, and for val and test full_list_context_{2,3,4}_view_idx.json
+//   dynamic_re10k/{train,val,test}
+//       with movers, masks in binary_masks/; lists as above, but for test dre10k_final_context_{2,3,4}.txt
+//       and _view_idx.json
+//   dynamic_re10k/{val,test}
+//       also wildrayzer_final_context_{2,3,4}.txt and _view_idx.json: pairs, clean targets as gt_image_path
+//   coco/{train,val,test}
+//       cut-outs, see cutouts.h
+//   ATTRIBUTION.md
+//       makers and licences of the models used
+//   rooms.json
+//       the settings, so that a later run with others is refused
+// No two splits share a model (furniture, people, pets) or a seed: choose on val, report on test.
 // Lists name metadata files relative to `out`. Each list's folder gets a contact_sheet.png.
 // Raises UsageError for impossible options and for a folder that holds something else or other settings,
 // FileError when the disk refuses or a catalogue is damaged.

@@ -14,6 +14,7 @@
 #include "wildrayzer/data/listed_scenes.h"
 #include "wildrayzer/data/masks.h"
 #include "wildrayzer/data/view_lists.h"
+#include "wildrayzer/data/view_selection.h"
 #include "wildrayzer/synth/scene_files.h"
 #include "wildrayzer/synth/summary.h"
 #include "wildrayzer/util/error.h"
@@ -31,10 +32,10 @@ RoomsOptions SmallSet(const fs::path& out, int threads) {
   o.frames = 8;
   o.samples = 2;
   o.threads = threads;
-  o.still = {1, 0, 1};
+  o.still = {1, 1, 1};
   o.dynamic = {1, 0, 1};
-  o.paired = 1;
-  o.cutouts = {3, 0, 0};
+  o.paired = o.paired_val = 1;
+  o.cutouts = {3, 1, 1};
   o.built_in = true;
   return o;
 }
@@ -70,7 +71,7 @@ fs::path RoomsTest::root_;
 RoomsReport RoomsTest::report_;
 
 TEST_F(RoomsTest, SameBytesWhateverTheNumberOfThreads) {
-  EXPECT_EQ(report_.made, 8);
+  EXPECT_EQ(report_.made, 12);
   EXPECT_TRUE(report_.built_in);
   Make(SmallSet(root_ / "b", 3));
   const auto a = Contents(root_ / "a"), b = Contents(root_ / "b");
@@ -97,7 +98,7 @@ TEST_F(RoomsTest, AnInterruptedRunGoesOn) {
   const RoomsReport again = Make(options);
   EXPECT_TRUE(fs::remove(note));
   EXPECT_EQ(again.made, 2);
-  EXPECT_EQ(again.found, 6);
+  EXPECT_EQ(again.found, 10);
   EXPECT_TRUE(Contents(options.out) == Contents(root_ / "a"));
 
   RoomsOptions other = options;
@@ -137,8 +138,11 @@ TEST_F(RoomsTest, ReadersAcceptTheLayouts) {
   EXPECT_GT(moving / (8 * 32 * 32), 0.03);
   const auto views = paired->EvaluationViews(0);
   ASSERT_TRUE(views);
-  EXPECT_EQ(views->inputs, (std::vector<int>{0, 7}));
-  EXPECT_EQ(views->targets.size(), 6U);
+  EXPECT_EQ(*views, SpreadViews(8, 2, 6));  // what would be judged without the list
+  options.view_index = test / "wildrayzer_final_context_4_view_idx.json";
+  const auto four = OpenListedScenes(test / "wildrayzer_final_context_4.txt", options)->EvaluationViews(0);
+  ASSERT_TRUE(four);
+  EXPECT_EQ(*four, SpreadViews(8, 4, 4));
   EXPECT_TRUE(fs::exists(test / "contact_sheet_paired.png"));
   EXPECT_TRUE(fs::exists(out / "ATTRIBUTION.md"));
 }
@@ -152,20 +156,63 @@ TEST_F(RoomsTest, CutoutsAreValidCoco) {
   }
 }
 
-TEST_F(RoomsTest, SplitsUseDifferentModels) {
-  const auto files = Contents(root_ / "a");
-  std::set<std::string> train, test;
-  for (const auto& [name, content] : files) {
-    if (name.find("/metadata/") == std::string::npos) continue;
-    auto& used = name.find("/train/") != std::string::npos ? train : test;
-    for (size_t at = content.find("built-in/"); at != std::string::npos;
-         at = content.find("built-in/", at + 1)) {
-      used.insert(content.substr(at, content.find('"', at) - at));
+TEST_F(RoomsTest, ValidationPairsAreReadLikeThoseOfTheTest) {
+  const fs::path val = root_ / "a" / "dynamic_re10k" / "val";
+  ListedScenesOptions options;
+  options.view_index = val / "wildrayzer_final_context_3_view_idx.json";
+  options.masks.roots["default"] = val / "binary_masks";
+  const auto paired = OpenListedScenes(val / "wildrayzer_final_context_3.txt", options);
+  ASSERT_EQ(paired->size(), 1U);
+  EXPECT_EQ(paired->name(0), "wildrayzer_val_000000");
+  const SceneRecord scene = paired->Read(0);
+  ASSERT_EQ(scene.frames.size(), 8U);
+  for (const FrameRecord& frame : scene.frames) {
+    EXPECT_TRUE(fs::is_regular_file(frame.clean_path));
+    EXPECT_TRUE(fs::is_regular_file(frame.mask_path));
+  }
+  EXPECT_EQ(paired->EvaluationViews(0), SpreadViews(8, 3, 5));
+  EXPECT_TRUE(fs::exists(val / "contact_sheet_paired.png"));
+}
+
+// Furniture, people and pets of every scene, and of the cut-outs that are pasted in training.
+TEST_F(RoomsTest, SplitsShareNoModels) {
+  std::map<std::string, std::set<std::string>> scenes, cutouts;  // models by split
+  for (const auto& [name, content] : Contents(root_ / "a")) {
+    const bool cutout = name.find("/annotations/") != std::string::npos;
+    if (!cutout && name.find("/metadata/") == std::string::npos) continue;
+    for (const char* split : {"train", "val", "test"}) {
+      if (name.find(std::string("/") + split + "/") == std::string::npos) continue;
+      for (size_t at = content.find("built-in/"); at != std::string::npos;
+           at = content.find("built-in/", at + 1)) {
+        (cutout ? cutouts : scenes)[split].insert(content.substr(at, content.find('"', at) - at));
+      }
     }
   }
-  ASSERT_FALSE(train.empty());
-  ASSERT_FALSE(test.empty());
-  for (const std::string& model : train) EXPECT_FALSE(test.contains(model)) << model;
+  for (const auto* kind : {&scenes, &cutouts}) {
+    ASSERT_EQ(kind->size(), 3U);
+    for (const auto& [split, models] : *kind) EXPECT_FALSE(models.empty()) << split;
+  }
+  for (const auto& [split, models] : cutouts) scenes[split].insert(models.begin(), models.end());
+  for (const auto& [split, models] : scenes) {
+    for (const auto& [other, theirs] : scenes) {
+      if (split == other) continue;
+      for (const std::string& model : models)
+        EXPECT_FALSE(theirs.contains(model)) << model << " in " << split << " and " << other;
+    }
+  }
+}
+
+// The same number in the list of another split is another room: other walls, light, cameras, furniture.
+TEST_F(RoomsTest, SplitsShareNoSeeds) {
+  std::map<std::string, std::string> seeds;
+  for (const auto& [name, content] : Contents(root_ / "a")) {
+    if (name.find("/metadata/") == std::string::npos) continue;
+    const size_t at = content.find("\"seed\":");
+    ASSERT_NE(at, std::string::npos) << name;
+    const std::string seed = content.substr(at, content.find(',', at) - at);
+    EXPECT_TRUE(seeds.emplace(seed, name).second) << name << " and " << seeds[seed];
+  }
+  EXPECT_EQ(seeds.size(), 7U);
 }
 
 TEST_F(RoomsTest, ImpossibleOptionsAreRefused) {
@@ -178,27 +225,16 @@ TEST_F(RoomsTest, ImpossibleOptionsAreRefused) {
   EXPECT_THROW(Make(with([](RoomsOptions& o) { o.frames = 1; })), UsageError);
   EXPECT_THROW(Make(with([](RoomsOptions& o) { o.samples = 0; })), UsageError);
   EXPECT_THROW(Make(with([](RoomsOptions& o) { o.still.train = -1; })), UsageError);
-  EXPECT_THROW(Make(with([](RoomsOptions& o) { o.still = o.dynamic = o.cutouts = {}, o.paired = 0; })),
-               UsageError);
+  EXPECT_THROW(Make(with([](RoomsOptions& o) { o.paired_val = -1; })), UsageError);
+  EXPECT_THROW(
+      Make(with([](RoomsOptions& o) { o.still = o.dynamic = o.cutouts = {}, o.paired = o.paired_val = 0; })),
+      UsageError);
   EXPECT_FALSE(fs::exists(root_ / "refused"));
   std::ofstream(root_ / "file") << "x";
   EXPECT_THROW(Make(with([](RoomsOptions& o) { o.out = root_ / "file"; })), UsageError);
   fs::create_directories(root_ / "foreign");
   std::ofstream(root_ / "foreign" / "thesis.txt") << "precious";
   EXPECT_THROW(Make(with([](RoomsOptions& o) { o.out = root_ / "foreign"; })), UsageError);
-}
-
-TEST(Views, InputsIncludeBothEndsAndTargetsAreOthers) {
-  for (const int inputs : {2, 3, 4}) {
-    std::vector<int> context, target;
-    SpreadViews(16, inputs, &context, &target);
-    EXPECT_EQ(context.front(), 0);
-    EXPECT_EQ(context.back(), 15);
-    EXPECT_EQ(context.size(), static_cast<size_t>(inputs));
-    std::set<int> all(context.begin(), context.end());
-    all.insert(target.begin(), target.end());
-    EXPECT_EQ(all.size(), static_cast<size_t>(inputs) + 6);
-  }
 }
 
 TEST(Npy, FloatsComeBack) {

@@ -12,6 +12,7 @@
 #include "wildrayzer/synth/scene_files.h"
 #include "wildrayzer/util/atomic_file.h"
 #include "wildrayzer/util/error.h"
+#include "wildrayzer/util/spread.h"
 #include "wildrayzer/vision/overlay.h"
 
 namespace wildrayzer::synth {
@@ -20,6 +21,7 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
+constexpr int kListedTargets = 6;
 constexpr int kSheetRows = 12;
 constexpr int kSheetCell = 144;
 
@@ -87,17 +89,17 @@ void AddRow(const fs::path& root, const Subset& subset, const std::string& scene
 }
 
 std::string ListName(const Subset& subset, int inputs) {
-  return subset.split == Split::kTest && subset.movers ? fmt::format("{}_{}", subset.list, inputs)
-                                                       : subset.list;
+  const bool by_inputs = subset.pairs || (subset.split == Split::kTest && subset.movers);
+  return by_inputs ? fmt::format("{}_{}", subset.list, inputs) : subset.list;
 }
 
 void WriteViewIndex(const fs::path& path, const Subset& subset, const fs::path& root, int inputs) {
   Json json = Json::object();
   for (int i = 0; i < subset.count; ++i) {
     const std::string scene = SceneName(subset, i);
-    std::vector<int> context, target;
-    SpreadViews(FrameCount(root, scene), inputs, &context, &target);
-    json[scene] = {{"context", context}, {"target", target}};
+    const int frames = FrameCount(root, scene);
+    const SpreadFrames views = SpreadOverFrames(frames, inputs, std::min(kListedTargets, frames - inputs));
+    json[scene] = {{"context", views.inputs}, {"target", views.targets}};
   }
   WriteFileAtomically(path, json.dump(1) + "\n");
 }
@@ -106,19 +108,6 @@ void WriteViewIndex(const fs::path& path, const Subset& subset, const fs::path& 
 
 std::string SceneName(const Subset& subset, int index) {
   return fmt::format("{}_{:06d}", subset.prefix, index);
-}
-
-void SpreadViews(int frames, int inputs, std::vector<int>* context, std::vector<int>* target) {
-  for (int i = 0; i < inputs; ++i) context->push_back((i * (frames - 1) + (inputs - 1) / 2) / (inputs - 1));
-  std::vector<int> others;
-  for (int f = 0; f < frames; ++f) {
-    if (std::find(context->begin(), context->end(), f) == context->end()) others.push_back(f);
-  }
-  const int wanted = std::min<int>(6, static_cast<int>(others.size()));
-  for (int i = 0; i < wanted; ++i) {
-    target->push_back(
-        others[static_cast<size_t>((2 * i + 1) * static_cast<int>(others.size()) / (2 * wanted))]);
-  }
 }
 
 void WriteLists(const fs::path& out, const Subset& subset) {

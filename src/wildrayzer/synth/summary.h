@@ -13,11 +13,8 @@ namespace wildrayzer::synth {
 std::string SceneName(const Subset& subset, int index);
 
 // The list of metadata files, relative to `out`; for validation and test also the view lists with 2, 3 and 4
-// inputs.
+// inputs and up to 6 targets, spread as util/spread.h says.
 void WriteLists(const std::filesystem::path& out, const Subset& subset);
-
-// Inputs spread evenly over the frames, both ends included, and up to 6 targets spread over the others.
-void SpreadViews(int frames, int inputs, std::vector<int>* context, std::vector<int>* target);
 
 // Up to 12 scenes a sheet, one a row: frames, the mask drawn on the last one, the clean view, depth.
 void WriteSceneSheet(const std::filesystem::path& out, const Subset& subset);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "wildrayzer/training/process_environment.h"
 #include "wildrayzer/training/run_folder.h"
 #include "wildrayzer/training/run_report.h"
 #include "wildrayzer/util/atomic_file.h"
@@ -38,6 +39,19 @@ void CopyModel(const std::filesystem::path& from, const std::filesystem::path& t
   if (error) throw FileError(to.string(), "cannot be written: " + error.message());
 }
 
+// One line for all stages; a part of a recipe may bring keys of its own.
+void NameKeysWithoutEffect(const std::vector<Config>& configs) {
+  std::vector<std::string> keys;
+  for (const Config& config : configs) {
+    for (const std::string& key : KeysWithoutEffect(config)) {
+      if (std::find(keys.begin(), keys.end(), key) == keys.end()) keys.push_back(key);
+    }
+  }
+  if (keys.empty() || ReadProcessEnvironment().rank != 0) return;
+  LogInfo("{}: {} of its keys have no effect here: {}", configs.front().name(), keys.size(),
+          fmt::join(keys, ", "));
+}
+
 bool IsWanted(const Config& config, const RecipeOptions& options) {
   return !options.only_stage || static_cast<int>(StageOf(config)) == *options.only_stage;
 }
@@ -47,16 +61,15 @@ bool IsFinished(const std::filesystem::path& model, const RecipeOptions& options
 }
 
 // Every part's settings and folder are looked at before hours are spent on the first.
-void CheckParts(const std::vector<RecipePart>& parts, const std::string& text, const std::string& name,
+void CheckParts(const std::vector<RecipePart>& parts, const std::vector<Config>& configs,
                 const RecipeOptions& options) {
   std::vector<std::string> names;
-  for (const RecipePart& part : parts) {
-    const Config config = WithSettings(text, name, part.settings, options.overrides);
-    TrainConfig::Read(config);
-    const std::filesystem::path folder = options.folder / part.name;
-    if (IsWanted(config, options) && !IsFinished(folder / "model.safetensors", options))
+  for (size_t i = 0; i < parts.size(); ++i) {
+    TrainConfig::Read(configs[i]);
+    const std::filesystem::path folder = options.folder / parts[i].name;
+    if (IsWanted(configs[i], options) && !IsFinished(folder / "model.safetensors", options))
       CheckRunFolder(folder, options.resume);
-    names.push_back(part.name);
+    names.push_back(parts[i].name);
   }
   CheckRecipeFolder(options.folder, names);
 }
@@ -103,17 +116,22 @@ TrainingResult TrainRecipe(const std::string& text, const std::string& name, con
   if (parts.empty()) {
     std::vector<std::string> settings;
     if (options.only_stage) settings.push_back(fmt::format("training.stage={}", *options.only_stage));
-    return TrainPart(WithSettings(text, name, settings, options.overrides), options.folder, options.resume,
-                     {});
+    const Config config = WithSettings(text, name, settings, options.overrides);
+    NameKeysWithoutEffect({config});
+    return TrainPart(config, options.folder, options.resume, {});
   }
   TrainingResult result;
   std::filesystem::path previous, made;
   bool found = false;
-  CheckParts(parts, text, name, options);
-  for (const RecipePart& part : parts) {
-    const std::filesystem::path folder = options.folder / part.name;
+  std::vector<Config> configs;
+  for (const RecipePart& part : parts)
+    configs.push_back(WithSettings(text, name, part.settings, options.overrides));
+  CheckParts(parts, configs, options);
+  NameKeysWithoutEffect(configs);
+  for (size_t i = 0; i < parts.size(); ++i) {
+    const std::filesystem::path folder = options.folder / parts[i].name;
     const std::filesystem::path model = folder / "model.safetensors";
-    const Config config = WithSettings(text, name, part.settings, options.overrides);
+    const Config& config = configs[i];
     const bool wanted = IsWanted(config, options);
     found = found || wanted;
     if (wanted && !IsFinished(model, options)) {

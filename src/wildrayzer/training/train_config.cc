@@ -11,9 +11,8 @@ namespace wildrayzer {
 namespace {
 
 // Keys of the release's files that change nothing here: other services, other hardware, other habits of
-// loading, or settings that the release itself does not read.
-constexpr const char* kWithoutEffect[] = {"model.class_name",
-                                          "model.input_with_pe",
+// loading, or settings that the release itself does not read. KeysWithoutEffect names those that a file has.
+constexpr const char* kWithoutEffect[] = {"model.input_with_pe",
                                           "model.pose_latent.length",
                                           "model.camera_estimator.n_layers",
                                           "model.camera_estimator.use_qk_norm",
@@ -56,8 +55,16 @@ constexpr const char* kWithoutEffect[] = {"model.class_name",
                                           "training.view_selector.type",
                                           "training.view_selector_dynamic.type",
                                           "training.view_selector_static.type",
-                                          "training.copy_paste.generate_overlay_masks",
-                                          "training.copy_paste.per_view_objects"};
+                                          "training.copy_paste.generate_overlay_masks"};
+
+// A key of the release that decides only where ours is absent.
+struct Superseded {
+  const char* key;
+  const char* by;
+};
+constexpr Superseded kSuperseded[] = {
+    {"model.class_name", "model.motion.cross_view"},
+    {"training.copy_paste.per_view_objects", "training.copy_paste.per_view_objects_prob"}};
 
 template <typename T>
 T Bounded(const Config& config, const std::string& key, T fallback, T low, T high) {
@@ -188,6 +195,7 @@ void ReadReporting(const Config& config, TrainConfig& train) {
 
 void RefuseUnknownKeys(const Config& config) {
   for (const char* key : kWithoutEffect) config.Get<YAML::Node>(key, {});
+  for (const Superseded& pair : kSuperseded) config.Get<YAML::Node>(pair.key, {});
   for (const std::string& key : config.UnusedKeys()) {
     if (key.starts_with("model.") || key.starts_with("training.")) {
       throw UsageError(
@@ -197,6 +205,17 @@ void RefuseUnknownKeys(const Config& config) {
 }
 
 }  // namespace
+
+std::vector<std::string> KeysWithoutEffect(const Config& config) {
+  std::vector<std::string> keys;
+  for (const char* key : kWithoutEffect) {
+    if (config.Has(key)) keys.emplace_back(key);
+  }
+  for (const Superseded& pair : kSuperseded) {
+    if (config.Has(pair.key) && config.Has(pair.by)) keys.emplace_back(pair.key);
+  }
+  return keys;
+}
 
 Stage StageOf(const Config& config) {
   if (config.Has("training.stage")) return static_cast<Stage>(Bounded(config, "training.stage", 1, 0, 4));

@@ -81,6 +81,9 @@ struct TrainConfig {
   static TrainConfig Read(const Config& config);
 };
 
+// The keys of the release that this configuration has and that change nothing here, to be named to the user.
+std::vector<std::string> KeysWithoutEffect(const Config& config);
+
 // The stage that a configuration asks for: `training.stage`, else what the release's keys imply.
 Stage StageOf(const Config& config);
 

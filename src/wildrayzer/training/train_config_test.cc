@@ -10,7 +10,10 @@
 namespace wildrayzer {
 namespace {
 
+using ::testing::Contains;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 // Keys and shape of the release's training files.
 constexpr char kRelease[] = R"(
@@ -187,6 +190,31 @@ TEST_F(TrainConfigTest, StagesChooseTheirOwn) {
   EXPECT_EQ(TrainConfig::Read(Release(overrides)).loader.dynamic_ratio, 0);
   overrides.back() = "training.stage=0";
   EXPECT_EQ(TrainConfig::Read(Release(overrides)).warmup.scenes, 8);  // the batch size
+}
+
+TEST_F(TrainConfigTest, NamesTheKeysThatChangeNothing) {
+  EXPECT_THAT(
+      KeysWithoutEffect(Release()),
+      ElementsAre("model.input_with_pe", "model.pose_latent.length", "model.camera_estimator.n_layers",
+                  "model.camera_estimator.use_qk_norm", "model.camera_estimator.canonical_view",
+                  "model.transformer.fix_decoder", "model.use_find_unused_parameters",
+                  "training.api_key_path", "training.dataset_name", "training.num_threads",
+                  "training.num_views", "training.prefetch_factor", "training.random_split",
+                  "training.target_has_input", "training.use_tf32", "training.wandb_exp_name",
+                  "training.wandb_log_every", "training.wandb_project", "training.lpips_loss_weight",
+                  "training.view_selector.type"));
+  // The class name of the release says that its motion estimator sees each view alone, unless our key
+  // decides.
+  EXPECT_THAT(KeysWithoutEffect(Release({"model.motion.cross_view=true"})), Contains("model.class_name"));
+  EXPECT_THAT(KeysWithoutEffect(Config()), IsEmpty());
+}
+
+TEST_F(TrainConfigTest, ASectionThatIsSwitchedOffIsKnown) {
+  EXPECT_NO_THROW(TrainConfig::Read(Release(
+      {"training.copy_paste={enabled: false, coco_root: nowhere, coco_ann_file: nowhere.json, blend: true, "
+       "animal_categories: [17], include_crowds: false, per_view_objects: true}"})));
+  ExpectError({"training.copy_paste={enabled: false, coco_rot: nowhere}"},
+              "key 'training.copy_paste.coco_rot' is unknown");
 }
 
 TEST_F(TrainConfigTest, NamesWhatIsWrong) {
