@@ -5,10 +5,12 @@
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 
 #include "bad_input.h"
 #include "run_program.h"
 #include "wildrayzer/data/testing/small_scenes.h"
+#include "wildrayzer/io/safetensors.h"
 
 namespace wildrayzer {
 namespace {
@@ -72,12 +74,54 @@ nlohmann::json Results(const fs::path& folder) {
   return nlohmann::json::parse(ReadText(folder / "results.json"));
 }
 
+// Everything that was measured, by method, without the seconds that it took.
+std::map<std::string, nlohmann::json> ScoresOf(const nlohmann::json& results) {
+  std::map<std::string, nlohmann::json> scores;
+  for (nlohmann::json method : results.at("settings").at(0).at("methods")) {
+    method.erase("seconds");
+    for (auto& scene : method["scenes"]) scene.erase("seconds");
+    scores[method.at("name")] = method;
+  }
+  return scores;
+}
+std::map<std::string, nlohmann::json> Scores(const fs::path& folder) { return ScoresOf(Results(folder)); }
+
+double SecondsOf(const nlohmann::json& results, const std::string& name) {
+  for (const auto& method : results.at("settings").at(0).at("methods")) {
+    if (method.at("name") == name) return method.at("seconds");
+  }
+  throw std::runtime_error("no method " + name);
+}
+
+// The safetensors file `from` with zeros in all tensors whose names begin like this.
+void WriteWithZeros(const fs::path& from, const std::string& prefix, const fs::path& to) {
+  const TensorFile file = OpenSafetensors(from);
+  std::vector<TensorSource> tensors;
+  int zeros = 0;
+  for (const TensorEntry& entry : file.tensors()) {
+    tensors.push_back(TensorSource::Of(entry));
+    if (entry.name.rfind(prefix, 0) != 0) continue;
+    ++zeros;
+    tensors.back().stream = [size = static_cast<size_t>(entry.byte_size())](const ByteSink& sink) {
+      sink(std::vector<std::byte>(size));
+    };
+  }
+  ASSERT_GT(zeros, 0) << prefix;
+  WriteSafetensors(to, std::move(tensors), file.metadata());
+}
+
 TEST(Eval, TheReleasesFileNeedsNoOtherOption) {
   const fs::path root = FreshFolder("eval_yaml");
   WritePairs(root);
   WriteFileAtomically(root / "inference.yaml", ReleaseYaml(root));
-  const ProgramResult result = RunProgram({"-q", "eval", "--config", root / "inference.yaml"});
+  const ProgramResult result = RunProgram({"eval", "--config", root / "inference.yaml"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(
+      result.err,
+      HasSubstr("inference.yaml: 5 of its keys have no effect on an evaluation: training.square_crop, "
+                "inference.if_inference, inference.render_video, "
+                "inference.render_video_config.traj_type, "
+                "inference.render_video_config.num_frames\n"));
   EXPECT_THAT(Tree(root / "results"),
               IsSupersetOf({"results.json", "results.csv", "results.md", "report.html", "evaluation.json"}));
   const nlohmann::json results = Results(root / "results");
@@ -104,12 +148,7 @@ TEST(Eval, TheReleasesFileNeedsNoOtherOption) {
       RunProgram({"-q", "eval", root / "full_list.txt", "--view-index", root / "views.json", "--masks",
                   root / "masks", "--width", "64", "--height", "64", "--out", root / "by_options"});
   ASSERT_EQ(options.exit_code, 0) << options.err;
-  const auto scores = [](const fs::path& folder) {
-    std::string all;
-    for (const auto& method : Results(folder)["settings"][0]["methods"]) all += method["summary"].dump();
-    return all;
-  };
-  EXPECT_EQ(scores(root / "by_options"), scores(root / "results"));
+  EXPECT_EQ(Scores(root / "by_options"), Scores(root / "results"));
 }
 
 TEST(Eval, OptionsGoBeforeOverridesBeforeTheFile) {
@@ -158,11 +197,53 @@ TEST(Eval, ScoresAModelAndContinues) {
   ASSERT_EQ(again.exit_code, 0) << again.err;
   EXPECT_THAT(again.err, HasSubstr("continuing; finished scenes are kept"));
   EXPECT_EQ(Results(root / "out"), results);  // the seconds are those of the first run, too
-  // With another setting the folder is refused and left as it is.
-  const ProgramResult other = RunProgram(Join(arguments, {"--mask-threshold", "0.2"}));
-  EXPECT_EQ(other.exit_code, 2);
-  EXPECT_THAT(other.err, HasSubstr("holds an evaluation with other settings; give another --out"));
-  EXPECT_EQ(Results(root / "out"), results);
+  // Another setting is another evaluation: measured anew, as in a folder of its own.
+  const auto with = [&](const fs::path& out) {
+    return RunProgram(Join(arguments, {"--mask-threshold", "0.2", "--out", out}));
+  };
+  const ProgramResult other = with(root / "out");
+  ASSERT_EQ(other.exit_code, 0) << other.err;
+  EXPECT_THAT(other.err, HasSubstr("mask threshold changed since; what that decides is measured anew"));
+  ASSERT_EQ(with(root / "fresh").exit_code, 0);
+  EXPECT_EQ(Scores(root / "out"), Scores(root / "fresh"));
+  EXPECT_NE(Results(root / "out"), results);
+}
+
+// A model in the place of another has its own numbers. Those that do not depend on it are kept.
+TEST(Eval, AModelReplacedInPlaceIsMeasuredAnew) {
+  const fs::path small = fs::path(WILDRAYZER_PROGRAM).parent_path() / "share/wildrayzer/small.safetensors";
+  if (!fs::exists(small)) GTEST_SKIP() << small << ": this copy has no model";
+  const fs::path root = FreshFolder("eval_replaced");
+  WritePairs(root);
+  const fs::path model = root / "model.safetensors", another = root / "another.safetensors";
+  WriteWithZeros(small, "pose_predictor.", another);
+  const auto evaluate = [&](const fs::path& weights, const fs::path& out) {
+    fs::copy_file(weights, model, fs::copy_options::overwrite_existing);
+    const ProgramResult result =
+        RunProgram({"eval", root / "full_list.txt", "--view-index", root / "views.json", "--masks",
+                    root / "masks", "--width", "128", "--height", "128", "--no-oracle", "--no-cosegmentation",
+                    "--gallery", "0", "--model", model, "--out", out});
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    return result.err;
+  };
+  const fs::path out = root / "out";
+  evaluate(small, out);
+  const nlohmann::json first = Results(out);
+  // The same weights: every result is the stored one, down to its seconds.
+  EXPECT_THAT(evaluate(small, out), HasSubstr("continuing; finished scenes are kept"));
+  EXPECT_EQ(Results(out), first);
+
+  EXPECT_THAT(evaluate(another, out), HasSubstr("weights of WildRayZer, weights of RayZer changed since; "));
+  const nlohmann::json second = Results(out);
+  evaluate(another, root / "fresh");
+  EXPECT_EQ(Scores(out), Scores(root / "fresh"));
+  for (const auto& [name, scores] : Scores(out)) {
+    const bool floor = name.rfind("floor_", 0) == 0;
+    EXPECT_EQ(scores == ScoresOf(first).at(name), floor) << name;
+    EXPECT_EQ(SecondsOf(second, name) == SecondsOf(first, name), floor) << name;
+  }
+  evaluate(small, out);
+  EXPECT_EQ(Scores(out), ScoresOf(first));
 }
 
 TEST(Eval, MasksHaveFloorsToo) {

@@ -1,63 +1,26 @@
-// Scoring, methods that read folders, and the runner, on small data made here.
+// Scoring, and methods that read folders, on small data made here.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cmath>
-#include <fstream>
+#include <set>
+#include <utility>
 
 #include "wildrayzer/evaluation/model_method.h"
-#include "wildrayzer/evaluation/runner.h"
+#include "wildrayzer/evaluation/testing/small_evaluation.h"
 #include "wildrayzer/util/error.h"
 
 namespace wildrayzer {
 namespace {
 
 namespace fs = std::filesystem;
-using ::testing::HasSubstr;
-
-constexpr int kSize = 32;
-
-Image Flat(uint8_t value) {
-  Image image(kSize, kSize);
-  std::fill(image.rgb.begin(), image.rgb.end(), value);
-  return image;
-}
-
-Planes LeftHalf() {
-  Planes mask(1, kSize, kSize);
-  for (int y = 0; y < kSize; ++y) {
-    for (int x = 0; x < kSize / 2; ++x) mask.At(0, y, x) = 1.0f;
-  }
-  return mask;
-}
-
-// Two inputs, one target whose left half moves; clean truth 0.5.
-EvaluationScene SmallScene() {
-  EvaluationScene scene;
-  scene.name = "small";
-  scene.num_inputs = 2;
-  scene.frames = {0, 4, 2};
-  scene.observed = {Flat(0), Flat(255), Flat(51)};
-  scene.truth = {Planes(3, kSize, kSize, 0.5f)};
-  scene.clean_truth = true;
-  scene.masks = {LeftHalf(), Planes(), LeftHalf()};
-  return scene;
-}
-
-// A rendering wrong by 0.1 on the left half and by 0.01 on the right one.
-MethodOutput SmallOutput() {
-  MethodOutput output;
-  Planes picture(3, kSize, kSize, 0.51f);
-  for (int c = 0; c < 3; ++c) {
-    for (int y = 0; y < kSize; ++y) {
-      for (int x = 0; x < kSize / 2; ++x) picture.At(c, y, x) = 0.6f;
-    }
-  }
-  output.renders = {picture};
-  output.masks = {LeftHalf(), LeftHalf(), Planes(1, kSize, kSize, 0.3f)};
-  output.soft_masks = true;
-  return output;
-}
+using testing::Flat;
+using testing::Folders;
+using testing::kSize;
+using testing::LeftHalf;
+using testing::SmallOutput;
+using testing::SmallScene;
 
 TEST(Scoring, SeparatesTheRegions) {
   const SceneResult result = ScoreScene(SmallScene(), SmallOutput(), FindProtocol("iphone"), 0.5, {});
@@ -140,17 +103,25 @@ TEST(Methods, FloorsAreNearestMeanAndWarp) {
   EXPECT_FLOAT_EQ(floors[2]->Run(scene).renders.at(0).values[0], 0.0f);  // flat pictures cannot be registered
 }
 
+// Of a model so small that loading it takes no time.
+std::vector<std::string> TinyOverrides() {
+  return {"model.target_image.height=32",
+          "model.target_image.width=32",
+          "model.image_tokenizer.patch_size=8",
+          "model.target_pose_tokenizer.patch_size=8",
+          "model.transformer.d=64",
+          "model.transformer.d_head=32",
+          "model.transformer.encoder_n_layer=1",
+          "model.transformer.encoder_geom_n_layer=1",
+          "model.transformer.decoder_n_layer=1",
+          "model.scene_latent.length=8"};
+}
+
 TEST(Methods, CoSegmentationMasksAreBinaryAndOneAView) {
   ModelSource source;  // random weights, its own features
   source.use_motion = false;
-  for (const char* setting :
-       {"model.target_image.height=32", "model.target_image.width=32", "model.image_tokenizer.patch_size=8",
-        "model.target_pose_tokenizer.patch_size=8", "model.transformer.d=64", "model.transformer.d_head=32",
-        "model.transformer.encoder_n_layer=1", "model.transformer.encoder_geom_n_layer=1",
-        "model.transformer.decoder_n_layer=1", "model.scene_latent.length=8"}) {
-    source.overrides.push_back(setting);
-  }
-  const auto model = std::make_shared<const Reconstructor>(source);
+  source.overrides = TinyOverrides();
+  const JudgedModel model = LoadJudged(source);
   const EvaluationScene scene = SmallScene();
   const MaskSource masks = CoSegmentationMasks(model);
   for (const Planes& mask : masks(scene)) {
@@ -163,126 +134,52 @@ TEST(Methods, CoSegmentationMasksAreBinaryAndOneAView) {
   EXPECT_FALSE(output.soft_masks);
 }
 
-class Folders : public ::testing::Test {
- protected:
-  void SetUp() override {
-    root_ = fs::path(::testing::TempDir()) /
-            ("wildrayzer_protocols_" +
-             std::string(::testing::UnitTest::GetInstance()->current_test_info()->name()));
-    fs::remove_all(root_);
-    fs::create_directories(root_);
-  }
-  void TearDown() override { fs::remove_all(root_); }
-
-  // Five frames 0, 25, .. 100 with clean pictures equal to them and left-half masks.
-  SceneRecord Record(const std::string& name) const {
-    SceneRecord record;
-    record.name = name;
-    record.source = root_ / name;
-    fs::create_directories(root_ / name);
-    for (int i = 0; i < 5; ++i) {
-      FrameRecord frame;
-      frame.image_path = root_ / name / (std::to_string(i) + ".png");
-      frame.clean_path = frame.image_path;
-      frame.mask_path = root_ / name / (std::to_string(i) + "_mask.png");
-      frame.mask_frame = MaskFrame::kModel;
-      WritePng(frame.image_path, Flat(static_cast<uint8_t>(25 * i)));
-      WritePng(frame.mask_path, GrayFrom(LeftHalf()));
-      record.frames.push_back(frame);
-    }
-    return record;
-  }
-
-  SettingRequest Setting(std::vector<SceneRecord> records) const {
-    SettingRequest setting;
-    setting.label = "2 views";
-    setting.data = "test";
-    setting.scenes = std::make_shared<FixedScenes>(std::move(records));
-    setting.num_inputs = 2;
-    setting.num_targets = 3;
-    return setting;
-  }
-
-  RunOptions Options() const {
-    RunOptions options;
-    options.folder = root_ / "out";
-    options.protocol = FindProtocol("iphone");
-    options.width = options.height = kSize;
-    return options;
-  }
-
-  fs::path root_;
-};
-
-// Renders the truth; counts its calls; fails on scenes named "bad".
-class Perfect : public Method {
- public:
-  Perfect() : Method("perfect", "Perfect", "knows the truth") {}
-  MethodOutput Run(const EvaluationScene& scene) const override {
-    ++calls;
-    if (scene.name == "bad") throw Error("cannot do bad ones");
-    MethodOutput output;
-    output.renders = scene.truth;
-    output.masks = scene.masks;
-    return output;
-  }
-  mutable int calls = 0;
-};
-
-TEST_F(Folders, RunsResumesAndListsFailures) {
-  std::vector<SceneRecord> records = {Record("good"), Record("bad"), Record("broken")};
-  fs::remove(records[2].frames[0].image_path);
-  const SettingRequest setting = Setting(records);
-  std::vector<std::unique_ptr<Method>> methods;
-  methods.push_back(std::make_unique<Perfect>());
-  const auto* perfect = static_cast<const Perfect*>(methods[0].get());
-
-  const SettingResult first = RunSetting(setting, methods, Options());
-  EXPECT_EQ(perfect->calls, 2);
-  const auto& scenes = first.methods.at(0).scenes;
-  ASSERT_EQ(scenes.size(), 3u);
-  EXPECT_EQ(scenes[0].failure, "");
-  EXPECT_EQ(scenes[0].images.size(), 3u);
-  EXPECT_EQ(scenes[1].failure, "cannot do bad ones");
-  EXPECT_THAT(scenes[2].failure, HasSubstr("0.png"));
-  const MethodSummary summary = Summarise(first.methods[0], 1);
-  EXPECT_EQ(summary.failed, 2);
-  EXPECT_EQ(summary.scores.at("psnr").over_scenes.counted, 1);
-  EXPECT_DOUBLE_EQ(summary.scores.at("psnr").over_scenes.mean, 100.0);
-  EXPECT_DOUBLE_EQ(summary.scores.at("mask_iou").over_scenes.mean, 1.0);
-
-  // Resuming measures only what failed, and gives the same numbers.
-  WritePng(records[2].frames[0].image_path, Flat(0));
-  const SettingResult second = RunSetting(setting, methods, Options());
-  EXPECT_EQ(perfect->calls, 4);  // "bad" and "broken"
-  EXPECT_EQ(Summarise(second.methods[0], 1).failed, 1);
-  EXPECT_EQ(second.methods[0].scenes[0].images[1].scores, scenes[0].images[1].scores);
-
-  const std::vector<GalleryScene> gallery = MakeGallery(setting, second, Options());
-  ASSERT_EQ(gallery.size(), 3u);
-  EXPECT_EQ(gallery[0].rows.at(0).cells.size(), 2u);  // inputs
-  EXPECT_EQ(gallery[0].rows.size(), 4u + 3u);         // inputs, seen, truth, masks; renders, errors, masks
-  EXPECT_EQ(gallery[1].rows.size(), 4u);
+TEST_F(Folders, FilesOfOtherProgramsAreToldApart) {
+  const EvaluationScene scene = SmallScene();
+  const auto renders = RenderingsFromFolder("other", root_);
+  const MaskSource masks = ExternalMasks(root_);
+  std::set<std::string> renders_seen, masks_seen;
+  const auto look = [&] {
+    renders_seen.insert(renders->Identity(scene));
+    masks_seen.insert(masks.Identity(scene));
+  };
+  look();
+  fs::create_directories(root_ / "small");
+  WritePng(root_ / "small" / "00002.png", Flat(51));
+  look();
+  look();
+  EXPECT_EQ(renders_seen.size(), 2u);
+  fs::last_write_time(root_ / "small" / "00002.png",
+                      fs::file_time_type::clock::now() - std::chrono::hours(1));
+  look();
+  WritePng(root_ / "small" / "00004.png", Flat(51));
+  look();
+  WritePng(root_ / "other_scene.png", Flat(51));  // of another scene
+  look();
+  EXPECT_EQ(renders_seen.size(), 4u);
+  EXPECT_EQ(masks_seen.size(), 4u);
+  EXPECT_EQ(FileStamp(root_ / "nowhere"), "absent");
 }
 
-TEST_F(Folders, AStoredResultThatIsDamagedIsNamed) {
-  std::vector<std::unique_ptr<Method>> methods;
-  methods.push_back(std::make_unique<Perfect>());
-  const SettingRequest setting = Setting({Record("good")});
-  RunSetting(setting, methods, Options());
-  const fs::path file = root_ / "out" / "runs" / FolderName("2 views") / "perfect" / "good.json";
-  ASSERT_TRUE(fs::exists(file));
-  std::ofstream(file) << "{\"scene\": ";
-  EXPECT_THROW(RunSetting(setting, methods, Options()), FileError);
-}
-
-TEST_F(Folders, ShortScenesFail) {
-  SceneRecord record = Record("short");
-  record.frames.resize(4);
-  std::vector<std::unique_ptr<Method>> methods;
-  methods.push_back(std::make_unique<Perfect>());
-  const SettingResult result = RunSetting(Setting({record}), methods, Options());
-  EXPECT_THAT(result.methods[0].scenes[0].failure, HasSubstr("has 4 frames"));
+TEST(Methods, AModelIsItsWeightsConfigurationAndPrecision) {
+  ModelSource source;
+  source.use_motion = false;
+  source.precision = PrecisionChoice::kFp32;
+  source.overrides = TinyOverrides();
+  const auto identity = [&](MaskSource masks = {}) {
+    return ModelMethod("m", "M", "", LoadJudged(source), std::move(masks))->Identity(SmallScene());
+  };
+  std::set<std::string> seen = {identity(), identity(), identity(TrueMasks()), identity(ConstantMasks(0)),
+                                identity(ConstantMasks(1))};
+  EXPECT_EQ(seen.size(), 4u);
+  const auto changed = [&] { return seen.insert(identity()).second; };
+  source.seed = 1;
+  EXPECT_TRUE(changed());
+  source.precision = PrecisionChoice::kBf16;
+  EXPECT_TRUE(changed());
+  source.overrides.emplace_back("model.motion.threshold=0.31");
+  EXPECT_TRUE(changed());
+  EXPECT_FALSE(changed());
 }
 
 TEST_F(Folders, RenderingsAreFoundInBothLayouts) {
@@ -307,17 +204,6 @@ TEST_F(Folders, MasksAreReadForEveryView) {
   ASSERT_EQ(masks.size(), 3u);
   EXPECT_EQ(masks[0].values, LeftHalf().values);
   EXPECT_EQ(masks[2].values, Planes(1, kSize, kSize, 1.0f).values);
-}
-
-TEST(FolderName, IsSafeAndDistinct) {
-  EXPECT_EQ(FolderName("scene_01-b.x"), "scene_01-b.x");
-  EXPECT_NE(FolderName("a/b"), FolderName("a_b"));
-  EXPECT_NE(FolderName("a/b"), FolderName("a:b"));
-  for (const char* name : {"..", ".", "", "../../etc", "a/b", "a\\b"}) {
-    const std::string safe = FolderName(name);
-    EXPECT_EQ(safe.find('/'), std::string::npos) << safe;
-    EXPECT_NE(safe.front(), '.') << safe;
-  }
 }
 
 }  // namespace
