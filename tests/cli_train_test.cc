@@ -126,9 +126,9 @@ TEST_F(Stages, LearnFromTheirOwnStart) {
 }
 
 TEST_F(Stages, LeaveModelsLogsAndReports) {
-  EXPECT_THAT(Tree(root_ / "run"),
-              IsSupersetOf({"report.html", "model.safetensors", "joint/report.html", "joint/model.pt",
-                            "joint/log.jsonl", "warmup/checkpoints/step_0000000040.safetensors"}));
+  EXPECT_THAT(Tree(root_ / "run"), IsSupersetOf({"report.html", "summary.md", "model.safetensors",
+                                                 "joint/report.html", "joint/model.pt", "joint/log.jsonl",
+                                                 "warmup/checkpoints/step_0000000040.safetensors"}));
   EXPECT_EQ(ReadText(root_ / "run" / "model.safetensors"), ReadText(Model("joint")));
   // Stages without rooms or without pasted objects are told apart in the log.
   EXPECT_FALSE(ReadCurve(root_ / "run" / "warmup", "train/camera_loss").empty());

@@ -139,4 +139,12 @@ std::vector<Confusion> SweepMasks(const Planes& probability, const Planes& truth
   return sweep;
 }
 
+std::optional<size_t> BestThreshold(const std::vector<Confusion>& sweep) {
+  std::optional<size_t> best;
+  for (size_t i = 0; i < sweep.size(); ++i) {
+    if (sweep[i].truth() > 0 && (!best || Iou(sweep[i]) > Iou(sweep[*best]))) best = i;
+  }
+  return best;
+}
+
 }  // namespace wildrayzer

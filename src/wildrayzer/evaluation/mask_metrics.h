@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "wildrayzer/evaluation/planes.h"
@@ -51,5 +52,8 @@ MaskSummary MicroMasks(const std::vector<Confusion>& frames);
 const std::vector<double>& SweepThresholds();
 // One Confusion a threshold of SweepThresholds(), in one pass over the pixels.
 std::vector<Confusion> SweepMasks(const Planes& probability, const Planes& truth);
+// Where in SweepThresholds() the IoU of a sweep's summed counts is highest, the lowest of equals; nothing for
+// an empty sweep and where nothing moves in truth. To be chosen on other data than is reported on.
+std::optional<size_t> BestThreshold(const std::vector<Confusion>& sweep);
 
 }  // namespace wildrayzer

@@ -135,5 +135,18 @@ TEST(Aggregate, TheSameSeedGivesTheSameInterval) {
   EXPECT_NE(MeanWithInterval(values, 1, 50).low, MeanWithInterval(values, 2, 50).low);
 }
 
+TEST(MaskMetrics, TheBestThresholdHasTheHighestIou) {
+  EXPECT_EQ(BestThreshold({}), std::nullopt);
+  std::vector<Confusion> sweep(4, Confusion{.false_positive = 3, .true_negative = 7});
+  EXPECT_EQ(BestThreshold(sweep), std::nullopt);  // nothing moves
+  sweep[0] = {10, 30, 0, 60};
+  sweep[1] = {8, 4, 2, 86};  // IoU 8 / 14
+  sweep[2] = {4, 1, 3, 92};  // 4 / 8, of fewer pixels
+  sweep[3] = {8, 4, 2, 86};  // the same as [1]
+  EXPECT_EQ(BestThreshold(sweep), 1u);
+  sweep[3] = {8, 3, 2, 87};
+  EXPECT_EQ(BestThreshold(sweep), 3u);
+}
+
 }  // namespace
 }  // namespace wildrayzer

@@ -47,6 +47,17 @@ class Floor : public Method {
   std::string identity_;
 };
 
+// What any estimate of cameras must beat: all stand where the first one stands.
+class StillCameras : public Method {
+ public:
+  StillCameras() : Method("floor_still", "Cameras that stand still", "floor: nothing moved or turned") {}
+  MethodOutput Run(const EvaluationScene& scene) const override {
+    MethodOutput output;
+    output.cameras.resize(scene.frames.size());
+    return output;
+  }
+};
+
 class FolderRenderings : public Method {
  public:
   FolderRenderings(const std::string& method_name, std::filesystem::path folder)
@@ -120,6 +131,7 @@ std::vector<std::unique_ptr<Method>> FloorMethods(uint64_t seed) {
             .picture;
       },
       fmt::format("seed {}", seed)));
+  floors.push_back(std::make_unique<StillCameras>());
   return floors;
 }
 

@@ -53,7 +53,7 @@ class Method {
 // sizes and times of the last change. "absent" when there is nothing.
 std::string FileStamp(const std::filesystem::path& path);
 
-// The floors of floors.h.
+// The floors of floors.h, and that of cameras.
 std::vector<std::unique_ptr<Method>> FloorMethods(uint64_t seed);
 
 // Renderings of another program: FOLDER/{scene}/{frame as %05d}.png, or in the release's layout

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <Eigen/Geometry>
 #include <chrono>
 #include <cmath>
 #include <set>
@@ -96,11 +97,31 @@ TEST(Scoring, RefusesWrongOutputs) {
 
 TEST(Methods, FloorsAreNearestMeanAndWarp) {
   const auto floors = FloorMethods(1);
-  ASSERT_EQ(floors.size(), 3u);
+  ASSERT_EQ(floors.size(), 4u);
   const EvaluationScene scene = SmallScene();
   EXPECT_FLOAT_EQ(floors[0]->Run(scene).renders.at(0).values[0], 0.0f);  // tie between 0 and 4: the earlier
   EXPECT_FLOAT_EQ(floors[1]->Run(scene).renders.at(0).values[0], 0.5f);
   EXPECT_FLOAT_EQ(floors[2]->Run(scene).renders.at(0).values[0], 0.0f);  // flat pictures cannot be registered
+}
+
+// Cameras that stand still are off by what the true ones turn and move, whatever world they are put in.
+TEST(Methods, TheFloorOfCamerasStandsStill) {
+  EvaluationScene scene = SmallScene();
+  scene.cameras.resize(3);
+  for (int i = 0; i < 3; ++i) {
+    const double angle = (i - 1) * 0.2;
+    scene.cameras[i].c2w.topLeftCorner<3, 3>() =
+        Eigen::AngleAxisd(angle, Eigen::Vector3d::UnitY()).toRotationMatrix();
+    scene.cameras[i].c2w(0, 3) = 5 + i;
+  }
+  const auto still = std::move(FloorMethods(1).back());
+  ASSERT_EQ(still->name, "floor_still");
+  const MethodOutput output = still->Run(scene);
+  EXPECT_TRUE(output.renders.empty());
+  const auto cameras = ScoreScene(scene, output, FindProtocol("iphone"), 0.5, {}).cameras;
+  EXPECT_NEAR(cameras.at("camera_rotation"), 2.0 / 3 * 0.2 * 180 / 3.14159265358979, 1e-6);
+  EXPECT_NEAR(cameras.at("camera_translation"), 2.0 / 3, 1e-9);
+  EXPECT_DOUBLE_EQ(cameras.at("camera_auc_20"), 0);
 }
 
 // Of a model so small that loading it takes no time.

@@ -116,6 +116,23 @@ void AddNotes(const std::vector<MethodAcross>& methods, const std::vector<const 
   }
 }
 
+// The threshold that these data would have chosen, so that nobody has to read it off a curve.
+void AddThresholdNotes(const std::vector<MethodAcross>& methods,
+                       const std::vector<const SettingResult*>& settings, Table& table) {
+  for (const MethodAcross& method : methods) {
+    for (size_t s = 0; s < settings.size(); ++s) {
+      if (!method.settings[s]) continue;
+      const std::vector<Confusion>& sweep = method.settings[s]->sweep;
+      const auto best = BestThreshold(sweep);
+      if (!best) continue;
+      table.notes.push_back(fmt::format(
+          "{}, {}: scored at the threshold {}; the IoU of all pixels together is highest at {} ({:.1f} %)",
+          method.title, settings[s]->label, settings[s]->mask_threshold, SweepThresholds()[*best],
+          100 * Iou(sweep[*best])));
+    }
+  }
+}
+
 bool IsMeasured(const std::vector<MethodAcross>& methods, const std::string& key) {
   return std::any_of(methods.begin(), methods.end(), [&](const MethodAcross& method) {
     return std::any_of(method.settings.begin(), method.settings.end(),
@@ -150,6 +167,7 @@ std::optional<Table> MakeTable(const std::vector<MethodAcross>& methods,
     MarkBest(table, c, FindMetric(keys[c % keys.size()])->higher_is_better);
   }
   AddNotes(methods, settings, keys.front(), table);
+  if (keys.front() == "mask_iou") AddThresholdNotes(methods, settings, table);
   return table;
 }
 

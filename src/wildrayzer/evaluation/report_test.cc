@@ -110,6 +110,7 @@ TEST(Report, JsonHoldsEveryNumber) {
   EXPECT_EQ(method.at("summary").at("psnr").at("images_skipped"), 1);
   EXPECT_TRUE(method.at("scenes").at(1).at("images").at(1).at("scores").at("psnr").is_null());
   EXPECT_EQ(method.at("threshold_sweep").size(), SweepThresholds().size());
+  EXPECT_DOUBLE_EQ(method.at("best_threshold"), 0.02);  // all are alike
   EXPECT_DOUBLE_EQ(method.at("micro_masks").at("iou"), 0.5);
   EXPECT_EQ(json.at("settings").at(0).at("methods").at(1).at("scenes_failed").at(0).at("scene"), "b");
   EXPECT_EQ(json.at("absent").at("lpips"), "no weights given");
@@ -131,6 +132,9 @@ TEST(Report, TablesFollowThePaper) {
   EXPECT_FALSE(frame.rows[1].cells[0].best);
   EXPECT_EQ(frame.rows[1].cells[1].text, "-");  // not run with 3 views
   EXPECT_EQ(tables[2].rows[0].cells[0].text, "50.0");
+  EXPECT_THAT(tables[2].notes,
+              ::testing::Contains("Ours, 2 views: scored at the threshold 0.1; the IoU of all "
+                                  "pixels together is highest at 0.02 (50.0 %)"));
   EXPECT_THAT(frame.notes, ::testing::Contains(HasSubstr("Other <b>, 2 views: 1 of 2 scenes failed")));
   EXPECT_THAT(frame.notes, ::testing::Contains(HasSubstr("Ours, 2 views: 1 of 4 images")));
 }

@@ -92,6 +92,7 @@ Json MethodToJson(const MethodResult& method, uint64_t seed) {
   json["summary"] = scores;
   if (summary.scores.contains("mask_iou")) json["micro_masks"] = ToJson(summary.micro_masks);
   if (!summary.sweep.empty()) json["threshold_sweep"] = SweepToJson(summary.sweep);
+  if (const auto best = BestThreshold(summary.sweep)) json["best_threshold"] = SweepThresholds()[*best];
   Json scenes = Json::array();
   for (const SceneResult& scene : method.scenes) {
     Json entry = SceneToJson(scene);

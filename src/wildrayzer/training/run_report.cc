@@ -26,6 +26,21 @@ constexpr double kLogRatio = 30;  // from this ratio of largest to smallest valu
 constexpr size_t kPictures = 3;   // of every image tag
 constexpr int kMaxDepth = 2;      // of folders below the run's
 
+// What the summary tells of a stage, where it was logged: first and last value.
+struct Told {
+  const char* tag;
+  const char* words;
+};
+constexpr Told kTold[] = {{"train/virtual_match_r2", "match R2 on worlds"},
+                          {"train/psnr", "PSNR in training"},
+                          {"train/mask_bce", "mask BCE in training"},
+                          {"validation/psnr", "validation PSNR"},
+                          {"validation/mean_input_psnr", "that of the mean of the inputs"},
+                          {"validation/rotation_degrees", "rotations off by"},
+                          {"validation/still_rotation_degrees", "if nothing had turned"},
+                          {"validation/translation_r2", "translation R2"},
+                          {"validation/mask_iou", "mask IoU"}};
+
 struct Stage {
   std::string name;
   fs::path folder;
@@ -51,6 +66,32 @@ Stage ReadStage(const fs::path& root, const fs::path& folder) {
     }
   }
   return stage;
+}
+
+// The stages in the order in which they began.
+std::vector<Stage> ReadStages(const fs::path& folder) {
+  std::vector<Stage> stages;
+  for (const fs::path& log : FindRunLogs(folder)) stages.push_back(ReadStage(folder, log));
+  if (stages.empty())
+    throw FileError(folder.string(), "holds no log.jsonl; give the folder of a training run");
+  const auto began = [](const Stage& stage) {
+    return stage.entries.empty() ? std::numeric_limits<double>::infinity() : stage.entries.front().time;
+  };
+  std::stable_sort(stages.begin(), stages.end(),
+                   [&](const Stage& a, const Stage& b) { return began(a) < began(b); });
+  for (size_t i = 1; i < stages.size(); ++i)
+    stages[i].offset = stages[i - 1].offset + static_cast<double>(stages[i - 1].last_step);
+  return stages;
+}
+
+// The finite values of a scalar in order of steps.
+std::vector<double> ValuesOf(const Stage& stage, const std::string& tag) {
+  std::vector<double> values;
+  for (const RunLogEntry& entry : stage.entries) {
+    const auto found = entry.scalars.find(tag);
+    if (found != entry.scalars.end() && std::isfinite(found->second)) values.push_back(found->second);
+  }
+  return values;
 }
 
 std::string Duration(double seconds) {
@@ -287,15 +328,7 @@ std::vector<fs::path> FindRunLogs(const fs::path& folder) {
 }
 
 std::string RunReportHtml(const fs::path& folder, const std::string& title) {
-  std::vector<Stage> stages;
-  for (const fs::path& log : FindRunLogs(folder)) {
-    stages.push_back(ReadStage(folder, log));
-    if (stages.size() < 2) continue;
-    const Stage& before = stages[stages.size() - 2];
-    stages.back().offset = before.offset + static_cast<double>(before.last_step);
-  }
-  if (stages.empty())
-    throw FileError(folder.string(), "holds no log.jsonl; give the folder of a training run");
+  const std::vector<Stage> stages = ReadStages(folder);
   std::string page = HtmlPageStart(title) + TimingTable(stages) + Curves(stages) + LastValues(stages);
   std::string pictures, texts;
   for (const Stage& stage : stages) {
@@ -307,8 +340,29 @@ std::string RunReportHtml(const fs::path& folder, const std::string& title) {
   return page + "</body></html>\n";
 }
 
+std::string RunSummary(const fs::path& folder) {
+  std::string text =
+      "| stage | steps | seconds | sessions | scenes | first and last values |\n|---|---|---|---|---|---|\n";
+  for (const Stage& stage : ReadStages(folder)) {
+    std::string told;
+    for (const auto& [tag, words] : kTold) {
+      const std::vector<double> values = ValuesOf(stage, tag);
+      if (values.empty()) continue;
+      const std::string first = fmt::format("{:.4g}", values.front()),
+                        last = fmt::format("{:.4g}", values.back());
+      told += fmt::format("{}{} {}", told.empty() ? "" : "; ", words,
+                          first == last ? last : first + " to " + last);
+    }
+    const std::vector<double> scenes = ValuesOf(stage, "train/scenes");
+    text += fmt::format("| {} | {} | {:.0f} | {} | {} | {} |\n", stage.name, stage.last_step, stage.seconds,
+                        stage.sessions, scenes.empty() ? "-" : fmt::format("{:.0f}", scenes.back()), told);
+  }
+  return text;
+}
+
 void WriteRunReport(const fs::path& folder, const std::string& title) {
   WriteFileAtomically(folder / "report.html", RunReportHtml(folder, title));
+  WriteFileAtomically(folder / "summary.md", RunSummary(folder));
 }
 
 }  // namespace wildrayzer

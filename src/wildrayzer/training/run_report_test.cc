@@ -103,6 +103,30 @@ TEST(RunReport, ShowsFirstMiddleAndLastPicture) {
   }
 }
 
+TEST(RunReport, SummaryTellsFirstAndLastValues) {
+  const fs::path folder = FreshFolder("summary");
+  // By name "warmup" comes after "stage1", but it was first.
+  WriteLines(folder / "warmup",
+             "{\"step\":0,\"time\":10,\"start\":true}\n"
+             "{\"step\":2,\"time\":15,\"train/virtual_match_r2\":-0.5,\"train/scenes\":32}\n"
+             "{\"step\":4,\"time\":20,\"train/virtual_match_r2\":0.25,\"train/scenes\":64}\n");
+  WriteLines(folder / "stage1",
+             "{\"step\":0,\"time\":100,\"start\":true}\n"
+             "{\"step\":0,\"time\":101,\"validation/psnr\":10.5,\"validation/mean_input_psnr\":17}\n"
+             "{\"step\":3,\"time\":131,\"validation/psnr\":18.125,\"validation/mean_input_psnr\":17,"
+             "\"train/psnr\":null}\n"
+             "{\"step\":3,\"time\":900,\"start\":true}\n");
+  WriteRunReport(folder);
+  EXPECT_EQ(
+      ReadText(folder / "summary.md"),
+      "| stage | steps | seconds | sessions | scenes | first and last values |\n"
+      "|---|---|---|---|---|---|\n"
+      "| warmup | 4 | 10 | 1 | 64 | match R2 on worlds -0.5 to 0.25 |\n"
+      "| stage1 | 3 | 31 | 2 | - | validation PSNR 10.5 to 18.12; that of the mean of the inputs 17 |\n");
+  const std::string page = ReadText(folder / "report.html");
+  EXPECT_LT(page.find("<td>warmup</td>"), page.find("<td>stage1</td>"));
+}
+
 TEST(RunReport, NoLogIsAClearError) {
   const fs::path folder = FreshFolder("none");
   try {
