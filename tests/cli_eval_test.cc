@@ -116,12 +116,11 @@ TEST(Eval, TheReleasesFileNeedsNoOtherOption) {
   WriteFileAtomically(root / "inference.yaml", ReleaseYaml(root));
   const ProgramResult result = RunProgram({"eval", "--config", root / "inference.yaml"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_THAT(
-      result.err,
-      HasSubstr("inference.yaml: 5 of its keys have no effect on an evaluation: training.square_crop, "
-                "inference.if_inference, inference.render_video, "
-                "inference.render_video_config.traj_type, "
-                "inference.render_video_config.num_frames\n"));
+  EXPECT_THAT(result.err,
+              HasSubstr("inference.yaml: keys without effect on an evaluation (5): training.square_crop, "
+                        "inference.if_inference, inference.render_video, "
+                        "inference.render_video_config.traj_type, "
+                        "inference.render_video_config.num_frames\n"));
   EXPECT_THAT(Tree(root / "results"),
               IsSupersetOf({"results.json", "results.csv", "results.md", "report.html", "evaluation.json"}));
   const nlohmann::json results = Results(root / "results");
@@ -216,7 +215,7 @@ TEST(Eval, AModelReplacedInPlaceIsMeasuredAnew) {
   const fs::path root = FreshFolder("eval_replaced");
   WritePairs(root);
   const fs::path model = root / "model.safetensors", another = root / "another.safetensors";
-  WriteWithZeros(small, "pose_predictor.", another);
+  WriteWithZeros(small, "image_token_decoder.", another);
   const auto evaluate = [&](const fs::path& weights, const fs::path& out) {
     fs::copy_file(weights, model, fs::copy_options::overwrite_existing);
     const ProgramResult result =

@@ -222,6 +222,56 @@ TEST(Convert, KeepsTheConfigurationAndLeavesTheTrainingBehind) {
             (std::map<std::string, std::string>{{"format", "pt"}, {"wildrayzer.config", "model: {}"}}));
 }
 
+// A threshold that was chosen belongs into the file's configuration; nothing else of the file changes.
+TEST(Convert, SetsTheConfigurationThatTheFileCarries) {
+  const fs::path folder = FreshFolder("convert_set");
+  const fs::path in = folder / "in.safetensors", out = folder / "out.safetensors";
+  TensorSource codes;
+  codes.name = "scene_code";
+  codes.shape = {8, 32};
+  codes.stream = [](const ByteSink& sink) {
+    const std::vector<float> values(8 * 32, 0.5F);
+    sink(std::as_bytes(std::span(values)));
+  };
+  WriteSafetensors(
+      in, {codes},
+      {{"format", "pt"},
+       {"note", "kept"},
+       {"wildrayzer.config",
+        "model: {scene_latent: {length: 8}, transformer: {d: 32, d_head: 16}, use_motion_mask: true, "
+        "motion: {threshold: 0.2, features: own}}"}});
+  const auto convert = [&](const std::vector<std::string>& settings, const fs::path& to) {
+    std::vector<std::string> arguments = {"convert", in, to, "--overwrite"};
+    for (const std::string& setting : settings) arguments.insert(arguments.end(), {"--set", setting});
+    return RunProgram(arguments);
+  };
+  const ProgramResult result = convert({"model.motion.threshold=0.37"}, out);
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const TensorFile before = OpenSafetensors(in), after = OpenSafetensors(out);
+  EXPECT_THAT(after.metadata().at("wildrayzer.config"), HasSubstr("threshold: 0.37,"));
+  EXPECT_THAT(after.metadata().at("wildrayzer.config"), HasSubstr("features: own,"));
+  EXPECT_EQ(after.metadata().at("note"), "kept");
+  ASSERT_EQ(after.tensors().size(), 1u);
+  EXPECT_EQ(std::memcmp(before.Find("scene_code")->data, after.Find("scene_code")->data, 8 * 32 * 4), 0);
+
+  // Mistakes are told before anything is written.
+  const std::vector<std::pair<std::string, std::string>> mistakes = {
+      {"model.motion.treshold=0.3", "key 'model.motion.treshold' is unknown"},
+      {"model.motion.threshold=2", "must lie in [0, 1]"},
+      {"model.motion.threshold", "form key.subkey=value"},
+      {"model.scene_latent.length=16", "do not fit its weights: tensor 'scene_code' has shape [8, 32]"},
+  };
+  for (const auto& [setting, message] : mistakes) {
+    const ProgramResult refused = convert({setting}, folder / "refused.safetensors");
+    EXPECT_EQ(refused.exit_code, 2) << setting;
+    EXPECT_THAT(refused.err, HasSubstr(message));
+    EXPECT_FALSE(fs::exists(folder / "refused.safetensors")) << setting;
+  }
+  const ProgramResult torch = convert({"model.motion.threshold=0.3"}, folder / "out.pt");
+  EXPECT_EQ(torch.exit_code, 2);
+  EXPECT_THAT(torch.err, HasSubstr("holds no configuration, so --set needs .safetensors"));
+}
+
 // The model that is used when none is named, with copies of the program that lie beside one and beside none.
 class DefaultModelOf : public ::testing::TestWithParam<std::string> {};
 

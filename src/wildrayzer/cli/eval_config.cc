@@ -96,7 +96,7 @@ void NameUnusedKeys(const Config& config) {
     }
   }
   if (without_effect.empty()) return;
-  LogInfo("{}: {} of its keys have no effect on an evaluation: {}", config.name(), without_effect.size(),
+  LogInfo("{}: keys without effect on an evaluation ({}): {}", config.name(), without_effect.size(),
           fmt::join(without_effect, ", "));
 }
 

@@ -48,7 +48,7 @@ void NameKeysWithoutEffect(const std::vector<Config>& configs) {
     }
   }
   if (keys.empty() || ReadProcessEnvironment().rank != 0) return;
-  LogInfo("{}: {} of its keys have no effect here: {}", configs.front().name(), keys.size(),
+  LogInfo("{}: keys without effect here ({}): {}", configs.front().name(), keys.size(),
           fmt::join(keys, ", "));
 }
 
