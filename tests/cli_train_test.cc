@@ -80,7 +80,7 @@ class Stages : public ::testing::Test {
   static void SetUpTestSuite() {
     root_ = FreshFolder("stages");
     config_ = WriteTrainConfig(root_ / "recipe.yaml", Recipe());
-    result_ = RunProgram(TrainArguments(config_, root_ / "run", {}));
+    result_ = RunProgram(TrainArguments(config_, root_ / "run", {"training.use_tf32=true"}));
   }
   void SetUp() override { ASSERT_EQ(result_.exit_code, 0) << result_.err; }
 
@@ -123,6 +123,12 @@ TEST_F(Stages, LearnFromTheirOwnStart) {
   const auto bce = ReadCurve(root_ / "run" / "masks", "train/mask_bce");
   ASSERT_FALSE(bce.empty());
   EXPECT_LT(bce.back().second, bce.front().second);
+}
+
+TEST_F(Stages, NameKeysWithoutEffectOnce) {
+  const size_t at = result_.err.find("recipe.yaml: keys without effect here (1): training.use_tf32\n");
+  ASSERT_NE(at, std::string::npos) << result_.err;
+  EXPECT_EQ(result_.err.find("without effect", at + 30), std::string::npos);
 }
 
 TEST_F(Stages, LeaveModelsLogsAndReports) {
