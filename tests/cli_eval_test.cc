@@ -45,6 +45,14 @@ void WritePairs(const fs::path& root) {
   std::ofstream(root / "views.json") << views.dump();
 }
 
+// The arguments of an evaluation of these pairs with a picture size and results in `out`.
+std::vector<std::string> PairsArguments(const fs::path& root, const std::string& side, const fs::path& out,
+                                        const std::vector<std::string>& more) {
+  return Join({"eval", root / "full_list.txt", "--view-index", root / "views.json", "--masks", root / "masks",
+               "--width", side, "--height", side, "--out", out},
+              more);
+}
+
 // The keys that the release's inference file has, and some of ours.
 std::string ReleaseYaml(const fs::path& root, const std::string& more = "") {
   return fmt::format(
@@ -140,9 +148,7 @@ TEST(Eval, TheReleasesFileNeedsNoOtherOption) {
   EXPECT_FALSE(Results(root / "bare")["settings"][0]["methods"][0]["summary"].contains("psnr_transient"));
 
   // The same from options alone gives the same numbers.
-  const ProgramResult options =
-      RunProgram({"-q", "eval", root / "full_list.txt", "--view-index", root / "views.json", "--masks",
-                  root / "masks", "--width", "64", "--height", "64", "--out", root / "by_options"});
+  const ProgramResult options = RunProgram(PairsArguments(root, "64", root / "by_options", {}));
   ASSERT_EQ(options.exit_code, 0) << options.err;
   EXPECT_EQ(Scores(root / "by_options"), Scores(root / "results"));
 }
@@ -176,10 +182,13 @@ TEST(Eval, ScoresAModelAndContinues) {
                                            (root / "masks").string() +
                                            ", view_idx_file_path: " + (root / "views.json").string() + "}\n" +
                                            "evaluation: {gallery: 1, floors: false}\n");
-  const std::vector<std::string> arguments =
-      Join({"eval", "--config", root / "a.yaml", "--width", "64", "--height", "64", "--out", root / "out"},
-           TinyModel());
-  const ProgramResult first = RunProgram(arguments);
+  const auto evaluate = [&](const fs::path& out, const std::vector<std::string>& more = {}) {
+    return RunProgram(
+        Join(Join({"eval", "--config", root / "a.yaml", "--width", "64", "--height", "64", "--out", out},
+                  TinyModel()),
+             more));
+  };
+  const ProgramResult first = evaluate(root / "out");
   ASSERT_EQ(first.exit_code, 0) << first.err;
   const nlohmann::json results = Results(root / "out");
   std::vector<std::string> names;
@@ -189,18 +198,15 @@ TEST(Eval, ScoresAModelAndContinues) {
   EXPECT_THAT(ReadText(root / "out/report.html"), HasSubstr("data:image/jpeg;base64,"));
   // Damage to one scene's result is repaired by measuring again; everything else is kept.
   fs::remove(root / "out/results.json");
-  const ProgramResult again = RunProgram(arguments);
+  const ProgramResult again = evaluate(root / "out");
   ASSERT_EQ(again.exit_code, 0) << again.err;
   EXPECT_THAT(again.err, HasSubstr("continuing; finished scenes are kept"));
   EXPECT_EQ(Results(root / "out"), results);  // the seconds are those of the first run, too
   // Another setting is another evaluation: measured anew, as in a folder of its own.
-  const auto with = [&](const fs::path& out) {
-    return RunProgram(Join(arguments, {"--mask-threshold", "0.2", "--out", out}));
-  };
-  const ProgramResult other = with(root / "out");
+  const ProgramResult other = evaluate(root / "out", {"--mask-threshold", "0.2"});
   ASSERT_EQ(other.exit_code, 0) << other.err;
   EXPECT_THAT(other.err, HasSubstr("mask threshold changed since; what that decides is measured anew"));
-  ASSERT_EQ(with(root / "fresh").exit_code, 0);
+  ASSERT_EQ(evaluate(root / "fresh", {"--mask-threshold", "0.2"}).exit_code, 0);
   EXPECT_EQ(Scores(root / "out"), Scores(root / "fresh"));
   EXPECT_NE(Results(root / "out"), results);
 }
@@ -216,9 +222,9 @@ TEST(Eval, AModelReplacedInPlaceIsMeasuredAnew) {
   const auto evaluate = [&](const fs::path& weights, const fs::path& out) {
     fs::copy_file(weights, model, fs::copy_options::overwrite_existing);
     const ProgramResult result =
-        RunProgram({"eval", root / "full_list.txt", "--view-index", root / "views.json", "--masks",
-                    root / "masks", "--width", "128", "--height", "128", "--no-oracle", "--no-cosegmentation",
-                    "--gallery", "0", "--model", model, "--out", out});
+        RunProgram(PairsArguments(root, "128", out,
+                                  {"--no-oracle", "--no-cosegmentation", "--gallery", "0", "--scenes", "1",
+                                   "--threads", "1", "--model", model}));
     EXPECT_EQ(result.exit_code, 0) << result.err;
     return result.err;
   };
@@ -244,28 +250,11 @@ TEST(Eval, AModelReplacedInPlaceIsMeasuredAnew) {
 TEST(Eval, MasksHaveFloorsToo) {
   const fs::path root = FreshFolder("eval_mask_floors");
   WritePairs(root);
-  const ProgramResult result = RunProgram(Join({"-q",
-                                                "eval",
-                                                root / "full_list.txt",
-                                                "--view-index",
-                                                root / "views.json",
-                                                "--masks",
-                                                root / "masks",
-                                                "--width",
-                                                "64",
-                                                "--height",
-                                                "64",
-                                                "--protocol",
-                                                "masks",
-                                                "--no-floors",
-                                                "--mask-floors",
-                                                "--gallery",
-                                                "0",
-                                                "--out",
-                                                root / "out",
-                                                "--set",
-                                                "model.motion.threshold=0.37"},
-                                               TinyModel()));
+  const std::vector<std::string> choices = {
+      "--protocol", "masks", "--no-floors", "--mask-floors",
+      "--gallery",  "0",     "--set",       "model.motion.threshold=0.37"};
+  const ProgramResult result =
+      RunProgram(PairsArguments(root, "64", root / "out", Join(choices, TinyModel())));
   ASSERT_EQ(result.exit_code, 0) << result.err;
   std::map<std::string, nlohmann::json> masks;
   const nlohmann::json results = Results(root / "out");
