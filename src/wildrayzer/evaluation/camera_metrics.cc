@@ -30,7 +30,9 @@ CameraAccuracy CompareCameras(std::span<const Camera> estimated, std::span<const
   std::vector<double> pairs;
   for (const RelativePoseError& error : RelativePoseErrors(estimated, truth)) {
     pairs.push_back(std::max(error.rotation_degrees, error.translation_degrees));
+    accuracy.relative_rotation_degrees += error.rotation_degrees;
   }
+  accuracy.relative_rotation_degrees /= static_cast<double>(pairs.size());
   accuracy.auc_5 = AreaUnderAccuracy(pairs, 5);
   accuracy.auc_10 = AreaUnderAccuracy(pairs, 10);
   accuracy.auc_20 = AreaUnderAccuracy(pairs, 20);

@@ -13,6 +13,10 @@ struct CameraAccuracy {
   // camera from their mean).
   double rotation_degrees = 0.0;
   double translation = 0.0;
+  // Mean over pairs of cameras of the angle between their relative rotations, in degrees. Nothing is aligned
+  // for it: with positions near a line the similarity leaves a turn to chance, which rotation_degrees then
+  // shows.
+  double relative_rotation_degrees = 0.0;
   // Area under the accuracy curve up to 5, 10 and 20 degrees, in [0, 1]. The error of a pair of cameras is
   // the larger of the angles between relative rotations and between directions of relative translation.
   double auc_5 = 0.0, auc_10 = 0.0, auc_20 = 0.0;

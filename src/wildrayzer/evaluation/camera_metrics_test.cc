@@ -39,6 +39,7 @@ TEST(CameraMetrics, ASimilarityCostsNothing) {
   const CameraAccuracy accuracy = CompareCameras(moved, truth);
   EXPECT_NEAR(accuracy.rotation_degrees, 0, 1e-6);
   EXPECT_NEAR(accuracy.translation, 0, 1e-9);
+  EXPECT_NEAR(accuracy.relative_rotation_degrees, 0, 1e-6);
   EXPECT_NEAR(accuracy.auc_5, 1, 1e-6);
 }
 
@@ -49,10 +50,24 @@ TEST(CameraMetrics, ARolledCameraCostsItsAngle) {
   const CameraAccuracy accuracy = CompareCameras(estimated, truth);
   EXPECT_NEAR(accuracy.rotation_degrees, 8.0 / 4, 1e-6);  // positions fix the similarity
   EXPECT_NEAR(accuracy.translation, 0, 1e-9);
+  EXPECT_NEAR(accuracy.relative_rotation_degrees, 8.0 * 3 / 6, 1e-6);
   // 3 of 6 pairs hold the rolled camera, always as the second: translation directions stay right.
   EXPECT_NEAR(accuracy.auc_5, 0.5, 1e-6);
   EXPECT_NEAR(accuracy.auc_10, 0.5 + 0.5 * 0.2, 1e-6);
   EXPECT_NEAR(accuracy.auc_20, 0.5 + 0.5 * 0.6, 1e-6);
+}
+
+// Almost on a line, the positions' noise decides how the similarity turns about it; what the cameras
+// themselves turned between views is known all the same.
+TEST(CameraMetrics, RelativeRotationsNeedNoAlignment) {
+  std::vector<Camera> truth(4), estimated(4);
+  for (int i = 0; i < 4; ++i) {
+    truth[i].c2w = Pose(Eigen::Matrix3d::Identity(), Eigen::Vector3d(i, i % 2 == 0 ? 1e-3 : 0, 0));
+    estimated[i].c2w = Pose(Eigen::Matrix3d::Identity(), Eigen::Vector3d(i, 0, i % 2 == 0 ? 1e-3 : 0));
+  }
+  const CameraAccuracy accuracy = CompareCameras(estimated, truth);
+  EXPECT_NEAR(accuracy.rotation_degrees, 90, 1);
+  EXPECT_NEAR(accuracy.relative_rotation_degrees, 0, 1e-6);
 }
 
 TEST(CameraMetrics, AreaIsTheIntegralOfTheAccuracy) {

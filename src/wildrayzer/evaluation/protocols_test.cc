@@ -120,6 +120,8 @@ TEST(Methods, TheFloorOfCamerasStandsStill) {
   EXPECT_TRUE(output.renders.empty());
   const auto cameras = ScoreScene(scene, output, FindProtocol("iphone"), 0.5, {}).cameras;
   EXPECT_NEAR(cameras.at("camera_rotation"), 2.0 / 3 * 0.2 * 180 / 3.14159265358979, 1e-6);
+  // Of the pairs 0-1, 1-2 and 0-2.
+  EXPECT_NEAR(cameras.at("camera_relative_rotation"), 4.0 / 3 * 0.2 * 180 / 3.14159265358979, 1e-6);
   EXPECT_NEAR(cameras.at("camera_translation"), 2.0 / 3, 1e-9);
   EXPECT_DOUBLE_EQ(cameras.at("camera_auc_20"), 0);
 }

@@ -23,7 +23,8 @@ const std::vector<TableKind>& TableKinds() {
        {"lpips_released_static", "lpips_released_transient"}},
       {"motion masks", {"mask_iou", "mask_recall", "mask_precision", "mask_f1", "mask_false_alarm"}},
       {"cameras",
-       {"camera_rotation", "camera_translation", "camera_auc_5", "camera_auc_10", "camera_auc_20"}},
+       {"camera_relative_rotation", "camera_rotation", "camera_translation", "camera_auc_5", "camera_auc_10",
+        "camera_auc_20"}},
   };
   return kinds;
 }

@@ -49,6 +49,7 @@ const std::vector<MetricInfo>& AllMetrics() {
       {"mask_precision", "Precision %", "motion masks", 1, true, 100},
       {"mask_f1", "F1 %", "motion masks", 1, true, 100},
       {"mask_false_alarm", "False alarms in still frames %", "motion masks", 1, false, 100},
+      {"camera_relative_rotation", "Relative rotation error (degrees)", "cameras", 2, false},
       {"camera_rotation", "Rotation error (degrees)", "cameras", 2, false},
       {"camera_translation", "Translation error (relative)", "cameras", 3, false},
       {"camera_auc_5", "AUC@5", "cameras", 3, true},

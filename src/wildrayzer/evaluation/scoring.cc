@@ -97,7 +97,8 @@ SceneResult ScoreScene(const EvaluationScene& scene, const MethodOutput& output,
   ScoreMasks(scene, output, mask_threshold, result);
   if (!output.cameras.empty() && !scene.cameras.empty()) {
     const CameraAccuracy accuracy = CompareCameras(output.cameras, scene.cameras);
-    result.cameras = {{"camera_rotation", accuracy.rotation_degrees},
+    result.cameras = {{"camera_relative_rotation", accuracy.relative_rotation_degrees},
+                      {"camera_rotation", accuracy.rotation_degrees},
                       {"camera_translation", accuracy.translation},
                       {"camera_auc_5", accuracy.auc_5},
                       {"camera_auc_10", accuracy.auc_10},
