@@ -139,6 +139,16 @@ TEST(NormalizeQueriesAndKeys, ValuesAloneHaveAGradientToo) {
   EXPECT_EQ(qkv.grad().narrow(2, 32, 16).sum().item<float>(), 64.0f);
 }
 
+TEST(NormalizeQueriesAndKeys, ValuesLieWhereTheyLay) {
+  const Tensor weight = torch::ones({16});
+  for (const bool differentiate : {false, true}) {
+    const Tensor qkv = torch::randn({2, 4, 96}).set_requires_grad(differentiate);
+    const Tensor v = NormalizeQueriesAndKeys(qkv, weight, weight, 1e-5).v;
+    EXPECT_EQ(v.data_ptr<float>(), qkv.data_ptr<float>() + 64) << differentiate;  // no copy
+    EXPECT_EQ(v.requires_grad(), differentiate);
+  }
+}
+
 TEST(NormKernels, AllInstructionSetsAgree) {
   torch::manual_seed(6);
   constexpr int64_t kRows = 9, kSize = 53;
