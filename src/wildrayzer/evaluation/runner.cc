@@ -84,9 +84,20 @@ class StoredResult {
   bool outdated_ = false;
 };
 
+// What SavePictures wrote; anything else is somebody's.
+void RemovePictures(const fs::path& folder) {
+  std::vector<fs::path> pictures;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    if ((name.starts_with("target_") || name.starts_with("mask_")) && name.ends_with(".png"))
+      pictures.push_back(entry.path());
+  }
+  for (const fs::path& picture : pictures) fs::remove(picture);
+}
+
 void SavePictures(const fs::path& folder, const MethodOutput& output) {
-  fs::remove_all(folder);  // an earlier result may have had more of them
   fs::create_directories(folder);
+  RemovePictures(folder);  // an earlier result may have had more of them
   for (size_t t = 0; t < output.renders.size(); ++t) {
     WritePng(folder / fmt::format("target_{:02d}.png", t), ImageFrom(output.renders[t]));
   }
