@@ -40,8 +40,6 @@ fs::path MethodFolder(const RunOptions& options, const std::string& label, const
   return options.folder / "runs" / FolderName(label) / FolderName(method);
 }
 
-// Raised when code that decides numbers changes: what was measured before is then outdated.
-constexpr int kMeasure = 1;
 // In the file of a result, beside SceneToJson's: what decided it.
 constexpr char kDecidedBy[] = "decided_by";
 
@@ -196,9 +194,8 @@ std::string SceneIdentity(const EvaluationScene& scene, const RunOptions& option
     add(std::array{planes.channels, planes.height, planes.width});
     add(planes.values);
   };
-  add(fmt::format("measure {}, {}, {}, threshold {}, {}, {} inputs, clean {}", kMeasure, scene.name,
-                  options.protocol.name, options.mask_threshold, options.identity, scene.num_inputs,
-                  scene.clean_truth));
+  add(fmt::format("{}, {}, threshold {}, {}, {} inputs, clean {}", scene.name, options.protocol.name,
+                  options.mask_threshold, options.identity, scene.num_inputs, scene.clean_truth));
   add(scene.frames);
   for (const Image& image : scene.observed) {
     add(std::array{image.height, image.width});
