@@ -12,7 +12,6 @@
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/log.h"
 #include "wildrayzer/util/output_folder.h"
-#include "wildrayzer/version.h"
 
 namespace wildrayzer {
 namespace {
@@ -280,7 +279,7 @@ void Run(const EvalOptions& given) {
   run.gallery_scenes = options.gallery;
   const std::vector<SettingRequest> settings = MakeSettings(options);
   run.lpips = MakeLpips(options, evaluation);
-  run.identity = fmt::format("wildrayzer {}, LPIPS {} {}", kVersion, FileStamp(options.lpips_vgg),
+  run.identity = fmt::format("wildrayzer {}, LPIPS {} {}", ProgramDigest(), FileStamp(options.lpips_vgg),
                              FileStamp(options.lpips_heads));
   const Contest contest = MakeMethods(options);
   run.mask_threshold = options.MaskThreshold();

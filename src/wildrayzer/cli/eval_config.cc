@@ -6,6 +6,7 @@
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <string_view>
 
 #include "wildrayzer/data/data_config.h"
@@ -172,6 +173,12 @@ void CheckRanges(const EvalOptions& options) {
   CheckRange("mask threshold", options.mask_threshold.value_or(0), 0, 1);
 }
 
+std::string Sha256Of(const std::string& bytes) {
+  Sha256 digest;
+  digest.Update(bytes.data(), bytes.size());
+  return digest.Hex().substr(0, 16);
+}
+
 std::string Joined(const std::vector<std::string>& parts) {
   std::string text;
   for (const std::string& part : parts) text += (text.empty() ? "" : " ") + part;
@@ -180,10 +187,7 @@ std::string Joined(const std::vector<std::string>& parts) {
 
 // Tells two states of one file apart.
 std::string DigestOf(const std::string& config) {
-  const std::string text = Config::Load(config).Dump();
-  Sha256 digest;
-  digest.Update(text.data(), text.size());
-  return ", SHA-256 " + digest.Hex().substr(0, 16);
+  return ", SHA-256 " + Sha256Of(Config::Load(config).Dump());
 }
 
 }  // namespace
@@ -209,6 +213,13 @@ void CompleteEvalOptions(const CLI::App& command, EvalOptions& options) {
     throw UsageError("no folder for the results: give --out, or inference_out_root in a --config FILE");
 }
 
+std::string ProgramDigest() {
+  std::ifstream program("/proc/self/exe", std::ios::binary);
+  std::ostringstream bytes;
+  bytes << program.rdbuf();
+  return Sha256Of(bytes.str());
+}
+
 EvalFacts DescribeSettings(const EvalOptions& options) {
   const auto absolute = [](const std::string& path) {
     return path.empty() ? "" : fs::absolute(path).lexically_normal().string();
@@ -221,6 +232,7 @@ EvalFacts DescribeSettings(const EvalOptions& options) {
     indices += (indices.empty() ? "" : ", ") + absolute(index);
   return {
       {"program", std::string("wildrayzer ") + kVersion},
+      {"build", ProgramDigest()},
       {"data", absolute(options.data)},
       {"protocol", options.protocol},
       {"view lists",

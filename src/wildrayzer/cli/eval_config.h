@@ -43,6 +43,9 @@ struct EvalOptions {
 // named in a warning.
 void CompleteEvalOptions(const CLI::App& command, EvalOptions& options);
 
+// Tells this build of the program from others, which may compute other numbers under the same version.
+std::string ProgramDigest();
+
 // Settings of an evaluation, name and value, as the report shows them.
 using EvalFacts = std::vector<std::pair<std::string, std::string>>;
 EvalFacts DescribeSettings(const EvalOptions& options);

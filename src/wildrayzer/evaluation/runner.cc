@@ -40,8 +40,6 @@ fs::path MethodFolder(const RunOptions& options, const std::string& label, const
   return options.folder / "runs" / FolderName(label) / FolderName(method);
 }
 
-// Raised when code that decides numbers changes: what was measured before is then outdated.
-constexpr int kMeasure = 1;
 // In the file of a result, beside SceneToJson's: what decided it.
 constexpr char kDecidedBy[] = "decided_by";
 
@@ -84,9 +82,20 @@ class StoredResult {
   bool outdated_ = false;
 };
 
+// What SavePictures wrote; anything else is somebody's.
+void RemovePictures(const fs::path& folder) {
+  std::vector<fs::path> pictures;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    if ((name.starts_with("target_") || name.starts_with("mask_")) && name.ends_with(".png"))
+      pictures.push_back(entry.path());
+  }
+  for (const fs::path& picture : pictures) fs::remove(picture);
+}
+
 void SavePictures(const fs::path& folder, const MethodOutput& output) {
-  fs::remove_all(folder);  // an earlier result may have had more of them
   fs::create_directories(folder);
+  RemovePictures(folder);  // an earlier result may have had more of them
   for (size_t t = 0; t < output.renders.size(); ++t) {
     WritePng(folder / fmt::format("target_{:02d}.png", t), ImageFrom(output.renders[t]));
   }
@@ -185,9 +194,8 @@ std::string SceneIdentity(const EvaluationScene& scene, const RunOptions& option
     add(std::array{planes.channels, planes.height, planes.width});
     add(planes.values);
   };
-  add(fmt::format("measure {}, {}, {}, threshold {}, {}, {} inputs, clean {}", kMeasure, scene.name,
-                  options.protocol.name, options.mask_threshold, options.identity, scene.num_inputs,
-                  scene.clean_truth));
+  add(fmt::format("{}, {}, threshold {}, {}, {} inputs, clean {}", scene.name, options.protocol.name,
+                  options.mask_threshold, options.identity, scene.num_inputs, scene.clean_truth));
   add(scene.frames);
   for (const Image& image : scene.observed) {
     add(std::array{image.height, image.width});

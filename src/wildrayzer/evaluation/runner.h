@@ -33,7 +33,7 @@ struct RunOptions {
   size_t max_scenes = 0;   // 0: all
   int gallery_scenes = 6;  // of each setting, shown in the report
   LpipsFunction lpips;
-  // Whatever else decides numbers, as text: the program's version, the files of LPIPS.
+  // Whatever else decides numbers, as text: the program itself, the files of LPIPS.
   std::string identity;
   // Called before every scene with its name and number of methods; empty name: one method is done.
   std::function<void(const std::string& scene, int methods)> progress;

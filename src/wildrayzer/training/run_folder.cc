@@ -23,7 +23,7 @@ bool HoldsCheckpoints(const fs::path& run) { return !CheckpointsIn(run / "checkp
 
 // What appears at the end of a run.
 void RefuseResults(const fs::path& folder) {
-  for (const char* name : {"model.safetensors", "model.pt", "report.html"}) {
+  for (const char* name : {"model.safetensors", "model.pt", "report.html", "summary.md"}) {
     std::error_code error;
     if (!fs::exists(folder / name, error)) continue;
     throw UsageError(

@@ -46,7 +46,7 @@ TEST(RunFolder, OnlyNumberedFilesAreCheckpoints) {
 }
 
 TEST(RunFolder, NothingIsWrittenOverWithoutACheckpointToGoOnFrom) {
-  for (const std::string name : {"model.safetensors", "model.pt", "report.html"}) {
+  for (const std::string name : {"model.safetensors", "model.pt", "report.html", "summary.md"}) {
     const fs::path folder = FreshFolder("run_folder_results");
     Put(folder / name);
     for (const bool resume : {false, true})
