@@ -1,5 +1,6 @@
 // Speed of attention at the sizes of the model, beside a matrix product of the BLAS in the same run.
 #include <benchmark/benchmark.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include <cmath>
 
