@@ -179,6 +179,12 @@ TensorShapes ModelTensorShapes(const Checkpoint& checkpoint) {
   return shapes;
 }
 
+std::vector<std::string> StoredModelNames(const Checkpoint& checkpoint) {
+  std::vector<std::string> names;
+  for (const auto& [name, stored] : ModelNames(checkpoint)) names.push_back(stored);
+  return names;
+}
+
 ModelConfig ConfigOfCheckpoint(const Checkpoint& checkpoint) {
   const auto written = checkpoint.metadata().find(kConfigMetadataKey);
   if (written != checkpoint.metadata().end()) {

@@ -47,6 +47,9 @@ LoadReport CompareNames(const torch::nn::Module& model, const Checkpoint& checkp
 // Shapes of the checkpoint's model tensors under the model's names.
 TensorShapes ModelTensorShapes(const Checkpoint& checkpoint);
 
+// The names under which the checkpoint itself has them.
+std::vector<std::string> StoredModelNames(const Checkpoint& checkpoint);
+
 // The configuration that belongs to a checkpoint: the one written into it by us (metadata
 // `wildrayzer.config`), else GuessFromCheckpoint.
 ModelConfig ConfigOfCheckpoint(const Checkpoint& checkpoint);

@@ -23,6 +23,7 @@ using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 std::filesystem::path Folder() {
   const std::filesystem::path folder =
@@ -185,7 +186,13 @@ TEST(LoadWeights, PicksTensorsOutOfATrainingCheckpoint) {
   tensors["module.dinov3_pseudolabel_maker.img_norm_mean"] = torch::zeros({2});
   tensors["module.something_else"] = torch::zeros({2});
   WildRayZer model(TinyWeights());
-  const LoadReport report = LoadWeights(*model, Write("ddp.safetensors", tensors));
+  const Checkpoint checkpoint = Write("ddp.safetensors", tensors);
+  const LoadReport report = LoadWeights(*model, checkpoint);
+  // Under its own names a checkpoint can be hashed.
+  const std::vector<std::string> stored = StoredModelNames(checkpoint);
+  EXPECT_THAT(stored, Contains("module.cam_code"));
+  EXPECT_THAT(stored, Not(Contains(HasSubstr("loss_computer"))));
+  EXPECT_EQ(checkpoint.WeightsHash(stored).size(), 64u);
   EXPECT_THAT(report.unexpected, ElementsAre("something_else"));
   EXPECT_THAT(Warnings(), Contains(HasSubstr("something_else")));
 }

@@ -303,9 +303,7 @@ int64_t Reconstructor::num_parameters() const {
 
 std::string Reconstructor::weights_hash() const {
   if (!impl_->checkpoint) return "random";
-  std::vector<std::string> names;
-  for (const auto& [name, shape] : ModelTensorShapes(*impl_->checkpoint)) names.push_back(name);
-  return impl_->checkpoint->WeightsHash(names);
+  return impl_->checkpoint->WeightsHash(StoredModelNames(*impl_->checkpoint));
 }
 
 std::string Reconstructor::config_yaml() const { return impl_->config.ToYaml(); }
