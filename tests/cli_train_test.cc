@@ -371,6 +371,23 @@ TEST(KilledTraining, EndsAsIfItHadNotBeenInTheJointStage) {
       {Moment::kWhileSaving, Moment::kBetweenSteps, Moment::kStartingUp, Moment::kWhileSaving}, 30);
 }
 
+// The same with the inputs' tokens as the scene, from which hidden ones are dropped, and worlds that render
+// with either cameras and any number of inputs.
+TEST(KilledTraining, EndsAsIfItHadNotBeenWithScenesOfTokens) {
+  const std::string coco = (Rooms() / "coco" / "train").string();
+  KilledRunsEndTheSame(
+      "killed_tokens", "2",
+      {"--stage", "4", "training.batch_size_per_gpu=2", "model.scene=tokens", "model.token_masking=drop",
+       "model.view_code=canonical", "model.pose_latent.focal=centred", "training.optimizer=muon",
+       "training.ema_decay=0.9", "training.mask_positive_weight=3", "training.mask_dice_weight=1",
+       "training.dynamic_masks_path=" + (Rooms() / "dynamic_re10k" / "train" / "binary_masks").string(),
+       "training.camera_warmup={scenes: 2, views: 5, min_views: 3, max_inputs: 3, true_cameras: 0.5, "
+       "min_overlap: 0.3, huber: 0.01, pictures: 8}",
+       "training.copy_paste={enabled: true, coco_root: " + coco + ", coco_ann_file: " + coco +
+           "/instances.json}"},
+      {Moment::kStartingUp, Moment::kWhileSaving, Moment::kBetweenSteps}, 20);
+}
+
 // In bfloat16 a frozen matrix has a float32 copy, which is what the checkpoint holds; the run must go on
 // computing with it, even when the weights that it began with are no longer there.
 TEST(KilledTraining, RestoresFrozenWeightsInBfloat16) {

@@ -72,9 +72,11 @@ void ReadCopyPaste(const Config& config, LoaderOptions& options) {
   options.static_set.paste = true;
 }
 
-std::shared_ptr<const SceneDataset> OpenIfGiven(const std::string& path) {
+std::shared_ptr<const SceneDataset> OpenIfGiven(const std::string& path, const std::string& masks = "") {
   if (path.empty()) return nullptr;
-  return OpenScenes(path);
+  ListedScenesOptions listed;
+  if (!masks.empty()) listed.masks.roots["default"] = masks;
+  return OpenScenes(path, listed);
 }
 
 }  // namespace
@@ -93,7 +95,9 @@ LoaderOptions ReadLoaderOptions(const Config& config) {
       mixed ? config.Get<double>("training.dataset_mix_ratio", fixed.empty() ? 1.0 : 0.5) : 0.0;
   // A set without a share is not opened: the release's own files name folders that need not be there.
   if (!mixed || options.dynamic_ratio < 1) options.static_set.scenes = OpenIfGiven(mixed ? fixed : single);
-  if (mixed && options.dynamic_ratio > 0) options.dynamic_set.scenes = OpenIfGiven(moving);
+  const auto masks = config.Get<std::string>("training.dynamic_masks_path", "");
+  if (mixed && options.dynamic_ratio > 0) options.dynamic_set.scenes = OpenIfGiven(moving, masks);
+  options.dynamic_set.truth = !masks.empty();
   // The general selector is that of the static set where it has none of its own.
   const SpanSchedule general = ReadSpan(config, "training.view_selector", kStaticSpan);
   options.static_set.span = config.Has("training.view_selector_static")

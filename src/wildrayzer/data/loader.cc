@@ -42,6 +42,20 @@ int64_t StepsPerEpoch(const LoaderOptions& o) {
   return static_cast<int64_t>(std::max<size_t>(1, scenes / step));
 }
 
+// What moves is known from the data's own masks and clean pictures.
+void TakeTruth(const SceneRecord& scene, Sample& sample) {
+  sample.pasted = true;
+  for (View& view : sample.views) {
+    if (view.clean.rgb.empty() || view.mask.empty()) {
+      throw FileError(scene.source.string(),
+                      fmt::format("frame {} has no clean picture (gt_image_path) or no mask, which "
+                                  "training.dynamic_masks_path asks for",
+                                  view.frame));
+    }
+    sample.overlays.push_back(std::move(view.mask));
+  }
+}
+
 // Turns the views into pasted ones; what they were becomes the clean pictures.
 void Paste(const PastePool& pool, const PasteOptions& options, Random random, Sample& sample) {
   std::vector<Image> images;
@@ -114,8 +128,11 @@ Sample TrainingLoader::TryScene(const Draw& draw, uint64_t n, uint64_t step) con
                     fmt::format("{} frames are too few for {} views over at least {} frames",
                                 scene.frames.size(), InputsOfStep(step) + options_.targets, span.min));
   }
-  Sample sample = LoadSample(scene, *list, options_.view);
-  sample.dynamic = draw.dynamic;
+  ViewOptions views = options_.view;
+  views.clean = views.masks = set.truth;
+  Sample sample = LoadSample(scene, *list, views);
+  sample.dynamic = draw.dynamic && !set.truth;
+  if (set.truth) TakeTruth(scene, sample);
   sample.refresh_epoch = refresh;
   if (set.paste)
     Paste(*options_.pool, options_.paste, Random(options_.seed, fmt::format("paste/{}", n)), sample);

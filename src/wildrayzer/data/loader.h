@@ -19,12 +19,12 @@ namespace wildrayzer {
 // The views of one scene: inputs first, then targets, all of one size.
 struct Sample {
   std::string scene;
-  bool dynamic = false;       // from the dynamic set
+  bool dynamic = false;       // from the dynamic set, and what moves is not known
   int64_t refresh_epoch = 0;  // the views of a scene are the same within one
   ViewList list;              // frame indices
   std::vector<View> views;    // list.inputs, then list.targets
-  // Copy-paste: View::image shows the objects, View::clean does not, overlays[i] says where they are in
-  // views[i].
+  // Copy-paste, or TrainingSet::truth: View::image shows the objects, View::clean does not, overlays[i] says
+  // where they are in views[i].
   bool pasted = false;
   std::vector<GrayImage> overlays;
   // What was wrong with the scenes that were tried before this one.
@@ -36,6 +36,9 @@ struct TrainingSet {
   std::shared_ptr<const SceneDataset> scenes;  // null: there is none
   SpanSchedule span;
   bool paste = false;  // copy-paste objects into its scenes
+  // Its frames have masks and clean pictures (synthetic rooms), which are taken for true: what moves in a
+  // sample then is as well known as if it had been pasted, and told in the same way.
+  bool truth = false;
 };
 
 struct LoaderOptions {

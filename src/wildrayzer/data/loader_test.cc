@@ -6,10 +6,12 @@
 #include <cmath>
 #include <map>
 #include <set>
+#include <span>
 
 #include "wildrayzer/data/folder_scenes.h"
 #include "wildrayzer/data/testing/small_coco.h"
 #include "wildrayzer/data/testing/small_scenes.h"
+#include "wildrayzer/io/npy.h"
 #include "wildrayzer/util/error.h"
 
 namespace wildrayzer {
@@ -338,6 +340,44 @@ TEST(EvaluationLoader, RefusesBrokenScenesAndGoesOn) {
   EvaluationLoader greedy(sets.still, {0}, options);
   EXPECT_THAT([&] { greedy.Next(); },
               ThrowsMessage<FileError>(HasSubstr("has 12 frames; 2 inputs and 11 targets")));
+}
+
+// Masks and clean pictures that belong to the data take the place of pasted objects.
+TEST(TrainingLoader, TakesTheTruthOfADynamicSetThatHasIt) {
+  const fs::path root = FreshFolder("loader_truth");
+  const fs::path list = WriteList(root, 2, 10, /*paired=*/true);
+  for (int scene = 0; scene < 2; ++scene) {
+    const fs::path masks = root / "masks" / fmt::format("scene_{:02d}", scene);
+    fs::create_directories(masks);
+    for (int frame = 0; frame < 10; ++frame) {
+      std::vector<uint8_t> mask(96 * 64);
+      for (size_t p = 0; p < mask.size(); ++p) mask[p] = p % 96 < 48;  // the left half moves
+      WriteNpy(masks / fmt::format("{:05d}.npy", frame), DType::kU8, {64, 96}, std::as_bytes(std::span(mask)));
+    }
+  }
+  LoaderOptions options = Options(MakeSets("loader_truth_static"));
+  ListedScenesOptions listed;
+  listed.masks.roots["default"] = root / "masks";
+  options.dynamic_set.scenes = OpenScenes(list, listed);
+  options.dynamic_set.truth = true;
+  options.dynamic_ratio = 1;
+  TrainingLoader loader(options);
+  const Batch batch = loader.Next();
+  for (const Sample& sample : batch.samples) {
+    EXPECT_TRUE(sample.pasted);
+    EXPECT_FALSE(sample.dynamic);
+    ASSERT_EQ(sample.overlays.size(), sample.views.size());
+    for (size_t v = 0; v < sample.views.size(); ++v) {
+      EXPECT_EQ(sample.views[v].image.Pixel(3, 3)[2], 7);
+      EXPECT_EQ(sample.views[v].clean.Pixel(3, 3)[2], 200);
+      EXPECT_EQ(sample.overlays[v].values[5 * 32 + 2], 255);
+      EXPECT_EQ(sample.overlays[v].values[5 * 32 + 29], 0);
+    }
+  }
+  // Without clean pictures there is no truth to take.
+  options.dynamic_set.scenes = OpenScenes(WriteList(root / "bare", 2, 10));
+  TrainingLoader bare(options);
+  EXPECT_THAT([&] { bare.Next(); }, ThrowsMessage<Error>(HasSubstr("has no clean picture (gt_image_path)")));
 }
 
 }  // namespace

@@ -270,6 +270,17 @@ std::vector<VirtualScene::PatchTruth> PatchTruths(const World& world, const Pose
   return truths;
 }
 
+// Of all views, the smallest share of patches that the first one sees.
+double LeastOverlap(const std::vector<std::vector<VirtualScene::PatchTruth>>& views) {
+  double least = 1.0;
+  for (const auto& patches : views) {
+    const auto seen =
+        std::count_if(patches.begin(), patches.end(), [](const auto& truth) { return truth.visible; });
+    least = std::min(least, static_cast<double>(seen) / static_cast<double>(patches.size()));
+  }
+  return least;
+}
+
 float MedianDepth(const std::vector<VirtualScene::PatchTruth>& truths) {
   std::vector<float> depths;
   for (const auto& truth : truths) depths.push_back(truth.depth);
@@ -328,15 +339,20 @@ VirtualScene MakeVirtualScene(std::span<const PicturePyramid> pictures, const Vi
     throw UsageError("virtual worlds need pictures, views, and sizes that are multiples of the patch");
   }
   World world = RandomWorld(pictures, random);
-  const std::vector<Pose> path = RandomPath(world, options, random);
   const float fov = Range(random, kMinFov, kMaxFov) * kPi / 180;
   VirtualScene scene;
   scene.focal = 0.5F / std::tan(fov / 2);
+  std::vector<Pose> path;
+  VirtualWorldOptions tried = options;
+  do {
+    path = RandomPath(world, tried, random);
+    scene.patches.clear();
+    for (const Pose& pose : path)
+      scene.patches.push_back(PatchTruths(world, pose, path.front(), scene.focal, options));
+    tried.motion *= 0.8;
+  } while (LeastOverlap(scene.patches) < options.min_overlap && tried.motion > 1e-3);
   const Pose& first = path.front();
-  for (const Pose& pose : path) {
-    scene.views.push_back(RenderView(world, pose, scene.focal, options));
-    scene.patches.push_back(PatchTruths(world, pose, first, scene.focal, options));
-  }
+  for (const Pose& pose : path) scene.views.push_back(RenderView(world, pose, scene.focal, options));
   const float unit = MedianDepth(scene.patches.front());
   const Matrix3f to_first = first.Rotation().transpose();
   for (size_t view = 0; view < path.size(); ++view) {

@@ -40,6 +40,9 @@ struct VirtualWorldOptions {
   // Multiplies rotation and translation between the views, in (0, 1]: a curriculum from small motions.
   double motion = 1.0;
   double translation = 1.0;  // multiplies translation only; 0: pure rotations
+  // Least share of a view's patches, of every view, that are seen in the first one. Paths with less are drawn
+  // again, of ever smaller motion.
+  double min_overlap = 0.0;
 };
 
 // What the warm-up learns from. Cameras are relative to the first view (OpenCV axes), translations in units

@@ -194,6 +194,24 @@ TEST(VirtualWorlds, MotionScalesWhatMoves) {
   EXPECT_GT(largest, 0.5);
 }
 
+TEST(VirtualWorlds, ViewsSeeAsMuchOfTheFirstAsIsAsked) {
+  VirtualWorldOptions options = Small();
+  options.width = options.height = 64;
+  const auto least_overlap = [&](uint64_t seed) {
+    double least = 1;
+    for (const auto& patches : MakeScene(seed, options).patches) {
+      const auto seen = std::count_if(patches.begin(), patches.end(), [](const auto& p) { return p.visible; });
+      least = std::min(least, static_cast<double>(seen) / static_cast<double>(patches.size()));
+    }
+    return least;
+  };
+  int poor = 0;
+  for (uint64_t seed = 0; seed < 20; ++seed) poor += least_overlap(seed) < 0.6;
+  EXPECT_GT(poor, 5);  // unasked, many see little
+  options.min_overlap = 0.6;
+  for (uint64_t seed = 0; seed < 20; ++seed) EXPECT_GE(least_overlap(seed), 0.6) << seed;
+}
+
 TEST(VirtualWorlds, DependOnTheSeedOnly) {
   VirtualWorldOptions options = Small();
   options.width = options.height = 32;

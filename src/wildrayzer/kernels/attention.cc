@@ -2,6 +2,8 @@
 
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <algorithm>
+
 #include "wildrayzer/kernels/attention_kernels.h"
 #include "wildrayzer/kernels/attention_paths.h"
 #include "wildrayzer/kernels/cpu_kernels.h"
@@ -63,6 +65,24 @@ torch::Tensor Attention(const torch::Tensor& q, const torch::Tensor& k, const to
       torch::GradMode::is_enabled() && (q.requires_grad() || k.requires_grad() || v.requires_grad());
   if (differentiate) return AttentionFunction::apply(queries, keys, values, scale);
   return Forward(queries, keys, values, scale, /*want_lse=*/false).out;
+}
+
+torch::Tensor Attention(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v, double scale,
+                        const std::vector<int64_t>& key_counts) {
+  TORCH_CHECK(static_cast<int64_t>(key_counts.size()) == q.size(0), "Attention: ", key_counts.size(),
+              " numbers of keys for ", q.size(0), " samples");
+  const auto full = [&](int64_t count) { return count == k.size(2); };
+  if (std::all_of(key_counts.begin(), key_counts.end(), full)) return Attention(q, k, v, scale);
+  std::vector<torch::Tensor> samples;
+  for (int64_t b = 0; b < q.size(0); ++b) {
+    const int64_t count = key_counts[static_cast<size_t>(b)];
+    const torch::Tensor asking = q.narrow(0, b, 1);
+    const auto answering = [&](const torch::Tensor& all) { return all.narrow(0, b, 1).narrow(2, 0, count); };
+    const torch::Tensor mixed =
+        count > 0 ? Attention(asking, answering(k), answering(v), scale) : torch::zeros_like(asking);
+    samples.push_back(mixed.transpose(1, 2));
+  }
+  return torch::cat(samples).transpose(1, 2);
 }
 
 }  // namespace wildrayzer

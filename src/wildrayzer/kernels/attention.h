@@ -1,6 +1,9 @@
 // Scaled dot-product attention that never holds the whole score matrix.
 #pragma once
 
+#include <cstdint>
+#include <vector>
+
 #include "wildrayzer/util/tensor.h"
 
 namespace wildrayzer {
@@ -18,5 +21,9 @@ namespace wildrayzer {
 // result do not depend on the number of threads. Tensors that are not on the CPU, and other dtypes, go
 // through the same arithmetic in ATen, a few query rows at a time.
 torch::Tensor Attention(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v, double scale);
+
+// The same where only the first key_counts[b] keys of sample b answer (0 .. Nk; 0: the result is zero).
+torch::Tensor Attention(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v, double scale,
+                        const std::vector<int64_t>& key_counts);
 
 }  // namespace wildrayzer

@@ -22,9 +22,11 @@ class BlockStackImpl : public torch::nn::Module {
   };
   // x [B, N, d] -> [B, `wanted`, d]: the outputs of the first `wanted` tokens (1 <= wanted <= N). The last
   // block asks for those only, which changes nothing in their values. One trace step a block; with
-  // trace.record the whole [B, N, d] is computed and recorded as "`name`.i".
+  // trace.record the whole [B, N, d] is computed and recorded as "`name`.i". key_counts [B]: only so many of
+  // a sample's first tokens answer (SelfAttention); empty: all.
   torch::Tensor forward(const torch::Tensor& x, int64_t wanted, const std::string& name,
-                        const Trace& trace = {}, Tap* tap = nullptr);
+                        const Trace& trace = {}, Tap* tap = nullptr,
+                        const std::vector<int64_t>& key_counts = {});
 
   // Gradient checkpointing: of every `every` blocks in a row only the input is kept for the backward pass,
   // and they are computed again in it. 0: everything is kept.
@@ -32,9 +34,11 @@ class BlockStackImpl : public torch::nn::Module {
 
  private:
   // Blocks [first, end); the last of the stack answers for `wanted` tokens.
-  torch::Tensor Run(int64_t first, int64_t end, const torch::Tensor& x, int64_t wanted);
+  torch::Tensor Run(int64_t first, int64_t end, const torch::Tensor& x, int64_t wanted,
+                    const std::vector<int64_t>& key_counts);
   // The same, computed again in the backward pass.
-  torch::Tensor RunRecomputed(int64_t first, int64_t end, const torch::Tensor& x, int64_t wanted);
+  torch::Tensor RunRecomputed(int64_t first, int64_t end, const torch::Tensor& x, int64_t wanted,
+                              const std::vector<int64_t>& key_counts);
   // Where runs end: at every block that must be seen from outside or recomputed from.
   std::vector<int64_t> RunEnds(bool each, const Tap* tap) const;
 

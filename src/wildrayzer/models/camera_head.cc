@@ -3,10 +3,22 @@
 namespace wildrayzer {
 namespace {
 
-// The focal length at an output of 0: a horizontal field of view of 44 degrees.
-constexpr double kFocal = 1.25;
-// Logarithm of the largest factor on it with FocalLength::kBounded.
-constexpr double kFocalRange = 0.7;
+// FocalLength as numbers: the focal length at an output of 0 in image widths, and the logarithm of the largest
+// factor on it (0: the output is added instead).
+struct FocalCurve {
+  double centre, range;
+};
+FocalCurve CurveOf(FocalLength focal) {
+  switch (focal) {
+    case FocalLength::kPublished:
+      return {1.25, 0.0};
+    case FocalLength::kBounded:
+      return {1.25, 0.7};
+    case FocalLength::kCentred:
+      return {0.866, 0.77};
+  }
+  return {};
+}
 
 }  // namespace
 
@@ -35,9 +47,9 @@ torch::Tensor CameraHeadImpl::forward(const torch::Tensor& camera_tokens) {
   const torch::Tensor pose = identity + relative_pose_->forward(pairs) * is_other;
 
   const torch::Tensor x = focal_->forward(canonical_token);
+  const FocalCurve curve = CurveOf(focal_length_);
   const torch::Tensor focal =
-      (focal_length_ == FocalLength::kPublished ? x + kFocal
-                                                : kFocal * torch::exp(kFocalRange * torch::tanh(x)))
+      (curve.range == 0 ? x + curve.centre : curve.centre * torch::exp(curve.range * torch::tanh(x)))
           .expand({batch, views, 1});
   const torch::Tensor centre = torch::full({batch, views, 2}, 0.5, is_other.options());
   return torch::cat({pose, focal, focal, centre}, -1);

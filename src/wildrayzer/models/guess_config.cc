@@ -58,8 +58,10 @@ int64_t PatchSide(int64_t values, int64_t channels, const std::string& where) {
 ModelConfig GuessFromCheckpoint(const TensorShapes& tensor_shapes, const std::string& where) {
   const Shapes shapes(tensor_shapes, where);
   ModelConfig model;
-  model.scene_tokens = shapes.Size("scene_code", 2, 0);
-  model.d = shapes.Size("scene_code", 2, 1);
+  const bool attends = shapes.Has("transformer_decoder.0.cross_attn.to_q.weight");
+  model.scene = attends ? SceneLayout::kTokens : SceneLayout::kCodes;
+  if (!attends) model.scene_tokens = shapes.Size("scene_code", 2, 0);
+  model.d = shapes.Size(attends ? "cam_code" : "scene_code", 2, 1);
   model.patch = PatchSide(shapes.Size("image_tokenizer.1.weight", 2, 1), 3, where);
   model.d_head = shapes.Size("transformer_encoder.0.attn.q_norm.weight", 1, 0);
   model.camera_estimator_layers = shapes.Depth("transformer_encoder");

@@ -64,7 +64,8 @@ TokenMasking ReadTokenMasking(const Config& config) {
   }
   using Pair = std::pair<const char*, TokenMasking>;
   return Choice(config, "model.token_masking", noise ? TokenMasking::kNoise : TokenMasking::kZero,
-                std::array{Pair{"zero", TokenMasking::kZero}, Pair{"noise", TokenMasking::kNoise}});
+                std::array{Pair{"zero", TokenMasking::kZero}, Pair{"noise", TokenMasking::kNoise},
+                           Pair{"drop", TokenMasking::kDrop}});
 }
 
 MotionConfig ReadMotion(const Config& config, const ModelConfig& model) {
@@ -88,6 +89,16 @@ MotionConfig ReadMotion(const Config& config, const ModelConfig& model) {
 
 const char* Bool(bool value) { return value ? "true" : "false"; }
 
+const char* Name(FocalLength focal) {
+  if (focal == FocalLength::kPublished) return "published";
+  return focal == FocalLength::kBounded ? "bounded" : "centred";
+}
+
+const char* Name(TokenMasking masking) {
+  if (masking == TokenMasking::kZero) return "zero";
+  return masking == TokenMasking::kNoise ? "noise" : "drop";
+}
+
 }  // namespace
 
 ModelConfig ModelConfig::FromConfig(const Config& config) {
@@ -99,7 +110,13 @@ ModelConfig ModelConfig::FromConfig(const Config& config) {
                       side);  // read as known; rays follow the image
   model.height = config.Get<int64_t>("model.target_image.height", side);
   model.width = config.Get<int64_t>("model.target_image.width", side);
+  using Layout = std::pair<const char*, SceneLayout>;
+  model.scene = Choice(config, "model.scene", model.scene,
+                       std::array{Layout{"codes", SceneLayout::kCodes}, Layout{"tokens", SceneLayout::kTokens}});
   model.scene_tokens = config.Get<int64_t>("model.scene_latent.length", model.scene_tokens);
+  using Code = std::pair<const char*, ViewCode>;
+  model.view_code = Choice(config, "model.view_code", model.view_code,
+                           std::array{Code{"number", ViewCode::kNumber}, Code{"canonical", ViewCode::kCanonical}});
 
   model.d = config.Get<int64_t>("model.transformer.d", model.d);
   model.d_head = config.Get<int64_t>("model.transformer.d_head", model.d_head);
@@ -127,7 +144,8 @@ ModelConfig ModelConfig::FromConfig(const Config& config) {
   using Focal = std::pair<const char*, FocalLength>;
   model.focal = Choice(
       config, "model.pose_latent.focal", model.focal,
-      std::array{Focal{"published", FocalLength::kPublished}, Focal{"bounded", FocalLength::kBounded}});
+      std::array{Focal{"published", FocalLength::kPublished}, Focal{"bounded", FocalLength::kBounded},
+                 Focal{"centred", FocalLength::kCentred}});
   using Scale = std::pair<const char*, InitScale>;
   model.init_scale =
       Choice(config, "model.transformer.init_scale", model.init_scale,
@@ -189,7 +207,9 @@ std::string ModelConfig::ToYaml() const {
       "model:\n"
       "  image_tokenizer: {{patch_size: {}}}\n"
       "  target_image: {{height: {}, width: {}}}\n"
+      "  scene: {}\n"
       "  scene_latent: {{length: {}}}\n"
+      "  view_code: {}\n"
       "  pose_latent: {{representation: \"{}\", canonical: \"{}\", focal: {}}}\n"
       "  transformer: {{d: {}, d_head: {}, encoder_n_layer: {}, encoder_geom_n_layer: {}, decoder_n_layer: "
       "{},\n"
@@ -200,12 +220,13 @@ std::string ModelConfig::ToYaml() const {
       "{},\n"
       "           head_bias: {}}}\n"
       "  dinov3_pseudolabel: {{model_name: \"{}\"}}\n",
-      patch, height, width, scene_tokens, pose == PoseRepresentation::kRotation6d ? "6d" : "quat",
+      patch, height, width, scene == SceneLayout::kCodes ? "codes" : "tokens", scene_tokens,
+      view_code == ViewCode::kNumber ? "number" : "canonical", pose == PoseRepresentation::kRotation6d ? "6d" : "quat",
       canonical == CanonicalView::kFirst ? "first" : "middle",
-      focal == FocalLength::kPublished ? "published" : "bounded", d, d_head, camera_estimator_layers,
+      Name(focal), d, d_head, camera_estimator_layers,
       scene_encoder_layers, renderer_layers, Bool(special_init), Bool(depth_init),
       init_scale == InitScale::kPublished ? "published" : "fan_in", Bool(use_motion),
-      token_masking == TokenMasking::kZero ? "zero" : "noise", Bool(motion.cross_view), motion.threshold,
+      Name(token_masking), Bool(motion.cross_view), motion.threshold,
       motion.features == MotionFeatures::kDinov3 ? "dinov3" : "own", motion.dino_width, motion.feature_layer,
       motion.layers, Bool(motion.head_bias), dino_model);
 }

@@ -16,12 +16,21 @@ namespace wildrayzer {
 enum class PoseRepresentation { kRotation6d, kQuaternion };
 // The view whose camera is the world frame: the first, or number V / 2 (from 0).
 enum class CanonicalView { kFirst, kMiddle };
-// What becomes of the tokens of dynamic patches: zeros (paper) or the learned noise token (released model).
-enum class TokenMasking { kZero, kNoise };
-// How the camera head's number x becomes a focal length in image widths: 1.25 + x (published), or
-// 1.25 exp(0.7 tanh x), which stays within [0.62, 2.52] (fields of view of 22 to 78 degrees) however far
-// training carries x.
-enum class FocalLength { kPublished, kBounded };
+// What a scene is: learned codes that the encoder fills (published), which the renderer carries along; or the
+// inputs' encoded tokens themselves, to which the renderer attends (scene_attention.h), so that nothing of
+// the photos has to pass a bottleneck.
+enum class SceneLayout { kCodes, kTokens };
+// What tells the views apart: a code of their number (published), which fails for more views than training
+// had; or of being the canonical one or not, which serves any number of views in any order.
+enum class ViewCode { kNumber, kCanonical };
+// What becomes of the tokens of dynamic patches: zeros (paper), the learned noise token (released model), or
+// nothing: they leave the attention.
+enum class TokenMasking { kZero, kNoise, kDrop };
+// How the camera head's number x becomes a focal length in image widths: 1.25 + x (published), or one of two
+// bounded ways that training cannot drive to absurd values. kBounded: 1.25 exp(0.7 tanh x), fields of view of
+// 22 to 78 degrees, 44 at x = 0. kCentred: 0.866 exp(0.77 tanh x), 30 to 102 degrees, 60 at x = 0, where most
+// cameras are and the derivative is largest.
+enum class FocalLength { kPublished, kBounded, kCentred };
 // The semantic features that the motion estimator and the pseudo labels see: DINOv3 patch features, or the
 // camera estimator's own image tokens, which need no download.
 enum class MotionFeatures { kDinov3, kOwn };
@@ -57,8 +66,10 @@ struct ModelConfig {
   // Token width and attention head size.
   int64_t d = 768;
   int64_t d_head = 64;
-  // Number of scene tokens.
+  SceneLayout scene = SceneLayout::kCodes;
+  // Number of learned codes; kTokens has none.
   int64_t scene_tokens = 768;
+  ViewCode view_code = ViewCode::kNumber;
   int64_t camera_estimator_layers = 12;
   int64_t scene_encoder_layers = 8;
   int64_t renderer_layers = 12;

@@ -94,6 +94,11 @@ TEST(ModelConfig, YamlRoundTrip) {
   config.motion.head_bias = false;
   EXPECT_EQ(Parse(config.ToYaml()), config);
   EXPECT_EQ(Parse(ModelConfig().ToYaml()), ModelConfig());
+  config.scene = SceneLayout::kTokens;
+  config.view_code = ViewCode::kCanonical;
+  config.focal = FocalLength::kCentred;
+  config.token_masking = TokenMasking::kDrop;
+  EXPECT_EQ(Parse(config.ToYaml()), config);
 }
 
 TEST(ModelConfig, ShippedFilesAreUnderstoodInFull) {
@@ -113,6 +118,8 @@ TEST(ModelConfig, MistakesAreNamed) {
   EXPECT_THAT(ErrorOf("model: {target_pose_tokenizer: {patch_size: 8}}"),
               HasSubstr("model.target_pose_tokenizer.patch_size"));
   EXPECT_THAT(ErrorOf("model: {pose_latent: {representation: euler}}"), HasSubstr("6d or quat"));
+  EXPECT_THAT(ErrorOf("model: {scene: latents}"), HasSubstr("'latents', it must be codes or tokens"));
+  EXPECT_THAT(ErrorOf("model: {view_code: none}"), HasSubstr("number or canonical"));
   EXPECT_THAT(ErrorOf("model: {transformer: {d: wide}}"), HasSubstr("model.transformer.d"));
   EXPECT_THAT(ErrorOf("model: {transformer: {use_qk_norm: false}}"), HasSubstr("use_qk_norm"));
   EXPECT_THAT(ErrorOf("model: {transformer: {encoder_n_layer: 0}}"), HasSubstr("camera estimator layers"));

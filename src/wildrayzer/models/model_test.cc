@@ -4,8 +4,8 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include "wildrayzer/models/pass.h"
+#include "wildrayzer/models/testing/small_model.h"
 #include "wildrayzer/models/weights.h"
-#include "wildrayzer/testing/generator.h"
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/tensor.h"
 
@@ -13,63 +13,14 @@ namespace wildrayzer {
 namespace {
 
 using ::testing::HasSubstr;
-using testing::SmoothImage;
-
-constexpr int64_t kDinoWidth = 20;
-
-ModelConfig SmallConfig() {
-  ModelConfig config;
-  config.height = 32;
-  config.width = 48;
-  config.patch = 8;
-  config.d = 64;
-  config.d_head = 16;
-  config.scene_tokens = 10;
-  config.camera_estimator_layers = 2;
-  config.scene_encoder_layers = 2;
-  config.renderer_layers = 2;
-  config.use_motion = true;
-  config.motion.dino_width = kDinoWidth;
-  config.motion.layers = 2;
-  config.motion.cross_view = true;
-  return config;
-}
-
-// Weights large enough for every part to matter (the usual initialisation leaves residual branches near
-// zero).
-torch::Tensor RaysOf(WildRayZer model, const Cameras& cameras, const ViewTokens& views) {
-  return model->ConditioningRayTokens(cameras, views.height, views.width);
-}
-
-WildRayZer SmallModel(const ModelConfig& config) {
-  const torch::NoGradGuard no_grad;
-  WildRayZer model(config);
-  for (auto& parameter : model->named_parameters()) {
-    torch::Tensor& value = parameter.value();
-    const double scale = value.dim() > 1 ? std::sqrt(3.0 / static_cast<double>(value[0].numel())) : 0.1;
-    const bool norm_weight = value.dim() == 1 && parameter.key().ends_with("weight");
-    value.copy_(testing::GeneratedTensor("small/" + parameter.key(), value.sizes().vec(), scale,
-                                         norm_weight ? 1 : 0));
-  }
-  return model;
-}
-
-torch::Tensor Images(const std::string& key, int64_t scenes, int64_t views, int64_t height, int64_t width) {
-  return SmoothImage(key, scenes * views, height, width).view({scenes, views, 3, height, width});
-}
-
-torch::Tensor Features(const std::string& key, int64_t scenes, int64_t views, int64_t rows, int64_t columns) {
-  return testing::GeneratedTensor(key, {scenes, views, kDinoWidth, rows, columns}, 2.0);
-}
-
-// Largest difference, relative to the largest value.
-double Difference(const torch::Tensor& a, const torch::Tensor& b) {
-  EXPECT_EQ(a.sizes(), b.sizes());
-  return (a - b).abs().max().item<double>() / (1e-6 + b.abs().max().item<double>());
-}
-// Sums run in another order for another batch size, so equal means equal up to the rounding that a dozen
-// layers pile up.
-constexpr double kRounding = 5e-5;
+using testing::Difference;
+using testing::Features;
+using testing::Images;
+using testing::kDinoWidth;
+using testing::kRounding;
+using testing::RaysOf;
+using testing::SmallConfig;
+using testing::SmallModel;
 
 TEST(WildRayZer, SamplesOfABatchAreIndependent) {
   const torch::NoGradGuard no_grad;
@@ -245,7 +196,7 @@ TEST(WildRayZer, TargetsDoNotSeeEachOther) {
   WildRayZer model = SmallModel(SmallConfig());
   const Prediction result = Predict(model, Images("targets", 1, 6, 32, 48), 2);
   const torch::Tensor one =
-      model->Render(result.scene.tokens, result.cameras.Views(4, 1), 32, 48);  // the third of four targets
+      model->Render(result.scene.memory, result.cameras.Views(4, 1), 32, 48);  // the third of four targets
   EXPECT_LT(Difference(one.select(1, 0), result.images.select(1, 2)), kRounding);
 }
 
@@ -259,14 +210,14 @@ TEST(WildRayZer, RendersManyTargetsInChunks) {
   int steps = 0;
   Trace trace;
   trace.step = [&] { ++steps; };
-  const torch::Tensor images = model->Render(result.scene.tokens, many, 32, 48, trace);
+  const torch::Tensor images = model->Render(result.scene.memory, many, 32, 48, trace);
   EXPECT_EQ(steps, 70);
   EXPECT_LT(Difference(images, result.images.expand_as(images)), kRounding);
 }
 
 TEST(WildRayZer, MaskingHidesTheMaskedPixels) {
   const torch::NoGradGuard no_grad;
-  for (const TokenMasking masking : {TokenMasking::kZero, TokenMasking::kNoise}) {
+  for (const TokenMasking masking : {TokenMasking::kZero, TokenMasking::kNoise, TokenMasking::kDrop}) {
     ModelConfig config = SmallConfig();
     config.token_masking = masking;
     WildRayZer model = SmallModel(config);
@@ -292,7 +243,7 @@ TEST(WildRayZer, MaskingHidesTheMaskedPixels) {
 
 TEST(WildRayZer, AllTokensMayBeMasked) {
   const torch::NoGradGuard no_grad;
-  for (const TokenMasking masking : {TokenMasking::kZero, TokenMasking::kNoise}) {
+  for (const TokenMasking masking : {TokenMasking::kZero, TokenMasking::kNoise, TokenMasking::kDrop}) {
     ModelConfig config = SmallConfig();
     config.token_masking = masking;
     WildRayZer model = SmallModel(config);
@@ -324,26 +275,34 @@ TEST(WildRayZer, MaskThresholdIsExclusive) {
 }
 
 TEST(WildRayZer, GradientsReachEveryParameter) {
-  ModelConfig config = SmallConfig();
-  config.token_masking = TokenMasking::kNoise;
-  config.motion.threshold = 0.5;
-  WildRayZer model = SmallModel(config);
-  PredictOptions options;
-  options.features = FeatureSource::Given(Features("grad/dino", 2, 3, 4, 6));
-  const Prediction result = Predict(model, Images("grad", 2, 3, 32, 48), 2, options);
-  ASSERT_TRUE(result.scene.patch_is_dynamic.any().item<bool>());
-  ASSERT_FALSE(result.scene.patch_is_dynamic.all().item<bool>());
-  (result.images.square().mean() + result.input_logits.square().mean() + result.target_logits.square().mean())
-      .backward();
-  for (const auto& parameter : model->named_parameters()) {
-    ASSERT_TRUE(parameter.value().grad().defined()) << parameter.key();
-    EXPECT_GT(parameter.value().grad().abs().max().item<double>(), 0.0) << parameter.key();
+  for (const SceneLayout layout : {SceneLayout::kCodes, SceneLayout::kTokens}) {
+    ModelConfig config = SmallConfig();
+    config.scene = layout;
+    config.token_masking = TokenMasking::kNoise;
+    config.motion.threshold = 0.5;
+    WildRayZer model = SmallModel(config);
+    PredictOptions options;
+    options.features = FeatureSource::Given(Features("grad/dino", 2, 3, 4, 6));
+    const Prediction result = Predict(model, Images("grad", 2, 3, 32, 48), 2, options);
+    ASSERT_TRUE(result.scene.patch_is_dynamic.any().item<bool>());
+    ASSERT_FALSE(result.scene.patch_is_dynamic.all().item<bool>());
+    (result.images.square().mean() + result.input_logits.square().mean() +
+     result.target_logits.square().mean())
+        .backward();
+    for (const auto& parameter : model->named_parameters()) {
+      ASSERT_TRUE(parameter.value().grad().defined()) << parameter.key();
+      EXPECT_GT(parameter.value().grad().abs().max().item<double>(), 0.0) << parameter.key();
+    }
   }
 }
 
 // Gradient checkpointing changes what is remembered, not what is computed.
-TEST(WildRayZer, RecomputedBlocksGiveTheSameGradients) {
+class RecomputedBlocks : public ::testing::TestWithParam<SceneLayout> {};
+
+TEST_P(RecomputedBlocks, GiveTheSameGradients) {
   ModelConfig config = SmallConfig();
+  config.scene = GetParam();
+  config.renderer_layers = 3;
   config.camera_estimator_layers = 5;
   config.motion.feature_layer = 3;
   config.use_motion = false;
@@ -369,6 +328,9 @@ TEST(WildRayZer, RecomputedBlocksGiveTheSameGradients) {
     }
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Layouts, RecomputedBlocks,
+                         ::testing::Values(SceneLayout::kCodes, SceneLayout::kTokens));
 
 TEST(WildRayZer, TraceCountsBlocksAndTargets) {
   const torch::NoGradGuard no_grad;

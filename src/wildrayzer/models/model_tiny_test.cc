@@ -111,7 +111,7 @@ TEST(TinyModel, VideoFramesMatch) {
                           {},
                           {}};
       const torch::Tensor images =
-          model->Render(result.scene.tokens, shown, test_case.height, test_case.width);
+          model->Render(result.scene.memory, shown, test_case.height, test_case.width);
       EXPECT_LE(RelativeError(images[0], test_case.file.Get("video/frames")), 1e-4);
       ++cases;
     }

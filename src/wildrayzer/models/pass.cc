@@ -107,12 +107,12 @@ const EncodedScene& Pass::Encode(const torch::Tensor& masks) {
 }
 
 torch::Tensor Pass::RenderTargets() {
-  return model_->Render(scene_.tokens, cameras().Views(inputs_, targets()), images_.size(3), images_.size(4),
+  return model_->Render(scene_.memory, cameras().Views(inputs_, targets()), images_.size(3), images_.size(4),
                         trace_);
 }
 
 torch::Tensor Pass::RenderInputs() {
-  return model_->Render(scene_.tokens, cameras().Views(0, inputs_), images_.size(3), images_.size(4), steps_);
+  return model_->Render(scene_.memory, cameras().Views(0, inputs_), images_.size(3), images_.size(4), steps_);
 }
 
 Pass Pass::Scene(int64_t b) const {
@@ -133,6 +133,7 @@ Pass Pass::Scene(int64_t b) const {
         &scene.scene_.tokens, &scene.scene_.patch_probability, &scene.scene_.patch_is_dynamic}) {
     *tensor = part(*tensor);
   }
+  if (scene_.tokens.defined()) scene.scene_.memory = scene_.memory.Scene(b);
   return scene;
 }
 

@@ -48,10 +48,21 @@ Cameras Cameras::Views(int64_t first, int64_t count) const {
   return {part(c2w), part(fxfycxcy), part(camera_info), part(camera_tokens), part(features)};
 }
 
+SceneMemory SceneMemory::Scene(int64_t b) const {
+  const auto part = [b](const torch::Tensor& all) {
+    return all.defined() ? all.detach().narrow(0, b, 1) : all;
+  };
+  SceneMemory scene{part(codes), {}, {}};
+  for (const KeysAndValues& block : blocks) scene.blocks.push_back({part(block.keys), part(block.values)});
+  if (!counts.empty()) scene.counts = {counts[static_cast<size_t>(b)]};
+  return scene;
+}
+
 RayZerImpl::RayZerImpl(const ModelConfig& config) : config_(config) {
   config_.Validate("model configuration");
   const int64_t d = config_.d;
-  scene_code_ = register_parameter("scene_code", torch::empty({config_.scene_tokens, d}));
+  const bool codes = config_.scene == SceneLayout::kCodes;
+  if (codes) scene_code_ = register_parameter("scene_code", torch::empty({config_.scene_tokens, d}));
   camera_code_ = register_parameter("cam_code", torch::empty({1, d}));
   // The order is that of the release's state dict, so that optimiser states can be matched by position.
   image_tokenizer_ = register_module("image_tokenizer", PatchTokenizer(3, config_.patch, d));
@@ -63,7 +74,12 @@ RayZerImpl::RayZerImpl(const ModelConfig& config) : config_(config) {
   camera_estimator_ = stack("transformer_encoder", config_.camera_estimator_layers);
   scene_encoder_ = stack("transformer_encoder_geom", config_.scene_encoder_layers);
   render_norm_ = register_module("decoder_ln", LayerNorm(d));
-  renderer_ = stack("transformer_decoder", config_.renderer_layers);
+  if (codes) {
+    renderer_ = stack("transformer_decoder", config_.renderer_layers);
+  } else {
+    attending_renderer_ =
+        register_module("transformer_decoder", CrossStack(config_.renderer_layers, d, config_.d_head));
+  }
   camera_head_ =
       register_module("pose_predictor", CameraHead(d, config_.pose, config_.canonical, config_.focal));
   conditioning_ray_tokenizer_ = register_module("target_pose_tokenizer", PatchTokenizer(6, config_.patch, d));
@@ -75,16 +91,22 @@ RayZerImpl::RayZerImpl(const ModelConfig& config) : config_(config) {
 
 void RayZerImpl::RecomputeBlocks(int64_t every) {
   for (BlockStack* stack : {&camera_estimator_, &scene_encoder_, &renderer_})
-    (*stack)->RecomputeBlocks(every);
+    if (!stack->is_empty()) (*stack)->RecomputeBlocks(every);
+  if (!attending_renderer_.is_empty()) attending_renderer_->RecomputeBlocks(every);
+}
+
+torch::Tensor RayZerImpl::ViewPositions(int64_t views) const {
+  if (config_.view_code == ViewCode::kNumber) return torch::arange(views, torch::kFloat64);
+  return torch::arange(views).ne(camera_head_->CanonicalIndex(views)).to(torch::kFloat64);
 }
 
 torch::Tensor RayZerImpl::PositionCode(int64_t views, int64_t rows, int64_t columns, const Trace& trace) {
   const int64_t half = config_.d / 2;
   const int64_t n = rows * columns;
   const torch::Tensor place = SinCos2d(half, rows, columns).unsqueeze(0).expand({views, n, half});
-  const torch::Tensor view = SinCos1d(half, views).unsqueeze(1).expand({views, n, half});
+  const torch::Tensor view = SinCos1d(half, ViewPositions(views)).unsqueeze(1).expand({views, n, half});
   const torch::Tensor code =
-      position_embedder_->forward(torch::cat({place, view}, -1).to(scene_code_.device()));
+      position_embedder_->forward(torch::cat({place, view}, -1).to(camera_code_.device()));
   trace.Record("pe_embedder", code);
   return code;  // [V, n, d], the same for every scene
 }
@@ -111,7 +133,7 @@ Cameras RayZerImpl::EstimateCameras(const ViewTokens& views, const Trace& trace)
   const int64_t batch = views.tokens.size(0);
   const int64_t count = views.tokens.size(1);
   const torch::Tensor view_code =
-      view_embedder_->forward(SinCos1d(config_.d, count).to(scene_code_.device()));  // [V, d]
+      view_embedder_->forward(SinCos1d(config_.d, ViewPositions(count)).to(camera_code_.device()));  // [V, d]
   trace.Record("temporal_pe_embedder", view_code);
   const torch::Tensor camera_tokens =
       (camera_code_ + view_code).unsqueeze(0).expand({batch, count, config_.d});
@@ -152,51 +174,71 @@ torch::Tensor RayZerImpl::FuseTokens(const torch::Tensor& image_tokens, const to
   return fusion_->forward(torch::cat({image_tokens, ray_tokens}, -1));
 }
 
-torch::Tensor RayZerImpl::EncodeTokens(const torch::Tensor& fused, const Trace& trace) {
-  const torch::Tensor code = scene_code_.to(torch::kFloat32).unsqueeze(0).expand({fused.size(0), -1, -1});
-  const torch::Tensor sequence = torch::cat({code, fused.flatten(1, 2)}, 1);  // [B, S + K n, d]
+TokenSet RayZerImpl::EncodeTokens(const TokenSet& fused, const Trace& trace) {
+  constexpr char kName[] = "transformer_encoder_geom";
+  if (config_.scene == SceneLayout::kTokens) {
+    trace.Record("scene_encoder_input", fused.tokens);
+    return {scene_encoder_->forward(fused.tokens, fused.tokens.size(1), kName, trace, nullptr, fused.counts),
+            fused.counts};
+  }
+  const torch::Tensor code =
+      scene_code_.to(torch::kFloat32).unsqueeze(0).expand({fused.tokens.size(0), -1, -1});
+  const torch::Tensor sequence = torch::cat({code, fused.tokens}, 1);  // [B, S + N, d]
   trace.Record("scene_encoder_input", sequence);
-  return scene_encoder_->forward(sequence, config_.scene_tokens, "transformer_encoder_geom", trace);
+  std::vector<int64_t> counts = fused.counts;
+  for (int64_t& count : counts) count += config_.scene_tokens;
+  return {scene_encoder_->forward(sequence, config_.scene_tokens, kName, trace, nullptr, counts), {}};
 }
 
-torch::Tensor RayZerImpl::Render(const torch::Tensor& scene, const Cameras& cameras, int64_t height,
+SceneMemory RayZerImpl::Remember(const TokenSet& scene) {
+  // The norm in front of the renderer acts on each token alone, so that of the scene serves all views.
+  const torch::Tensor normalised = render_norm_->forward(scene.tokens);
+  if (config_.scene == SceneLayout::kCodes) return {normalised, {}, {}};
+  return {{}, attending_renderer_->Remember(normalised), scene.counts};
+}
+
+torch::Tensor RayZerImpl::Render(const SceneMemory& scene, const Cameras& cameras, int64_t height,
                                  int64_t width, const Trace& trace) {
-  const int64_t batch = scene.size(0);
+  const bool codes = config_.scene == SceneLayout::kCodes;
+  const int64_t batch = (codes ? scene.codes : scene.blocks.at(0).keys).size(0);
   CheckCameras(cameras, batch);
   const int64_t targets = cameras.c2w.size(1);
   const int64_t n = PatchesOf(height, config_.patch) * PatchesOf(width, config_.patch);
-  // The norm in front of the renderer acts on each token alone, so that of the scene is shared by all
-  // targets.
-  const torch::Tensor normalised = render_norm_->forward(scene);
-  const int64_t at_once = std::max<int64_t>(1, kRenderTokensAtOnce / (batch * (n + config_.scene_tokens)));
+  const int64_t carried = codes ? config_.scene_tokens : 0;
+  const int64_t at_once = std::max<int64_t>(1, kRenderTokensAtOnce / (batch * (n + carried)));
   std::vector<torch::Tensor> images;
   for (int64_t first = 0; first < targets; first += at_once) {
     const int64_t count = std::min(at_once, targets - first);
-    images.push_back(RenderChunk(normalised, cameras.Views(first, count), height, width, trace));
+    images.push_back(RenderChunk(scene, cameras.Views(first, count), height, width, trace));
     for (int64_t i = 0; i < count; ++i) trace.Step();
   }
-  if (images.empty()) return torch::empty({batch, 0, 3, height, width}, scene.options());
+  if (images.empty()) return torch::empty({batch, 0, 3, height, width}, camera_code_.options());
   return torch::cat(images, 1);
 }
 
-torch::Tensor RayZerImpl::RenderChunk(const torch::Tensor& normalised_scene, const Cameras& cameras,
-                                      int64_t height, int64_t width, const Trace& trace) {
-  const torch::Tensor rays = RenderRayTokens(cameras, height, width);  // [B, t, n, d]
-  const int64_t batch = rays.size(0);
-  const int64_t targets = rays.size(1);
-  const int64_t n = rays.size(2);
-  const torch::Tensor scene =
-      normalised_scene.unsqueeze(1).expand({batch, targets, normalised_scene.size(1), config_.d});
-  const torch::Tensor sequence =
-      torch::cat({render_norm_->forward(rays), scene}, 2).flatten(0, 1);  // [B t, n + S, d]
-  if (trace.record) trace.Record("decoder_ln", sequence);
+torch::Tensor RayZerImpl::RenderChunk(const SceneMemory& scene, const Cameras& cameras, int64_t height,
+                                      int64_t width, const Trace& trace) {
+  const torch::Tensor rays = render_norm_->forward(RenderRayTokens(cameras, height, width));  // [B, t, n, d]
   Trace without_steps;
   without_steps.record = trace.record;
-  const torch::Tensor tokens = renderer_->forward(sequence, n, "transformer_decoder", without_steps);
-  const torch::Tensor pixels = pixel_head_->forward(tokens);
+  const torch::Tensor tokens =
+      config_.scene == SceneLayout::kCodes
+          ? CarryCodes(rays, scene.codes, without_steps)
+          : attending_renderer_->forward(rays, scene.blocks, scene.counts, "transformer_decoder",
+                                         without_steps);
+  const torch::Tensor pixels = pixel_head_->forward(tokens.flatten(0, 1));
   trace.Record("image_token_decoder.1", pixels);
   return Unpatchify(torch::sigmoid(pixels), config_.patch, height, width)
-      .view({batch, targets, 3, height, width});
+      .view({rays.size(0), rays.size(1), 3, height, width});
+}
+
+torch::Tensor RayZerImpl::CarryCodes(const torch::Tensor& rays, const torch::Tensor& codes,
+                                     const Trace& trace) {
+  const torch::Tensor scene =
+      codes.unsqueeze(1).expand({rays.size(0), rays.size(1), codes.size(1), config_.d});
+  const torch::Tensor sequence = torch::cat({rays, scene}, 2).flatten(0, 1);  // [B t, n + S, d]
+  if (trace.record) trace.Record("decoder_ln", sequence);
+  return renderer_->forward(sequence, rays.size(2), "transformer_decoder", trace).view(rays.sizes());
 }
 
 }  // namespace wildrayzer

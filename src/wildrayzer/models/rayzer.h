@@ -7,11 +7,14 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "wildrayzer/models/block_stack.h"
 #include "wildrayzer/models/camera_head.h"
 #include "wildrayzer/models/heads.h"
 #include "wildrayzer/models/model_config.h"
+#include "wildrayzer/models/scene_attention.h"
+#include "wildrayzer/models/token_set.h"
 #include "wildrayzer/models/trace.h"
 #include "wildrayzer/nn/module.h"
 
@@ -44,6 +47,16 @@ struct Cameras {
   Cameras Views(int64_t first, int64_t count) const;
 };
 
+// What the renderer reads of B scenes, made once for any number of views.
+struct SceneMemory {
+  torch::Tensor codes;                // SceneLayout::kCodes: normalised [B, S, d]
+  std::vector<KeysAndValues> blocks;  // SceneLayout::kTokens: of every block of the renderer
+  std::vector<int64_t> counts;        // of tokens that are there, as in TokenSet
+
+  // Scene b alone, without gradient.
+  SceneMemory Scene(int64_t b) const;
+};
+
 class RayZerImpl : public torch::nn::Module {
  public:
   // Parameters are created uninitialised: fill them with LoadWeights or RandomInit (weights.h).
@@ -69,25 +82,31 @@ class RayZerImpl : public torch::nn::Module {
   // Image tokens and conditioning ray tokens of the inputs [B, K, n, d] -> fused tokens [B, K, n, d].
   torch::Tensor FuseTokens(const torch::Tensor& image_tokens, const torch::Tensor& ray_tokens);
 
-  // Fused (and masked) tokens of the inputs [B, K, n, d] -> the scene [B, S, d]. One trace step a block.
-  torch::Tensor EncodeTokens(const torch::Tensor& fused, const Trace& trace = {});
+  // Fused (and masked) tokens of all inputs [B, N, d] -> the scene: codes [B, S, d], or the encoded tokens
+  // [B, N, d] themselves. One trace step a block.
+  TokenSet EncodeTokens(const TokenSet& fused, const Trace& trace = {});
+  // The scene for the renderer.
+  SceneMemory Remember(const TokenSet& scene);
 
-  // Scene [B, S, d] and T cameras a scene -> images [B, T, 3, height, width] in [0, 1]. Each target is one
-  // pass of the renderer on its own; nothing of the scene is recomputed, and memory is bounded by a few
-  // targets when no gradient is recorded. height and width are multiples of the patch size (UsageError). One
-  // trace step a target (of all scenes).
-  torch::Tensor Render(const torch::Tensor& scene, const Cameras& cameras, int64_t height, int64_t width,
+  // B scenes and T cameras of each -> images [B, T, 3, height, width] in [0, 1]. Each target is one pass of
+  // the renderer on its own; memory is bounded by a few targets when no gradient is recorded. height and
+  // width are multiples of the patch size (UsageError). One trace step a target (of all scenes).
+  torch::Tensor Render(const SceneMemory& scene, const Cameras& cameras, int64_t height, int64_t width,
                        const Trace& trace = {});
 
  private:
+  // Positions of views on the axis of their code, ViewCode: [V].
+  torch::Tensor ViewPositions(int64_t views) const;
   torch::Tensor PositionCode(int64_t views, int64_t rows, int64_t columns, const Trace& trace);
   torch::Tensor RayTokens(PatchTokenizer& tokenizer, const Cameras& cameras, int64_t height, int64_t width);
-  // Targets of one chunk: ray tokens [B, t, n, d], normalised scene [B, S, d] -> [B, t, 3, height, width].
-  torch::Tensor RenderChunk(const torch::Tensor& normalised_scene, const Cameras& cameras, int64_t height,
-                            int64_t width, const Trace& trace);
+  // Some of the targets at once -> [B, t, 3, height, width].
+  torch::Tensor RenderChunk(const SceneMemory& scene, const Cameras& cameras, int64_t height, int64_t width,
+                            const Trace& trace);
+  // Normalised ray tokens [B, t, n, d] -> tokens of the picture [B, t, n, d], with the codes carried along.
+  torch::Tensor CarryCodes(const torch::Tensor& rays, const torch::Tensor& codes, const Trace& trace);
 
   ModelConfig config_;
-  torch::Tensor scene_code_;                            // scene_code [S, d]
+  torch::Tensor scene_code_;                            // scene_code [S, d]; undefined with kTokens
   torch::Tensor camera_code_;                           // cam_code [1, d]
   PatchTokenizer image_tokenizer_{nullptr};             // image_tokenizer
   SiluMlp position_embedder_{nullptr};                  // pe_embedder
@@ -95,7 +114,8 @@ class RayZerImpl : public torch::nn::Module {
   BlockStack camera_estimator_{nullptr};                // transformer_encoder
   BlockStack scene_encoder_{nullptr};                   // transformer_encoder_geom
   LayerNorm render_norm_{nullptr};                      // decoder_ln
-  BlockStack renderer_{nullptr};                        // transformer_decoder
+  BlockStack renderer_{nullptr};                        // transformer_decoder, with kCodes
+  CrossStack attending_renderer_{nullptr};              // transformer_decoder, with kTokens
   CameraHead camera_head_{nullptr};                     // pose_predictor
   PatchTokenizer conditioning_ray_tokenizer_{nullptr};  // target_pose_tokenizer
   PatchTokenizer render_ray_tokenizer_{nullptr};        // target_pose_tokenizer2

@@ -306,6 +306,34 @@ TEST(ConfigOfCheckpoint, OwnFilesCarryTheirConfiguration) {
   EXPECT_EQ(guessed.token_masking, TokenMasking::kNoise);
 }
 
+TEST(ConfigOfCheckpoint, TellsTheLayoutOfTheSceneFromTheWeights) {
+  ModelConfig config = TinyWeights();
+  config.scene = SceneLayout::kTokens;
+  const Tensors tensors = StateOf(RandomModel(config));
+  EXPECT_EQ(tensors.count("scene_code"), 0u);
+  const ModelConfig guessed = ConfigOfCheckpoint(Write("tokens.safetensors", tensors));
+  EXPECT_EQ(guessed.scene, SceneLayout::kTokens);
+  EXPECT_EQ(guessed.d, config.d);
+  EXPECT_EQ(guessed.renderer_layers, config.renderer_layers);
+  WildRayZer model(guessed);
+  EXPECT_TRUE(LoadWeights(*model, Write("again.safetensors", tensors)).missing.empty());
+  // Weights of one layout are no weights of the other.
+  ModelConfig codes = TinyWeights();
+  WildRayZer other(codes);
+  EXPECT_THAT(LoadError(*other, Write("other.safetensors", tensors)), HasSubstr("scene_code"));
+}
+
+TEST(CastWeights, KeepsGeometryInFullPrecision) {
+  WildRayZer model = RandomModel(TinyWeights());
+  CastWeights(*model, Precision::kBf16);
+  for (const auto& item : model->named_parameters()) {
+    const bool geometry =
+        item.key().starts_with("target_pose_tokenizer") || item.key().starts_with("pose_predictor");
+    const bool matrix = item.value().dim() == 2 && item.key().ends_with(".weight");
+    EXPECT_EQ(item.value().scalar_type() == torch::kBFloat16, matrix && !geometry) << item.key();
+  }
+}
+
 TEST(RandomInit, FollowsTheMethod) {
   ModelConfig config = TinyWeights();
   config.d = 128;

@@ -1,5 +1,7 @@
 #include "wildrayzer/models/wildrayzer.h"
 
+#include <algorithm>
+
 #include "wildrayzer/util/error.h"
 
 namespace wildrayzer {
@@ -28,24 +30,41 @@ torch::Tensor WildRayZerImpl::PoolToPatches(const torch::Tensor& maps) const {
   return pooled.view({maps.size(0), maps.size(1), pooled.size(2), pooled.size(3)});
 }
 
-torch::Tensor WildRayZerImpl::MaskTokens(const torch::Tensor& fused, const torch::Tensor& is_dynamic) {
-  const torch::Tensor mask = is_dynamic.flatten(2).unsqueeze(-1);  // [B, K, n, 1]
-  if (!noise_token_.defined()) return fused.masked_fill(mask, 0.0);
-  return torch::where(mask, noise_token_.to(fused.scalar_type()), fused);
+TokenSet WildRayZerImpl::MaskTokens(const torch::Tensor& fused, const torch::Tensor& is_dynamic) {
+  const torch::Tensor tokens = fused.flatten(1, 2);     // [B, K n, d]
+  const torch::Tensor hidden = is_dynamic.flatten(1);  // [B, K n]
+  const torch::Tensor mask = hidden.unsqueeze(-1);
+  switch (config().token_masking) {
+    case TokenMasking::kZero:
+      return {tokens.masked_fill(mask, 0.0), {}};
+    case TokenMasking::kNoise:
+      return {torch::where(mask, noise_token_.to(tokens.scalar_type()), tokens), {}};
+    case TokenMasking::kDrop:
+      break;
+  }
+  const torch::Tensor kept = hidden.logical_not().sum(1).to(torch::kCPU);
+  const std::vector<int64_t> counts(kept.data_ptr<int64_t>(), kept.data_ptr<int64_t>() + kept.numel());
+  const int64_t most = std::max<int64_t>(1, *std::max_element(counts.begin(), counts.end()));
+  const torch::Tensor order = torch::argsort(hidden.to(torch::kUInt8), /*stable=*/true, /*dim=*/1);
+  const torch::Tensor first = order.narrow(1, 0, most).unsqueeze(-1).expand({-1, -1, tokens.size(2)});
+  return {tokens.gather(1, first), counts};
 }
 
 EncodedScene WildRayZerImpl::EncodeScene(const ViewTokens& inputs, const torch::Tensor& ray_tokens,
                                          const torch::Tensor& masks, const Trace& trace) {
-  torch::Tensor fused = FuseTokens(inputs.tokens, ray_tokens);
+  const torch::Tensor fused = FuseTokens(inputs.tokens, ray_tokens);
   trace.Record("fused_tokens", fused);
   EncodedScene scene;
+  TokenSet kept{fused.flatten(1, 2), {}};
   if (masks.defined()) {
     scene.patch_probability = PoolToPatches(masks);
     scene.patch_is_dynamic = scene.patch_probability > config().motion.threshold;
-    fused = MaskTokens(fused, scene.patch_is_dynamic);
-    trace.Record("masked_tokens", fused);
+    kept = MaskTokens(fused, scene.patch_is_dynamic);
+    trace.Record("masked_tokens", kept.tokens);
   }
-  scene.tokens = EncodeTokens(fused, trace);
+  const TokenSet encoded = EncodeTokens(kept, trace);
+  scene.tokens = encoded.tokens;
+  scene.memory = Remember(encoded);
   return scene;
 }
 

@@ -14,7 +14,8 @@ namespace wildrayzer {
 
 // A latent scene and what was masked in its making.
 struct EncodedScene {
-  torch::Tensor tokens;  // [B, S, d] float32
+  torch::Tensor tokens;  // codes [B, S, d], or the inputs' encoded tokens; float32
+  SceneMemory memory;    // of them, for Render
   // [B, K, rows, columns]: mean motion probability; undefined when nothing is masked.
   torch::Tensor patch_probability;
   torch::Tensor patch_is_dynamic;  // bool, same shape: patch_probability > motion.threshold
@@ -38,9 +39,10 @@ class WildRayZerImpl : public RayZerImpl {
   // Area average over patches: [B, V, 1, H, W] -> [B, V, H / p, W / p] float32.
   torch::Tensor PoolToPatches(const torch::Tensor& maps) const;
 
-  // Zeros, or the noise token, in the place of dynamic tokens. fused [B, K, n, d], is_dynamic bool [B, K,
-  // rows, columns].
-  torch::Tensor MaskTokens(const torch::Tensor& fused, const torch::Tensor& is_dynamic);
+  // Tokens of all inputs without dynamic ones, [B, N, d]: in their place zeros or the noise token (N = K n),
+  // or, with TokenMasking::kDrop, nothing (N: the most that a scene keeps, 1 at least; those kept come first).
+  // fused [B, K, n, d], is_dynamic bool [B, K, rows, columns].
+  TokenSet MaskTokens(const torch::Tensor& fused, const torch::Tensor& is_dynamic);
 
   // Input views and their conditioning ray tokens -> the scene. masks: how likely each pixel moves, [B, K, 1,
   // H, W] of any type, values in [0, 1]; undefined: nothing is masked. One trace step a block.

@@ -10,7 +10,9 @@
 // no cost): fill them from a checkpoint or with nn/init.h.
 #pragma once
 
+#include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "wildrayzer/nn/module.h"
 
@@ -96,8 +98,10 @@ class SelfAttentionImpl : public torch::nn::Module {
   // width must be a multiple of head_size.
   SelfAttentionImpl(int64_t width, int64_t head_size);
   // x [B, N, width] -> [B, n, width], n = queries if given (1 <= queries <= N), else N: only the first n
-  // tokens ask, all N tokens answer. Rows of the result equal those of the full computation.
-  torch::Tensor forward(const torch::Tensor& x, std::optional<int64_t> queries = std::nullopt);
+  // tokens ask, all N tokens answer; with key_counts [B] only the first key_counts[b] of sample b. Rows of
+  // the result equal those of the full computation.
+  torch::Tensor forward(const torch::Tensor& x, std::optional<int64_t> queries = std::nullopt,
+                        const std::vector<int64_t>& key_counts = {});
   // The type in which x is read.
   torch::ScalarType input_type() const { return to_qkv_->compute_type(); }
 
@@ -134,8 +138,9 @@ class BlockImpl : public torch::nn::Module {
   BlockImpl(int64_t width, int64_t head_size, int64_t mlp_ratio = 4);
   // x [B, N, width] -> [B, n, width], n = queries if given, else N. With `queries` only the first n tokens
   // are computed and returned (their values are those of the full computation): what the last block of a
-  // stack needs.
-  torch::Tensor forward(const torch::Tensor& x, std::optional<int64_t> queries = std::nullopt);
+  // stack needs. key_counts: as in SelfAttention.
+  torch::Tensor forward(const torch::Tensor& x, std::optional<int64_t> queries = std::nullopt,
+                        const std::vector<int64_t>& key_counts = {});
 
  private:
   LayerNorm norm1_{nullptr};

@@ -17,7 +17,7 @@
 namespace wildrayzer {
 
 struct Scene::State {
-  torch::Tensor tokens;  // [1, S, d]
+  SceneMemory memory;
 };
 
 namespace {
@@ -230,7 +230,7 @@ Scene Reconstructor::Reconstruct(std::span<const Image> photos, int num_held_out
   const torch::Tensor logits = pass.InputMotion();
   const torch::Tensor masks =
       input_masks.empty() ? pass.InputMotionProbability() : StackMasks(input_masks, inputs, scene);
-  scene.state = std::make_shared<Scene::State>(Scene::State{pass.Encode(masks).tokens});
+  scene.state = std::make_shared<Scene::State>(Scene::State{pass.Encode(masks).memory});
   impl_->AddMasks(logits, scene);
   if (pass.HasMotion() && num_held_out > 0) {
     Report(progress, "motion in held-out photos", config.motion.layers);
@@ -261,7 +261,7 @@ std::vector<Image> Reconstructor::Render(const Scene& scene, std::span<const Cam
   std::vector<Image> views;
   if (cameras.empty()) return views;
   Report(progress, "rendering", static_cast<int64_t>(cameras.size()));
-  const torch::Tensor images = impl_->model->Render(scene.state->tokens, ToModel(cameras), scene.height,
+  const torch::Tensor images = impl_->model->Render(scene.state->memory, ToModel(cameras), scene.height,
                                                     scene.width, StepsOf(progress));
   for (int64_t i = 0; i < images.size(1); ++i) {
     const torch::Tensor planes = images[0][i].to(torch::kFloat).contiguous();

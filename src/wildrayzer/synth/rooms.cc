@@ -213,7 +213,7 @@ class RoomsMaker {
     std::vector<Frame> frames;
     for (size_t f = 0; f < scene.views.size(); ++f) frames.push_back(renderer.Render(f));
     WriteSceneFiles(root, SceneName(subset, index), scene, catalogue_, made, frames,
-                    {subset.movers, subset.pairs, options_.depth});
+                    {subset.movers, subset.pairs || made.split == Split::kTrain, options_.depth});
   }
 
   const RoomsOptions& options_;

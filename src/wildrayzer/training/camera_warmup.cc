@@ -10,15 +10,17 @@
 namespace wildrayzer {
 namespace {
 
-// Below this size of an error the loss is quadratic: matrix entries, depth units, image widths.
-constexpr double kHuber = 0.05;
 // Numbers that the match head reads off a token.
 constexpr int64_t kReadings = 16;
 
-torch::Tensor Huber(const torch::Tensor& error) {
-  const torch::Tensor size = error.abs();
-  return torch::where(size < kHuber, size.square() / (2 * kHuber), size - kHuber / 2);
-}
+// Quadratic below this size of an error (matrix entries, depth units, image widths), linear above.
+struct Huber {
+  double size;
+  torch::Tensor operator()(const torch::Tensor& error) const {
+    const torch::Tensor magnitude = error.abs();
+    return torch::where(magnitude < size, magnitude.square() / (2 * size), magnitude - size / 2);
+  }
+};
 
 double Squares(const torch::Tensor& x) { return x.square().sum().item<double>(); }
 
@@ -40,21 +42,23 @@ double SumOfDegrees(const torch::Tensor& predicted, const torch::Tensor& truth) 
 }
 
 // Every token's reading of its view's camera, views after the first: a scalar.
-torch::Tensor DenseCameraLoss(const torch::Tensor& readings, const torch::Tensor& true_rotation,
-                              const torch::Tensor& true_translation, const torch::Tensor& true_log_focal) {
+torch::Tensor DenseCameraLoss(const Huber& huber, const torch::Tensor& readings,
+                              const torch::Tensor& true_rotation, const torch::Tensor& true_translation,
+                              const torch::Tensor& true_log_focal) {
   const int64_t others = true_rotation.size(1);
   const torch::Tensor seen = readings.narrow(1, 1, others);
   const torch::Tensor turn = (true_rotation - torch::eye(3)).flatten(2).unsqueeze(2);  // [B, V-1, 1, 9]
-  return Huber(seen.narrow(-1, 3, 9) - turn).sum(-1).mean() / 3.0 +
-         Huber(seen.narrow(-1, 12, 3) - true_translation.unsqueeze(2)).sum(-1).mean() +
-         Huber(readings.select(-1, 15) - true_log_focal.unsqueeze(-1)).mean();
+  return huber(seen.narrow(-1, 3, 9) - turn).sum(-1).mean() / 3.0 +
+         huber(seen.narrow(-1, 12, 3) - true_translation.unsqueeze(2)).sum(-1).mean() +
+         huber(readings.select(-1, 15) - true_log_focal.unsqueeze(-1)).mean();
 }
 
 }  // namespace
 
 WarmupBatch WarmupBatch::Scenes(int64_t begin, int64_t count) const {
   const auto part = [&](const torch::Tensor& all) { return all.narrow(0, begin, count); };
-  return {part(images), part(c2w), part(fxfycxcy), part(matches), part(log_depth), part(visible)};
+  return {part(images),    part(c2w),     part(fxfycxcy),         part(matches),
+          part(log_depth), part(visible), part(render_true_camera), inputs};
 }
 
 WarmupBatch ToTensors(std::span<const VirtualScene> scenes) {
@@ -64,6 +68,7 @@ WarmupBatch ToTensors(std::span<const VirtualScene> scenes) {
   const int64_t height = scenes[0].views[0].height;
   const int64_t width = scenes[0].views[0].width;
   WarmupBatch out;
+  out.render_true_camera = torch::ones({batch}, torch::kBool);
   out.images = torch::empty({batch, views, 3, height, width});
   out.c2w = torch::empty({batch, views, 4, 4});
   out.fxfycxcy = torch::full({batch, views, 4}, 0.5);
@@ -102,7 +107,8 @@ torch::Tensor MatchHeadImpl::forward(const torch::Tensor& features) {
 }
 
 WarmupTerms WarmupLoss(const Cameras& predicted, const torch::Tensor& match_output, const WarmupBatch& truth,
-                       const SumOverPieces& sum) {
+                       double huber_size, const SumOverPieces& sum) {
+  const Huber huber{huber_size};
   const int64_t others = truth.c2w.size(1) - 1;
   const torch::Tensor pose = predicted.c2w.narrow(1, 1, others);
   const torch::Tensor true_pose = truth.c2w.narrow(1, 1, others);
@@ -130,11 +136,11 @@ WarmupTerms WarmupLoss(const Cameras& predicted, const torch::Tensor& match_outp
 
   WarmupTerms terms;
   terms.loss =
-      share * (Huber(rotation_error).sum({-2, -1}).mean() / 3.0 + Huber(translation_error).sum(-1).mean() +
-               Huber(focal_error).mean() + 0.2 * Huber(depth_error).mean() +
-               DenseCameraLoss(match_output, rotation(true_pose), translation(true_pose),
+      share * (huber(rotation_error).sum({-2, -1}).mean() / 3.0 + huber(translation_error).sum(-1).mean() +
+               huber(focal_error).mean() + 0.2 * huber(depth_error).mean() +
+               DenseCameraLoss(huber, match_output, rotation(true_pose), translation(true_pose),
                                torch::log(truth.fxfycxcy.select(2, 0)))) +
-      2.0 * Huber(seen_error).sum() / visible;
+      2.0 * huber(seen_error).sum() / visible;
   const torch::NoGradGuard no_grad;
   const auto sums = Total(
       sum,

@@ -21,6 +21,10 @@ struct WarmupBatch {
   torch::Tensor matches;    // [B, V, n, 2]: where the patch centre appears in the first view
   torch::Tensor log_depth;  // [B, V, n] in its own view
   torch::Tensor visible;    // [B, V, n] float, 1 where `matches` holds
+  // [B] bool: the targets are rendered at the true cameras, else at the estimated ones (RayZer's way, in which
+  // rendering teaches the cameras too).
+  torch::Tensor render_true_camera;
+  int64_t inputs = 2;  // of the views, the first ones
 
   // The part [begin, begin + count) of it; shares the tensors' memory.
   WarmupBatch Scenes(int64_t begin, int64_t count) const;
@@ -53,7 +57,8 @@ struct WarmupTerms {
   double match_error = 0;       // mean distance of visible matches, in image widths
   double match_r2 = 0;          // explained part of the squared displacement
 };
+// huber: below this size of an error (matrix entries, depth units, image widths) the terms are quadratic.
 WarmupTerms WarmupLoss(const Cameras& predicted, const torch::Tensor& match_output, const WarmupBatch& truth,
-                       const SumOverPieces& sum = {});
+                       double huber, const SumOverPieces& sum = {});
 
 }  // namespace wildrayzer

@@ -15,6 +15,7 @@ using torch::Tensor;
 
 // Two scenes of three views, 3 x 4 patches: not square, so that rows and columns cannot be mixed up.
 constexpr int64_t kScenes = 2, kViews = 3, kRows = 3, kColumns = 4, kPatches = kRows * kColumns;
+constexpr double kHuber = 0.05;
 
 std::vector<VirtualScene> MakeScenes() {
   Image picture(24, 24);
@@ -89,7 +90,7 @@ TEST(WarmupBatch, HoldsTheScenes) {
 
 TEST(WarmupLoss, IsZeroForTheTruth) {
   const WarmupBatch truth = Truth();
-  const WarmupTerms terms = WarmupLoss(TrueCameras(truth), TrueReadings(truth), truth);
+  const WarmupTerms terms = WarmupLoss(TrueCameras(truth), TrueReadings(truth), truth, kHuber);
   EXPECT_LT(terms.loss.item<double>(), 1e-9);
   EXPECT_LT(terms.rotation_degrees, 0.05);  // arc cosine of 1 minus float32's last bit
   EXPECT_NEAR(terms.translation_r2, 1, 1e-9);
@@ -98,12 +99,21 @@ TEST(WarmupLoss, IsZeroForTheTruth) {
   EXPECT_NEAR(terms.match_r2, 1, 1e-9);
 }
 
+// The smaller the parabola, the more a small error weighs: 0.02 is beyond that of 0.01.
+TEST(WarmupLoss, IsLinearBeyondTheSizeOfHuber) {
+  const WarmupBatch truth = Truth();
+  Cameras shifted = TrueCameras(truth);
+  shifted.c2w.narrow(1, 1, kViews - 1).select(2, 0).select(2, 3) += 0.02;
+  EXPECT_NEAR(WarmupLoss(shifted, TrueReadings(truth), truth, 0.01).loss.item<double>(), 0.02 - 0.005, 2e-5);
+  EXPECT_NEAR(WarmupLoss(shifted, TrueReadings(truth), truth, 0.05).loss.item<double>(), 0.004, 2e-5);
+}
+
 // What one kind of error adds to a loss of zero. Huber: e^2 / 0.1 below 0.05, |e| - 0.025 above.
 TEST(WarmupLoss, OfOneErrorAtATime) {
   const WarmupBatch truth = Truth();
   const Tensor right = TrueReadings(truth);
   const auto loss = [&](const Cameras& cameras, const Tensor& readings) {
-    return WarmupLoss(cameras, readings, truth).loss.item<double>();
+    return WarmupLoss(cameras, readings, truth, kHuber).loss.item<double>();
   };
   const auto tolerance = 2e-5;  // float32 matrix entries of size 1
   for (const auto& [error, huber] : {std::pair{0.02, 0.004}, std::pair{-0.5, 0.475}}) {
@@ -148,7 +158,7 @@ TEST(WarmupLoss, MeasuresAgainstClosedForms) {
   cameras.fxfycxcy.select(2, 0) *= 1.2;
   Tensor readings = right.clone();
   readings.narrow(3, 0, 2) *= 0.25;
-  const WarmupTerms terms = WarmupLoss(cameras, readings, truth);
+  const WarmupTerms terms = WarmupLoss(cameras, readings, truth, kHuber);
   EXPECT_NEAR(terms.rotation_degrees, 10, 1e-3);
   EXPECT_NEAR(terms.translation_r2, 1 - 0.5 * 0.5, 1e-5);
   EXPECT_NEAR(terms.focal_error, std::log(1.2), 1e-5);
@@ -166,7 +176,7 @@ TEST(WarmupLoss, MeasuresAgainstClosedForms) {
   EXPECT_NEAR(terms.match_error, distance / count, 1e-5);
   // Nothing moved and nothing was explained: no division by zero.
   truth.c2w.narrow(2, 0, 3).select(3, 3).zero_();
-  EXPECT_EQ(WarmupLoss(cameras, readings, truth).translation_r2, 0);
+  EXPECT_EQ(WarmupLoss(cameras, readings, truth, kHuber).translation_r2, 0);
 }
 
 TEST(WarmupLoss, GradientsEqualFiniteDifferences) {
@@ -179,7 +189,7 @@ TEST(WarmupLoss, GradientsEqualFiniteDifferences) {
   Tensor readings = TrueReadings(truth).to(torch::kFloat64);
   readings += 0.1 * torch::randn(readings.sizes(), torch::kFloat64);
   for (Tensor* input : {&cameras.c2w, &cameras.fxfycxcy, &readings}) input->set_requires_grad(true);
-  WarmupLoss(cameras, readings, truth).loss.backward();
+  WarmupLoss(cameras, readings, truth, kHuber).loss.backward();
   const torch::NoGradGuard no_grad;
   constexpr double kStep = 1e-6;
   for (Tensor* input : {&cameras.c2w, &cameras.fxfycxcy, &readings}) {
@@ -190,7 +200,7 @@ TEST(WarmupLoss, GradientsEqualFiniteDifferences) {
       const double value = flat[i].item<double>();
       const auto at = [&](double x) {
         flat[i] = x;
-        return WarmupLoss(cameras, readings, truth).loss.item<double>();
+        return WarmupLoss(cameras, readings, truth, kHuber).loss.item<double>();
       };
       const double slope = (at(value + kStep) - at(value - kStep)) / (2 * kStep);
       flat[i] = value;

@@ -64,13 +64,19 @@ double Count(const std::vector<float>& weights) {
 
 }  // namespace
 
-Tensor MaskLosses(const Tensor& logits, const Tensor& labels) {
+Tensor MaskLosses(const Tensor& logits, const Tensor& labels, double positive_weight, double dice) {
   Tensor z = logits.to(torch::kFloat32);
   const Tensor y = labels.detach().to(torch::kFloat32);
   if (z.size(2) != y.size(2) || z.size(3) != y.size(3))
     z = torch::upsample_bilinear2d(z, {y.size(2), y.size(3)}, /*align_corners=*/false);
-  const Tensor loss = torch::binary_cross_entropy_with_logits(z, y, {}, {}, at::Reduction::None);
-  return loss.flatten(1).mean(1);
+  const Tensor weight = positive_weight == 1.0 ? Tensor() : torch::full({1}, positive_weight);
+  const Tensor entropy = torch::binary_cross_entropy_with_logits(z, y, {}, weight, at::Reduction::None);
+  const Tensor loss = entropy.flatten(1).mean(1);
+  if (dice == 0) return loss;
+  constexpr double kSmooth = 0.01;
+  const Tensor p = torch::sigmoid(z).flatten(1), truth = y.flatten(1);
+  const Tensor overlap = (2.0 * (p * truth).mean(1) + kSmooth) / (p.mean(1) + truth.mean(1) + kSmooth);
+  return loss + dice * (1.0 - overlap);
 }
 
 Losses::Losses(const LossOptions& options, std::shared_ptr<const PerceptualLoss> perceptual)
@@ -132,11 +138,14 @@ Tensor Losses::Reconstruction(const LossInputs& inputs, const SumOverPieces& sum
 
 Tensor Losses::TargetMaskLosses(const LossInputs& inputs) const {
   const Tensor labels = inputs.target_labels.flatten(0, 1);
-  const Tensor losses = MaskLosses(inputs.target_logits.flatten(0, 1), labels);
+  const auto loss_of = [&](const Tensor& logits) {
+    return MaskLosses(logits.flatten(0, 1), labels, options_.mask_positive_weight, options_.mask_dice);
+  };
+  const Tensor losses = loss_of(inputs.target_logits);
   const double share = options_.masks_as_inputs;
   if (share == 0) return losses;
   if (!inputs.logits_as_inputs.defined()) throw Error("no logits of the targets in the role of inputs");
-  return (1 - share) * losses + share * MaskLosses(inputs.logits_as_inputs.flatten(0, 1), labels);
+  return (1 - share) * losses + share * loss_of(inputs.logits_as_inputs);
 }
 
 std::vector<float> Losses::PassesGate(const LossInputs& inputs, const LossTerms& terms) const {
@@ -171,7 +180,8 @@ Tensor Losses::Masks(const LossInputs& inputs, const SumOverPieces& sum, LossTer
   Tensor target = torch::zeros({}), input = torch::zeros({});
   if (targets) target = WeightedSum(TargetMaskLosses(inputs), passes) / std::max(views[0], 1.0);
   if (given) {
-    const Tensor losses = MaskLosses(inputs.input_logits.flatten(0, 1), inputs.input_labels.flatten(0, 1));
+    const Tensor losses = MaskLosses(inputs.input_logits.flatten(0, 1), inputs.input_labels.flatten(0, 1),
+                                     options_.mask_positive_weight, options_.mask_dice);
     input = WeightedSum(losses, labelled) / std::max(views[2], 1.0);
   }
   const auto means = Total(sum, {target.item<double>(), input.item<double>()});

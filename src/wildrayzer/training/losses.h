@@ -38,6 +38,11 @@ struct LossOptions {
   // whose rays pass another tokenizer: without it nothing in stage 2 teaches the estimator to read that one.
   // 0: as released.
   double masks_as_inputs = 0.0;
+  // What moves covers a tenth of the pixels. Its part of the cross entropy is multiplied by the first, and the
+  // second times Dice's distance, which weighs the mask and the rest of the view alike, is added. 1 and 0: as
+  // released.
+  double mask_positive_weight = 1.0;
+  double mask_dice = 0.0;
 };
 
 // Tensors may be undefined where said. Nothing but rendering and logits receives gradients.
@@ -101,8 +106,12 @@ class Losses {
   std::shared_ptr<const PerceptualLoss> perceptual_;
 };
 
-// Mean binary cross entropy a view: logits [N, 1, h, w], labels [N, 1, H, W] in [0, 1], any type -> [N].
-// Logits of another size are resized bilinearly (align_corners = false) to the labels'.
-torch::Tensor MaskLosses(const torch::Tensor& logits, const torch::Tensor& labels);
+// The masks' loss of a view: logits [N, 1, h, w], labels [N, 1, H, W] in [0, 1], any type -> [N]. Logits of
+// another size are resized bilinearly (align_corners = false) to the labels'. With p = sigmoid(logit), y the
+// label, w = positive_weight and means over pixels:
+//   mean(-w y log p - (1 - y) log(1 - p)) + dice (1 - (2 mean(p y) + e) / (mean(p) + mean(y) + e)), e = 0.01,
+// the second term (Milletari et al. 2016) with e so large that a view without motion has a say in it.
+torch::Tensor MaskLosses(const torch::Tensor& logits, const torch::Tensor& labels,
+                         double positive_weight = 1.0, double dice = 0.0);
 
 }  // namespace wildrayzer

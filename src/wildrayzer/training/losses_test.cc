@@ -270,6 +270,17 @@ TEST(MaskLosses, AreTheClosedForm) {
   const Tensor z = GeneratedTensor("mask/z", {2, 1, 6, 6}, 3.0);
   const Tensor y = GeneratedTensor("mask/y", {2, 1, 12, 12}).gt(0);
   CheckGradient([&](const Tensor& v) { return MaskLosses(v, y).sum(); }, z, 1e-2, 1e-3);
+
+  // Weight 3 on the ones; Dice of p = sigmoid(2) everywhere with a quarter of ones.
+  const double p = 1 / (1 + std::exp(-2.0));
+  const double dice = 1 - (2 * p * 0.25 + 0.01) / (p + 0.25 + 0.01);
+  EXPECT_NEAR(MaskLosses(logits, labels, 3, 0)[1].item<double>(), 0.75 * zero + 3 * 0.25 * one, 1e-6);
+  EXPECT_NEAR(MaskLosses(logits, labels, 3, 0.5)[1].item<double>(), 0.75 * zero + 0.75 * one + 0.5 * dice,
+              1e-6);
+  // Nothing moves and nothing is said to move: no loss.
+  EXPECT_NEAR(MaskLosses(torch::full({1, 1, 2, 2}, -30.0f), torch::zeros({1, 1, 2, 2}), 3, 1).item<double>(),
+              0, 1e-6);
+  CheckGradient([&](const Tensor& v) { return MaskLosses(v, y, 3, 1).sum(); }, z, 1e-2, 1e-3);
 }
 
 // Two scenes of two targets: the first dynamic, its left half moves by the logits.

@@ -186,10 +186,9 @@ Outcome Objective::Joint(Pass& pass, const TrainingBatch& batch, const SumOverPi
 }
 
 Outcome Objective::Virtual(const WarmupBatch& batch, const SumOverPieces& sum) {
-  const int64_t inputs = 2;
-  Pass pass(model_, features_, batch.images, inputs);
-  const WarmupTerms terms =
-      WarmupLoss(pass.cameras(), match_head_->forward(pass.cameras().features), batch, sum);
+  Pass pass(model_, features_, batch.images, batch.inputs);
+  const WarmupTerms terms = WarmupLoss(pass.cameras(), match_head_->forward(pass.cameras().features), batch,
+                                       config_.warmup.huber, sum);
   Outcome outcome;
   outcome.loss = config_.warmup.loss_weight * terms.loss;
   outcome.numbers = {{"camera_loss", terms.value},
@@ -199,14 +198,19 @@ Outcome Objective::Virtual(const WarmupBatch& batch, const SumOverPieces& sum) {
                      {"virtual_match_r2", terms.match_r2},
                      {"loss", config_.warmup.loss_weight * terms.value}};
   if (!config_.warmup.render || pass.targets() < 1) return outcome;
-  Cameras known;
-  known.c2w = batch.c2w;
-  known.fxfycxcy = batch.fxfycxcy;
-  pass.UseCameras(known);
+  const auto chosen = [&](const torch::Tensor& known, const torch::Tensor& estimated) {
+    std::vector<int64_t> a_scene(static_cast<size_t>(known.dim()), 1);
+    a_scene[0] = known.size(0);
+    return torch::where(batch.render_true_camera.view(a_scene), known, estimated);
+  };
+  Cameras cameras;
+  cameras.c2w = chosen(batch.c2w, pass.cameras().c2w);
+  cameras.fxfycxcy = chosen(batch.fxfycxcy, pass.cameras().fxfycxcy);
+  pass.UseCameras(cameras);
   pass.Encode();
   LossInputs loss;
   loss.rendering = pass.RenderTargets();
-  loss.target = Targets(batch.images, inputs);
+  loss.target = Targets(batch.images, batch.inputs);
   const LossTerms rendered = losses_(loss, sum);
   outcome.loss = outcome.loss + rendered.total;
   outcome.numbers["virtual_psnr"] = rendered.psnr;

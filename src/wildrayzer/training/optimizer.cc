@@ -16,12 +16,26 @@ namespace {
 
 constexpr int64_t kPieceSize = 1 << 15;  // elements; small enough to stay in a core's cache between passes
 
-const std::string kQkv = ".attn.to_qkv.weight";
+// Parameters that hold several matrices of the same size, one below the other.
+struct Fused {
+  std::string ending;
+  int64_t matrices;
+};
+const std::array<Fused, 2> kFused{{{".attn.to_qkv.weight", 3}, {".cross_attn.to_kv.weight", 2}}};
+
+int64_t MatricesIn(const std::string& name, const torch::Tensor& parameter) {
+  for (const Fused& fused : kFused) {
+    if (name.ends_with(fused.ending) && parameter.size(0) % fused.matrices == 0) return fused.matrices;
+  }
+  return 1;
+}
 
 // Muon is for the hidden matrices of transformer blocks; embeddings, tokenizers and heads stay with AdamW.
 bool IsBlockMatrix(const std::string& name, const torch::Tensor& parameter) {
   if (parameter.dim() != 2) return false;
-  const std::array<std::string, 4> endings{kQkv, ".attn.fc.weight", ".mlp.mlp.0.weight", ".mlp.mlp.2.weight"};
+  const std::array<std::string, 7> endings{
+      ".attn.to_qkv.weight",      ".attn.fc.weight",         ".mlp.mlp.0.weight",    ".mlp.mlp.2.weight",
+      ".cross_attn.to_kv.weight", ".cross_attn.to_q.weight", ".cross_attn.fc.weight"};
   return std::any_of(endings.begin(), endings.end(),
                      [&](const std::string& end) { return name.ends_with(end); });
 }
@@ -69,7 +83,7 @@ Optimizer::Optimizer(NamedParameters parameters, const OptimizerOptions& options
     parameter.set_data(parameter.detach().clone(torch::MemoryFormat::Contiguous));
     Slot slot;
     slot.muon = options_.kind == OptimizerKind::kMuon && IsBlockMatrix(name, parameter);
-    slot.matrices = slot.muon && name.ends_with(kQkv) && parameter.size(0) % 3 == 0 ? 3 : 1;
+    slot.matrices = slot.muon ? MatricesIn(name, parameter) : 1;
     slot.decay = parameter.dim() == 1 ? 0.0 : options_.weight_decay;
     slot.first = torch::zeros_like(parameter, torch::requires_grad(false));
     if (!slot.muon) slot.second = torch::zeros_like(slot.first);

@@ -165,6 +165,7 @@ TEST(LearnFromPieces, GivesTheGradientOfTheWholeBatchOfWorlds) {
   batch.log_depth = torch::randn({kAllScenes, 3, 4});
   batch.visible = torch::rand({kAllScenes, 3, 4}).gt(0.4).to(torch::kFloat32);
   batch.visible[0].fill_(0);
+  batch.render_true_camera = torch::tensor({1, 0, 1, 1, 0}).to(torch::kBool);
   ComparePiecesWithWhole(*model, [&](const ScenePiece& piece, const SumOverPieces& sum) {
     return objective.Virtual(batch.Scenes(piece.first, piece.count), sum);
   });

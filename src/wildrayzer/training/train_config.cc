@@ -130,6 +130,8 @@ void ReadLosses(const Config& config, TrainConfig& train) {
       Bounded(config, "training.motion_mask_threshold", train.model.motion.threshold, 0.0, 1.0);
   const double gate = Bounded(config, "training.psnr_filter_threshold", 17.0, -1000.0, 1000.0);
   if (StageNeedsMotion(train.stage)) loss.psnr_gate = gate;
+  loss.mask_positive_weight = Bounded(config, "training.mask_positive_weight", 1.0, 1e-3, 1e3);
+  loss.mask_dice = Bounded(config, "training.mask_dice_weight", 0.0, 0.0, 1e3);
   loss.masks_as_inputs = Bounded(config, "training.mask_loss_as_inputs", 0.0, 0.0, 1.0);
   const auto vgg = config.Get<std::string>("training.vgg19_path", "");
   if (!vgg.empty()) train.vgg19 = vgg;
@@ -170,6 +172,10 @@ void ReadWarmup(const Config& config, TrainConfig& train) {
   warmup.scenes = Bounded(config, key + "scenes", fallback, 0, 65536);
   warmup.views = Bounded(config, key + "views", warmup.views, 2, 64);
   warmup.min_views = Bounded(config, key + "min_views", warmup.min_views, 2, warmup.views);
+  warmup.max_inputs = Bounded(config, key + "max_inputs", warmup.max_inputs, 2, warmup.views);
+  warmup.huber = Bounded(config, key + "huber", warmup.huber, 1e-6, 1.0);
+  warmup.true_cameras = Bounded(config, key + "true_cameras", warmup.true_cameras, 0.0, 1.0);
+  warmup.min_overlap = Bounded(config, key + "min_overlap", warmup.min_overlap, 0.0, 0.95);
   warmup.loss_weight = Bounded(config, key + "loss_weight", warmup.loss_weight, 0.0, 1e6);
   warmup.render = config.Get<bool>(key + "render", warmup.render);
   warmup.start_motion = Bounded(config, key + "start_motion", warmup.start_motion, 0.0, 1.0);

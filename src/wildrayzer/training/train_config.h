@@ -25,8 +25,12 @@ struct CameraWarmupOptions {
   int scenes = 0;  // of a step and rank; 0: none
   int views = 5;
   int min_views = 2;          // the number of views is drawn for every step
+  int max_inputs = 2;         // so is that of inputs, 2 at least; there is always a target
   double loss_weight = 1.0;   // of the camera and match terms
-  bool render = true;         // also render the targets at the true virtual cameras
+  double huber = 0.05;        // below this size of an error these are quadratic
+  bool render = true;         // also render the targets at virtual cameras:
+  double true_cameras = 1.0;  // share of worlds rendered at the true ones, the others at the estimated ones
+  double min_overlap = 0.0;   // share of a view's patches that must be seen in the first view
   double start_motion = 0.3;  // share of the full motion between views at step 0 ...
   int64_t motion_steps = 0;   // ... growing linearly to all of it by this step
   int pictures = 600;         // taken from the static training set to paper the worlds with

@@ -192,6 +192,28 @@ TEST_F(TrainConfigTest, StagesChooseTheirOwn) {
   EXPECT_EQ(TrainConfig::Read(Release(overrides)).warmup.scenes, 8);  // the batch size
 }
 
+TEST_F(TrainConfigTest, FindingsAreOptionsAndTheReleasesDefaultsStay) {
+  const TrainConfig release = TrainConfig::Read(Release());
+  EXPECT_EQ(release.model.scene, SceneLayout::kCodes);
+  EXPECT_EQ(release.model.view_code, ViewCode::kNumber);
+  EXPECT_EQ(release.model.focal, FocalLength::kPublished);
+  EXPECT_EQ(release.loss.mask_positive_weight, 1);
+  EXPECT_EQ(release.loss.mask_dice, 0);
+  EXPECT_EQ(release.ema_decay, 0);
+  EXPECT_EQ(release.warmup.scenes, 0);
+  const TrainConfig own = TrainConfig::Read(
+      Release({"training.mask_positive_weight=3", "training.mask_dice_weight=0.5",
+               "training.camera_warmup={scenes: 2, views: 6, max_inputs: 3, true_cameras: 0.25, huber: 0.01, "
+               "min_overlap: 0.35}"}));
+  EXPECT_EQ(own.loss.mask_positive_weight, 3);
+  EXPECT_EQ(own.loss.mask_dice, 0.5);
+  EXPECT_EQ(own.warmup.max_inputs, 3);
+  EXPECT_EQ(own.warmup.true_cameras, 0.25);
+  EXPECT_EQ(own.warmup.huber, 0.01);
+  EXPECT_EQ(own.warmup.min_overlap, 0.35);
+  ExpectError({"training.camera_warmup.min_overlap=1"}, "must lie between 0 and 0.95");
+}
+
 TEST_F(TrainConfigTest, NamesTheKeysThatChangeNothing) {
   EXPECT_THAT(
       KeysWithoutEffect(Release()),

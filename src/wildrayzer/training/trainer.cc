@@ -13,6 +13,7 @@
 #include "wildrayzer/io/checkpoint.h"
 #include "wildrayzer/kernels/threads.h"
 #include "wildrayzer/models/dinov3_weights.h"
+#include "wildrayzer/models/patch_resize.h"
 #include "wildrayzer/training/checkpoint_store.h"
 #include "wildrayzer/training/distributed.h"
 #include "wildrayzer/training/master_weights.h"
@@ -53,7 +54,21 @@ WildRayZer MakeModel(const TrainConfig& config) {
   LoadOptions options;
   options.writable = true;
   options.require_all = false;
-  LoadWeights(*model, Checkpoint::Open(config.init_checkpoint), options);
+  const Checkpoint checkpoint = Checkpoint::Open(config.init_checkpoint);
+  ModelConfig stored = config.model;
+  stored.patch = ConfigOfCheckpoint(checkpoint).patch;
+  if (stored.patch == config.model.patch) {
+    LoadWeights(*model, checkpoint, options);
+    return model;
+  }
+  stored.height = config.model.height / config.model.patch * stored.patch;
+  stored.width = config.model.width / config.model.patch * stored.patch;
+  LogInfo("{}: from patches of {} to patches of {} pixels", config.init_checkpoint, stored.patch,
+          config.model.patch);
+  WildRayZer before(stored);
+  RandomInit(before, config.seed);
+  LoadWeights(*before, checkpoint, options);
+  CopyResizingPatches(before, model);
   return model;
 }
 

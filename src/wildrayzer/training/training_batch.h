@@ -17,8 +17,8 @@ struct TrainingBatch {
   torch::Tensor images;        // [B, V, 3, H, W] in [0, 1]: what the model sees
   torch::Tensor clean;         // the same without pasted objects; shares `images` when nothing was pasted
   torch::Tensor pasted_masks;  // [B, V, 1, H, W] float, 1 = pasted; undefined when nothing was pasted
-  std::vector<bool> pasted;    // by scene
-  std::vector<bool> dynamic;   // by scene: from the dynamic set
+  std::vector<bool> pasted;    // by scene: what moves is known, as in Sample
+  std::vector<bool> dynamic;   // by scene: things move that are not known
   std::vector<const Sample*> samples;  // of the Batch it was made from
 
   int64_t targets() const { return images.size(1) - inputs; }

@@ -52,33 +52,43 @@ VirtualBatches::VirtualBatches(const TrainConfig& config, int64_t step)
   world_.patch = config.loader.view.patch;
   pictures_ = ReadPictures(*config.loader.static_set.scenes, config.loader.view, options_.pictures, seed_);
   const auto first = static_cast<uint64_t>(step * accumulation_);
-  prefetcher_ = std::make_unique<Prefetcher<std::vector<VirtualScene>>>(
+  prefetcher_ = std::make_unique<Prefetcher<WarmupBatch>>(
       [this](uint64_t number) { return Make(number); }, first, std::numeric_limits<uint64_t>::max(),
       std::max(1, config.loader.threads), /*capacity=*/3);
 }
 
-std::vector<VirtualScene> VirtualBatches::Make(uint64_t number) const {
+WarmupBatch VirtualBatches::Make(uint64_t number) const {
   VirtualWorldOptions world = world_;
   // All ranks and scenes of a step have the same number of views.
   Random shared(seed_, "virtual views " + std::to_string(number));
   world.views =
       options_.min_views +
       static_cast<int>(shared.Below(static_cast<uint64_t>(options_.views - options_.min_views + 1)));
+  const int most = std::max(2, std::min(options_.max_inputs, world.views - 1));
+  const auto inputs = static_cast<int64_t>(2 + shared.Below(static_cast<uint64_t>(most - 1)));
   const double progress = options_.motion_steps > 0
                               ? std::min(1.0, static_cast<double>(number) /
                                                   static_cast<double>(options_.motion_steps * accumulation_))
                               : 1.0;
   world.motion = options_.start_motion + (1.0 - options_.start_motion) * progress;
+  world.min_overlap = options_.min_overlap;
   std::vector<VirtualScene> scenes;
+  std::vector<bool> at_truth;
   for (int i = 0; i < options_.scenes; ++i) {
     const uint64_t scene =
         (number * world_size_ + rank_) * static_cast<uint64_t>(options_.scenes) + static_cast<uint64_t>(i);
     Random random(seed_, "virtual scene " + std::to_string(scene));
     scenes.push_back(MakeVirtualScene(pictures_, world, random));
+    at_truth.push_back(random.Uniform() < options_.true_cameras);
   }
-  return scenes;
+  WarmupBatch batch = ToTensors(scenes);
+  batch.inputs = inputs;
+  for (size_t i = 0; i < at_truth.size(); ++i) {
+    if (!at_truth[i]) batch.render_true_camera[static_cast<int64_t>(i)].fill_(false);
+  }
+  return batch;
 }
 
-WarmupBatch VirtualBatches::Next() { return ToTensors(*prefetcher_->Next()); }
+WarmupBatch VirtualBatches::Next() { return *prefetcher_->Next(); }
 
 }  // namespace wildrayzer

@@ -22,7 +22,7 @@ class VirtualBatches {
   WarmupBatch Next();
 
  private:
-  std::vector<VirtualScene> Make(uint64_t number) const;
+  WarmupBatch Make(uint64_t number) const;
 
   CameraWarmupOptions options_;
   VirtualWorldOptions world_;
@@ -30,7 +30,7 @@ class VirtualBatches {
   uint64_t rank_, world_size_;
   int64_t accumulation_;
   std::vector<PicturePyramid> pictures_;
-  std::unique_ptr<Prefetcher<std::vector<VirtualScene>>>
+  std::unique_ptr<Prefetcher<WarmupBatch>>
       prefetcher_;  // last member: its threads use the others
 };
 
