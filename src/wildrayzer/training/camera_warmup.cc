@@ -22,6 +22,10 @@ struct Huber {
   }
 };
 
+// Of camera-to-world matrices [B, V, 4, 4].
+torch::Tensor Rotation(const torch::Tensor& c2w) { return c2w.narrow(2, 0, 3).narrow(3, 0, 3); }
+torch::Tensor Translation(const torch::Tensor& c2w) { return c2w.narrow(2, 0, 3).select(3, 3); }
+
 double Squares(const torch::Tensor& x) { return x.square().sum().item<double>(); }
 
 // 1 - error / total of sums of squares.
@@ -106,16 +110,31 @@ torch::Tensor MatchHeadImpl::forward(const torch::Tensor& features) {
   return projection_->forward(features.flatten(3).transpose(2, 3));
 }
 
+torch::Tensor CameraLoss(const Cameras& predicted, const torch::Tensor& c2w, const torch::Tensor& fxfycxcy,
+                         double huber_size, bool unit_is_known) {
+  const Huber huber{huber_size};
+  const auto others = [](const torch::Tensor& all) { return all.narrow(1, 1, all.size(1) - 1); };
+  const torch::Tensor moved = Translation(others(predicted.c2w));  // [B, V - 1, 3]
+  torch::Tensor true_moved = Translation(others(c2w));
+  if (!unit_is_known) {
+    const torch::Tensor fit = (moved.detach() * true_moved).sum({1, 2}, true) /
+                              true_moved.square().sum({1, 2}, true).clamp_min(1e-12);
+    true_moved = true_moved * fit.clamp(1.0 / 7.0, 1.0);
+  }
+  const torch::Tensor turned = Rotation(others(predicted.c2w)) - Rotation(others(c2w));
+  const torch::Tensor zoomed =
+      torch::log(predicted.fxfycxcy.select(2, 0).clamp_min(0.05)) - torch::log(fxfycxcy.select(2, 0));
+  return huber(turned).sum({-2, -1}).mean() / 3.0 + huber(moved - true_moved).sum(-1).mean() +
+         huber(zoomed).mean();
+}
+
 WarmupTerms WarmupLoss(const Cameras& predicted, const torch::Tensor& match_output, const WarmupBatch& truth,
                        double huber_size, const SumOverPieces& sum) {
   const Huber huber{huber_size};
   const int64_t others = truth.c2w.size(1) - 1;
   const torch::Tensor pose = predicted.c2w.narrow(1, 1, others);
   const torch::Tensor true_pose = truth.c2w.narrow(1, 1, others);
-  const auto rotation = [](const torch::Tensor& c2w) { return c2w.narrow(2, 0, 3).narrow(3, 0, 3); };
-  const auto translation = [](const torch::Tensor& c2w) { return c2w.narrow(2, 0, 3).select(3, 3); };
-  const torch::Tensor rotation_error = rotation(pose) - rotation(true_pose);
-  const torch::Tensor translation_error = translation(pose) - translation(true_pose);
+  const torch::Tensor translation_error = Translation(pose) - Translation(true_pose);
   const torch::Tensor focal_error =
       torch::log(predicted.fxfycxcy.select(2, 0).clamp_min(0.05)) - torch::log(truth.fxfycxcy.select(2, 0));
 
@@ -136,16 +155,16 @@ WarmupTerms WarmupLoss(const Cameras& predicted, const torch::Tensor& match_outp
 
   WarmupTerms terms;
   terms.loss =
-      share * (huber(rotation_error).sum({-2, -1}).mean() / 3.0 + huber(translation_error).sum(-1).mean() +
-               huber(focal_error).mean() + 0.2 * huber(depth_error).mean() +
-               DenseCameraLoss(huber, match_output, rotation(true_pose), translation(true_pose),
+      share * (CameraLoss(predicted, truth.c2w, truth.fxfycxcy, huber_size, /*unit_is_known=*/true) +
+               0.2 * huber(depth_error).mean() +
+               DenseCameraLoss(huber, match_output, Rotation(true_pose), Translation(true_pose),
                                torch::log(truth.fxfycxcy.select(2, 0)))) +
       2.0 * huber(seen_error).sum() / visible;
   const torch::NoGradGuard no_grad;
   const auto sums = Total(
       sum,
-      {terms.loss.item<double>(), SumOfDegrees(rotation(pose), rotation(true_pose)),
-       Squares(translation_error), Squares(translation(true_pose)), focal_error.abs().sum().item<double>(),
+      {terms.loss.item<double>(), SumOfDegrees(Rotation(pose), Rotation(true_pose)),
+       Squares(translation_error), Squares(Translation(true_pose)), focal_error.abs().sum().item<double>(),
        seen_error.square().sum(-1).sqrt().sum().item<double>(), Squares(seen_error), Squares(seen)});
   terms.value = sums[0];
   terms.rotation_degrees = sums[1] / (totals[0] * static_cast<double>(others));

@@ -46,6 +46,15 @@ class MatchHeadImpl : public torch::nn::Module {
 };
 TORCH_MODULE(MatchHead);
 
+// How far cameras are from true ones (Huber: below this size of an error quadratic; matrix entries, image widths,
+// and units of translations): rotations and translations of the views after the first relative to it, and
+// logarithms of focal lengths; a scalar, mean over scenes and views. c2w [B, V, 4, 4] relative to the first
+// view, fxfycxcy [B, V, 4]. unit_is_known: translations are in the model's unit, the median depth of the first
+// view; otherwise they are taken in the unit that fits best, within 1 to 7 of theirs to the model's (metres of
+// a place that a person photographs), since one without bounds would reward cameras that stand still.
+torch::Tensor CameraLoss(const Cameras& predicted, const torch::Tensor& c2w, const torch::Tensor& fxfycxcy,
+                         double huber, bool unit_is_known);
+
 // Measurements are of the whole batch, of which `truth` may be a piece; `loss` is the piece's part
 // (losses.h).
 struct WarmupTerms {

@@ -46,6 +46,8 @@ class Objective {
   MatchHead match_head() const { return match_head_; }
 
  private:
+  // Adds what the cameras of the data teach.
+  void LearnCameras(Pass& pass, const TrainingBatch& batch, const SumOverPieces& sum, Outcome& outcome);
   Outcome Reconstruction(Pass& pass, const TrainingBatch& batch, int64_t step, const SumOverPieces& sum);
   Outcome MotionMasks(Pass& pass, const TrainingBatch& batch, const SumOverPieces& sum);
   Outcome Joint(Pass& pass, const TrainingBatch& batch, const SumOverPieces& sum);

@@ -176,6 +176,7 @@ void ReadWarmup(const Config& config, TrainConfig& train) {
   warmup.huber = Bounded(config, key + "huber", warmup.huber, 1e-6, 1.0);
   warmup.true_cameras = Bounded(config, key + "true_cameras", warmup.true_cameras, 0.0, 1.0);
   warmup.min_overlap = Bounded(config, key + "min_overlap", warmup.min_overlap, 0.0, 0.95);
+  train.known_cameras = Bounded(config, "training.known_camera_weight", train.known_cameras, 0.0, 1e6);
   warmup.loss_weight = Bounded(config, key + "loss_weight", warmup.loss_weight, 0.0, 1e6);
   warmup.render = config.Get<bool>(key + "render", warmup.render);
   warmup.start_motion = Bounded(config, key + "start_motion", warmup.start_motion, 0.0, 1.0);

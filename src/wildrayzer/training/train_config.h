@@ -68,6 +68,9 @@ struct TrainConfig {
   double token_dropout = 0;           // share of input tokens masked in boxes (stage 3)
 
   CameraWarmupOptions warmup;
+  // Of the cameras that come with the data, where they do (synthetic rooms), in every stage; Huber as with
+  // worlds. 0: as published, cameras are learnt from pictures.
+  double known_cameras = 0.0;
   ValidationOptions validation;
 
   std::string init_checkpoint;

@@ -1,5 +1,6 @@
 #include "wildrayzer/training/training_batch.h"
 
+#include <Eigen/LU>
 #include <algorithm>
 #include <cmath>
 
@@ -31,6 +32,29 @@ void CheckSizes(const Batch& batch) {
   }
 }
 
+// The cameras of all views, if they are known.
+void AddCameras(const Batch& batch, TrainingBatch& out) {
+  for (const Sample& sample : batch.samples) {
+    for (const View& view : sample.views) {
+      if (!view.w2c || !view.intrinsics) return;
+    }
+  }
+  out.c2w = torch::empty({out.images.size(0), out.images.size(1), 4, 4});
+  out.fxfycxcy = torch::empty({out.images.size(0), out.images.size(1), 4});
+  float* pose = out.c2w.data_ptr<float>();
+  float* intrinsics = out.fxfycxcy.data_ptr<float>();
+  for (const Sample& sample : batch.samples) {
+    for (const View& view : sample.views) {
+      const Eigen::Matrix4d c2w = *sample.views[0].w2c * view.w2c->inverse();
+      for (int i = 0; i < 16; ++i) *pose++ = static_cast<float>(c2w(i / 4, i % 4));
+      const double width = view.image.width, height = view.image.height;
+      for (const double value : {view.intrinsics->fx / width, view.intrinsics->fy / height,
+                                 view.intrinsics->cx / width, view.intrinsics->cy / height})
+        *intrinsics++ = static_cast<float>(value);
+    }
+  }
+}
+
 }  // namespace
 
 TrainingBatch TrainingBatch::Scenes(int64_t begin, int64_t count) const {
@@ -42,8 +66,8 @@ TrainingBatch TrainingBatch::Scenes(int64_t begin, int64_t count) const {
     // Batches made by hand, in tests, name no samples.
     return all.empty() ? List() : List(all.begin() + begin, all.begin() + begin + count);
   };
-  return {inputs,       first + begin, narrow(images), narrow(clean), narrow(pasted_masks),
-          part(pasted), part(dynamic), part(samples)};
+  return {inputs,      first + begin,    narrow(images),       narrow(clean), narrow(c2w),
+          narrow(fxfycxcy), narrow(pasted_masks), part(pasted), part(dynamic), part(samples)};
 }
 
 TrainingBatch ToTensors(const Batch& batch) {
@@ -63,6 +87,7 @@ TrainingBatch ToTensors(const Batch& batch) {
   out.images = torch::empty({scenes, views, 3, height, width});
   out.clean = any_pasted ? torch::empty_like(out.images) : out.images;
   if (any_pasted) out.pasted_masks = torch::zeros({scenes, views, 1, height, width});
+  AddCameras(batch, out);
   const int64_t pixels = height * width;
   float* const images = out.images.data_ptr<float>();
   float* const clean = out.clean.data_ptr<float>();
