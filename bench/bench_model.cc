@@ -128,13 +128,19 @@ BENCHMARK(BM_EstimateCameras)->Args({32, 2})->Unit(benchmark::kSecond)->UseRealT
 BENCHMARK(BM_EstimateCameras)->Args({32, 8})->Unit(benchmark::kSecond)->UseRealTime();
 BENCHMARK(BM_PredictMotion)->Args({32, 2})->Unit(benchmark::kSecond)->UseRealTime();
 BENCHMARK(BM_EncodeScene)->Args({32, 2})->Unit(benchmark::kSecond)->UseRealTime();
-BENCHMARK(BM_RenderOneView)->ArgsProduct({{32}, {kFullWidth, kSmallWidth}, {0, 1}})->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK(BM_RenderOneView)
+    ->ArgsProduct({{32}, {kFullWidth, kSmallWidth}, {0, 1}})
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
 BENCHMARK(BM_Tokenize)->Args({16, 8})->Unit(benchmark::kSecond)->UseRealTime();
 BENCHMARK(BM_EstimateCameras)->Args({16, 2})->Unit(benchmark::kSecond)->UseRealTime();
 BENCHMARK(BM_EstimateCameras)->Args({16, 8})->Unit(benchmark::kSecond)->UseRealTime();
 BENCHMARK(BM_PredictMotion)->Args({16, 2})->Unit(benchmark::kSecond)->UseRealTime();
 BENCHMARK(BM_EncodeScene)->Args({16, 2})->Unit(benchmark::kSecond)->UseRealTime();
-BENCHMARK(BM_RenderOneView)->ArgsProduct({{16}, {kFullWidth, kSmallWidth}, {0, 1}})->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK(BM_RenderOneView)
+    ->ArgsProduct({{16}, {kFullWidth, kSmallWidth}, {0, 1}})
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
 
 }  // namespace
 }  // namespace wildrayzer

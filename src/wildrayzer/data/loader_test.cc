@@ -352,7 +352,8 @@ TEST(TrainingLoader, TakesTheTruthOfADynamicSetThatHasIt) {
     for (int frame = 0; frame < 10; ++frame) {
       std::vector<uint8_t> mask(96 * 64);
       for (size_t p = 0; p < mask.size(); ++p) mask[p] = p % 96 < 48;  // the left half moves
-      WriteNpy(masks / fmt::format("{:05d}.npy", frame), DType::kU8, {64, 96}, std::as_bytes(std::span(mask)));
+      WriteNpy(masks / fmt::format("{:05d}.npy", frame), DType::kU8, {64, 96},
+               std::as_bytes(std::span(mask)));
     }
   }
   LoaderOptions options = Options(MakeSets("loader_truth_static"));

@@ -200,7 +200,8 @@ TEST(VirtualWorlds, ViewsSeeAsMuchOfTheFirstAsIsAsked) {
   const auto least_overlap = [&](uint64_t seed) {
     double least = 1;
     for (const auto& patches : MakeScene(seed, options).patches) {
-      const auto seen = std::count_if(patches.begin(), patches.end(), [](const auto& p) { return p.visible; });
+      const auto seen =
+          std::count_if(patches.begin(), patches.end(), [](const auto& p) { return p.visible; });
       least = std::min(least, static_cast<double>(seen) / static_cast<double>(patches.size()));
     }
     return least;

@@ -3,8 +3,8 @@
 namespace wildrayzer {
 namespace {
 
-// FocalLength as numbers: the focal length at an output of 0 in image widths, and the logarithm of the largest
-// factor on it (0: the output is added instead).
+// FocalLength as numbers: the focal length at an output of 0 in image widths, and the logarithm of the
+// largest factor on it (0: the output is added instead).
 struct FocalCurve {
   double centre, range;
 };

@@ -111,12 +111,14 @@ ModelConfig ModelConfig::FromConfig(const Config& config) {
   model.height = config.Get<int64_t>("model.target_image.height", side);
   model.width = config.Get<int64_t>("model.target_image.width", side);
   using Layout = std::pair<const char*, SceneLayout>;
-  model.scene = Choice(config, "model.scene", model.scene,
-                       std::array{Layout{"codes", SceneLayout::kCodes}, Layout{"tokens", SceneLayout::kTokens}});
+  model.scene =
+      Choice(config, "model.scene", model.scene,
+             std::array{Layout{"codes", SceneLayout::kCodes}, Layout{"tokens", SceneLayout::kTokens}});
   model.scene_tokens = config.Get<int64_t>("model.scene_latent.length", model.scene_tokens);
   using Code = std::pair<const char*, ViewCode>;
-  model.view_code = Choice(config, "model.view_code", model.view_code,
-                           std::array{Code{"number", ViewCode::kNumber}, Code{"canonical", ViewCode::kCanonical}});
+  model.view_code =
+      Choice(config, "model.view_code", model.view_code,
+             std::array{Code{"number", ViewCode::kNumber}, Code{"canonical", ViewCode::kCanonical}});
 
   model.d = config.Get<int64_t>("model.transformer.d", model.d);
   model.d_head = config.Get<int64_t>("model.transformer.d_head", model.d_head);
@@ -142,10 +144,10 @@ ModelConfig ModelConfig::FromConfig(const Config& config) {
       std::array{Canonical{"first", CanonicalView::kFirst}, Canonical{"middle", CanonicalView::kMiddle}});
 
   using Focal = std::pair<const char*, FocalLength>;
-  model.focal = Choice(
-      config, "model.pose_latent.focal", model.focal,
-      std::array{Focal{"published", FocalLength::kPublished}, Focal{"bounded", FocalLength::kBounded},
-                 Focal{"centred", FocalLength::kCentred}});
+  model.focal =
+      Choice(config, "model.pose_latent.focal", model.focal,
+             std::array{Focal{"published", FocalLength::kPublished}, Focal{"bounded", FocalLength::kBounded},
+                        Focal{"centred", FocalLength::kCentred}});
   using Scale = std::pair<const char*, InitScale>;
   model.init_scale =
       Choice(config, "model.transformer.init_scale", model.init_scale,
@@ -221,12 +223,12 @@ std::string ModelConfig::ToYaml() const {
       "           head_bias: {}}}\n"
       "  dinov3_pseudolabel: {{model_name: \"{}\"}}\n",
       patch, height, width, scene == SceneLayout::kCodes ? "codes" : "tokens", scene_tokens,
-      view_code == ViewCode::kNumber ? "number" : "canonical", pose == PoseRepresentation::kRotation6d ? "6d" : "quat",
-      canonical == CanonicalView::kFirst ? "first" : "middle",
-      Name(focal), d, d_head, camera_estimator_layers,
-      scene_encoder_layers, renderer_layers, Bool(special_init), Bool(depth_init),
-      init_scale == InitScale::kPublished ? "published" : "fan_in", Bool(use_motion),
-      Name(token_masking), Bool(motion.cross_view), motion.threshold,
+      view_code == ViewCode::kNumber ? "number" : "canonical",
+      pose == PoseRepresentation::kRotation6d ? "6d" : "quat",
+      canonical == CanonicalView::kFirst ? "first" : "middle", Name(focal), d, d_head,
+      camera_estimator_layers, scene_encoder_layers, renderer_layers, Bool(special_init), Bool(depth_init),
+      init_scale == InitScale::kPublished ? "published" : "fan_in", Bool(use_motion), Name(token_masking),
+      Bool(motion.cross_view), motion.threshold,
       motion.features == MotionFeatures::kDinov3 ? "dinov3" : "own", motion.dino_width, motion.feature_layer,
       motion.layers, Bool(motion.head_bias), dino_model);
 }

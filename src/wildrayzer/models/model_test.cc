@@ -12,9 +12,9 @@
 namespace wildrayzer {
 namespace {
 
-using ::testing::HasSubstr;
 using testing::Difference;
 using testing::Features;
+using ::testing::HasSubstr;
 using testing::Images;
 using testing::kDinoWidth;
 using testing::kRounding;

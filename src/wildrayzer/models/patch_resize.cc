@@ -38,9 +38,10 @@ void CopyResizingPatches(const WildRayZer& from, WildRayZer& to) {
   const torch::NoGradGuard no_grad;
   const int64_t p = from->config().patch, q = to->config().patch;
   if (p % q != 0 && q % p != 0) {
-    throw UsageError(fmt::format("weights for patches of {} pixels cannot become weights for {}: one must be "
-                                 "a multiple of the other",
-                                 p, q));
+    throw UsageError(
+        fmt::format("weights for patches of {} pixels cannot become weights for {}: one must be "
+                    "a multiple of the other",
+                    p, q));
   }
   std::map<std::string, torch::Tensor> source;
   for (const auto& item : from->named_parameters()) source[item.key()] = item.value();

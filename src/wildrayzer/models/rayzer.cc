@@ -221,11 +221,10 @@ torch::Tensor RayZerImpl::RenderChunk(const SceneMemory& scene, const Cameras& c
   const torch::Tensor rays = render_norm_->forward(RenderRayTokens(cameras, height, width));  // [B, t, n, d]
   Trace without_steps;
   without_steps.record = trace.record;
-  const torch::Tensor tokens =
-      config_.scene == SceneLayout::kCodes
-          ? CarryCodes(rays, scene.codes, without_steps)
-          : attending_renderer_->forward(rays, scene.blocks, scene.counts, "transformer_decoder",
-                                         without_steps);
+  const torch::Tensor tokens = config_.scene == SceneLayout::kCodes
+                                   ? CarryCodes(rays, scene.codes, without_steps)
+                                   : attending_renderer_->forward(rays, scene.blocks, scene.counts,
+                                                                  "transformer_decoder", without_steps);
   const torch::Tensor pixels = pixel_head_->forward(tokens.flatten(0, 1));
   trace.Record("image_token_decoder.1", pixels);
   return Unpatchify(torch::sigmoid(pixels), config_.patch, height, width)

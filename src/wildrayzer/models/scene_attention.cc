@@ -50,8 +50,7 @@ torch::Tensor CrossBlockImpl::forward(const torch::Tensor& x, const KeysAndValue
   // To the scene a token is a token, whatever its view.
   const torch::Tensor tokens = within.view({x.size(0), x.size(1) * x.size(2), x.size(3)});
   const torch::Tensor seen =
-      tokens +
-      cross_attn_->forward(norm_cross_->forward(tokens, cross_attn_->input_type()), scene, counts);
+      tokens + cross_attn_->forward(norm_cross_->forward(tokens, cross_attn_->input_type()), scene, counts);
   return (seen + mlp_->forward(norm2_->forward(seen, mlp_->input_type()))).view(x.sizes());
 }
 
@@ -93,8 +92,7 @@ torch::Tensor CrossStackImpl::RunRecomputed(size_t first, size_t end, const torc
 torch::Tensor CrossStackImpl::forward(const torch::Tensor& x, const std::vector<KeysAndValues>& scene,
                                       const std::vector<int64_t>& counts, const std::string& name,
                                       const Trace& trace) {
-  const size_t step =
-      trace.record || recompute_every_ == 0 ? 1 : static_cast<size_t>(recompute_every_);
+  const size_t step = trace.record || recompute_every_ == 0 ? 1 : static_cast<size_t>(recompute_every_);
   torch::Tensor tokens = x;
   for (size_t first = 0; first < blocks_.size(); first += step) {
     const size_t end = std::min(first + step, blocks_.size());

@@ -75,8 +75,7 @@ class CrossStackImpl : public torch::nn::Module {
   // x [B, T, n, d] -> same shape. scene: one for each block, from Remember. With trace.record every block's
   // output is recorded as "`name`.i".
   torch::Tensor forward(const torch::Tensor& x, const std::vector<KeysAndValues>& scene,
-                        const std::vector<int64_t>& counts, const std::string& name,
-                        const Trace& trace = {});
+                        const std::vector<int64_t>& counts, const std::string& name, const Trace& trace = {});
 
   // Gradient checkpointing, as in BlockStack.
   void RecomputeBlocks(int64_t every) { recompute_every_ = every; }

@@ -31,7 +31,7 @@ torch::Tensor WildRayZerImpl::PoolToPatches(const torch::Tensor& maps) const {
 }
 
 TokenSet WildRayZerImpl::MaskTokens(const torch::Tensor& fused, const torch::Tensor& is_dynamic) {
-  const torch::Tensor tokens = fused.flatten(1, 2);     // [B, K n, d]
+  const torch::Tensor tokens = fused.flatten(1, 2);    // [B, K n, d]
   const torch::Tensor hidden = is_dynamic.flatten(1);  // [B, K n]
   const torch::Tensor mask = hidden.unsqueeze(-1);
   switch (config().token_masking) {

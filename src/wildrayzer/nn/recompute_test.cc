@@ -61,7 +61,8 @@ TEST(Recomputed, HasTheValueAndGradientsOfTheFunction) {
   EXPECT_EQ(net.runs, 2);
   // The same operations; only of x, which is read twice, the gradients are added in another order.
   EXPECT_TRUE(torch::equal(y, direct));
-  for (size_t i = 0; i < inputs.size(); ++i) EXPECT_TRUE(torch::allclose(got[i], expected[i], 1e-5, 1e-6)) << i;
+  for (size_t i = 0; i < inputs.size(); ++i)
+    EXPECT_TRUE(torch::allclose(got[i], expected[i], 1e-5, 1e-6)) << i;
 }
 
 TEST(Recomputed, AccumulatesWithBackward) {

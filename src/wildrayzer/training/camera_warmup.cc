@@ -45,23 +45,34 @@ double SumOfDegrees(const torch::Tensor& predicted, const torch::Tensor& truth) 
   return angle.sum().item<double>() * 180.0 / std::numbers::pi;
 }
 
+torch::Tensor AfterTheFirst(const torch::Tensor& views) { return views.narrow(1, 1, views.size(1) - 1); }
+
+torch::Tensor LogFocal(const torch::Tensor& fxfycxcy) { return torch::log(fxfycxcy.select(2, 0)); }
+
+// Cameras of the camera head, views after the first, and focal lengths: a scalar.
+torch::Tensor CameraLoss(const Huber& huber, const Cameras& predicted, const torch::Tensor& c2w,
+                         const torch::Tensor& fxfycxcy) {
+  const torch::Tensor pose = AfterTheFirst(predicted.c2w), true_pose = AfterTheFirst(c2w);
+  return huber(Rotation(pose) - Rotation(true_pose)).sum({-2, -1}).mean() / 3.0 +
+         huber(Translation(pose) - Translation(true_pose)).sum(-1).mean() +
+         huber(LogFocal(predicted.fxfycxcy.clamp_min(0.05)) - LogFocal(fxfycxcy)).mean();
+}
+
 // Every token's reading of its view's camera, views after the first: a scalar.
-torch::Tensor DenseCameraLoss(const Huber& huber, const torch::Tensor& readings,
-                              const torch::Tensor& true_rotation, const torch::Tensor& true_translation,
-                              const torch::Tensor& true_log_focal) {
-  const int64_t others = true_rotation.size(1);
-  const torch::Tensor seen = readings.narrow(1, 1, others);
-  const torch::Tensor turn = (true_rotation - torch::eye(3)).flatten(2).unsqueeze(2);  // [B, V-1, 1, 9]
+torch::Tensor DenseCameraLoss(const Huber& huber, const torch::Tensor& readings, const torch::Tensor& c2w,
+                              const torch::Tensor& fxfycxcy) {
+  const torch::Tensor seen = AfterTheFirst(readings), true_pose = AfterTheFirst(c2w);
+  const torch::Tensor turn = (Rotation(true_pose) - torch::eye(3)).flatten(2).unsqueeze(2);  // [B, V-1, 1, 9]
   return huber(seen.narrow(-1, 3, 9) - turn).sum(-1).mean() / 3.0 +
-         huber(seen.narrow(-1, 12, 3) - true_translation.unsqueeze(2)).sum(-1).mean() +
-         huber(readings.select(-1, 15) - true_log_focal.unsqueeze(-1)).mean();
+         huber(seen.narrow(-1, 12, 3) - Translation(true_pose).unsqueeze(2)).sum(-1).mean() +
+         huber(readings.select(-1, 15) - LogFocal(fxfycxcy).unsqueeze(-1)).mean();
 }
 
 }  // namespace
 
 WarmupBatch WarmupBatch::Scenes(int64_t begin, int64_t count) const {
   const auto part = [&](const torch::Tensor& all) { return all.narrow(0, begin, count); };
-  return {part(images),    part(c2w),     part(fxfycxcy),         part(matches),
+  return {part(images),    part(c2w),     part(fxfycxcy),           part(matches),
           part(log_depth), part(visible), part(render_true_camera), inputs};
 }
 
@@ -110,24 +121,6 @@ torch::Tensor MatchHeadImpl::forward(const torch::Tensor& features) {
   return projection_->forward(features.flatten(3).transpose(2, 3));
 }
 
-torch::Tensor CameraLoss(const Cameras& predicted, const torch::Tensor& c2w, const torch::Tensor& fxfycxcy,
-                         double huber_size, bool unit_is_known) {
-  const Huber huber{huber_size};
-  const auto others = [](const torch::Tensor& all) { return all.narrow(1, 1, all.size(1) - 1); };
-  const torch::Tensor moved = Translation(others(predicted.c2w));  // [B, V - 1, 3]
-  torch::Tensor true_moved = Translation(others(c2w));
-  if (!unit_is_known) {
-    const torch::Tensor fit = (moved.detach() * true_moved).sum({1, 2}, true) /
-                              true_moved.square().sum({1, 2}, true).clamp_min(1e-12);
-    true_moved = true_moved * fit.clamp(1.0 / 7.0, 1.0);
-  }
-  const torch::Tensor turned = Rotation(others(predicted.c2w)) - Rotation(others(c2w));
-  const torch::Tensor zoomed =
-      torch::log(predicted.fxfycxcy.select(2, 0).clamp_min(0.05)) - torch::log(fxfycxcy.select(2, 0));
-  return huber(turned).sum({-2, -1}).mean() / 3.0 + huber(moved - true_moved).sum(-1).mean() +
-         huber(zoomed).mean();
-}
-
 WarmupTerms WarmupLoss(const Cameras& predicted, const torch::Tensor& match_output, const WarmupBatch& truth,
                        double huber_size, const SumOverPieces& sum) {
   const Huber huber{huber_size};
@@ -155,10 +148,8 @@ WarmupTerms WarmupLoss(const Cameras& predicted, const torch::Tensor& match_outp
 
   WarmupTerms terms;
   terms.loss =
-      share * (CameraLoss(predicted, truth.c2w, truth.fxfycxcy, huber_size, /*unit_is_known=*/true) +
-               0.2 * huber(depth_error).mean() +
-               DenseCameraLoss(huber, match_output, Rotation(true_pose), Translation(true_pose),
-                               torch::log(truth.fxfycxcy.select(2, 0)))) +
+      share * (CameraLoss(huber, predicted, truth.c2w, truth.fxfycxcy) + 0.2 * huber(depth_error).mean() +
+               DenseCameraLoss(huber, match_output, truth.c2w, truth.fxfycxcy)) +
       2.0 * huber(seen_error).sum() / visible;
   const torch::NoGradGuard no_grad;
   const auto sums = Total(
@@ -173,6 +164,25 @@ WarmupTerms WarmupLoss(const Cameras& predicted, const torch::Tensor& match_outp
   terms.match_error = sums[5] / visible;
   terms.match_r2 = ExplainedPart(sums[6], sums[7]);
   return terms;
+}
+
+torch::Tensor InModelUnit(const Cameras& predicted, const torch::Tensor& c2w) {
+  const torch::NoGradGuard no_grad;
+  const torch::Tensor moved = Translation(AfterTheFirst(predicted.c2w));  // [B, V - 1, 3]
+  const torch::Tensor true_moved = Translation(AfterTheFirst(c2w));
+  const torch::Tensor fit =
+      (moved * true_moved).sum({1, 2}) / true_moved.square().sum({1, 2}).clamp_min(1e-12);
+  torch::Tensor scaled = c2w.clone();
+  Translation(scaled).mul_(fit.clamp(1.0 / 7.0, 1.0).view({-1, 1, 1}));
+  return scaled;
+}
+
+torch::Tensor KnownCameraLoss(const Cameras& predicted, const torch::Tensor& match_output,
+                              const torch::Tensor& c2w, const torch::Tensor& fxfycxcy, double huber_size) {
+  const Huber huber{huber_size};
+  const torch::Tensor truth = InModelUnit(predicted, c2w);
+  const torch::Tensor loss = CameraLoss(huber, predicted, truth, fxfycxcy);
+  return match_output.defined() ? loss + DenseCameraLoss(huber, match_output, truth, fxfycxcy) : loss;
 }
 
 }  // namespace wildrayzer

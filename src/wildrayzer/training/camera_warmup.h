@@ -21,8 +21,8 @@ struct WarmupBatch {
   torch::Tensor matches;    // [B, V, n, 2]: where the patch centre appears in the first view
   torch::Tensor log_depth;  // [B, V, n] in its own view
   torch::Tensor visible;    // [B, V, n] float, 1 where `matches` holds
-  // [B] bool: the targets are rendered at the true cameras, else at the estimated ones (RayZer's way, in which
-  // rendering teaches the cameras too).
+  // [B] bool: the targets are rendered at the true cameras, else at the estimated ones (RayZer's way, in
+  // which rendering teaches the cameras too).
   torch::Tensor render_true_camera;
   int64_t inputs = 2;  // of the views, the first ones
 
@@ -46,15 +46,6 @@ class MatchHeadImpl : public torch::nn::Module {
 };
 TORCH_MODULE(MatchHead);
 
-// How far cameras are from true ones (Huber: below this size of an error quadratic; matrix entries, image widths,
-// and units of translations): rotations and translations of the views after the first relative to it, and
-// logarithms of focal lengths; a scalar, mean over scenes and views. c2w [B, V, 4, 4] relative to the first
-// view, fxfycxcy [B, V, 4]. unit_is_known: translations are in the model's unit, the median depth of the first
-// view; otherwise they are taken in the unit that fits best, within 1 to 7 of theirs to the model's (metres of
-// a place that a person photographs), since one without bounds would reward cameras that stand still.
-torch::Tensor CameraLoss(const Cameras& predicted, const torch::Tensor& c2w, const torch::Tensor& fxfycxcy,
-                         double huber, bool unit_is_known);
-
 // Measurements are of the whole batch, of which `truth` may be a piece; `loss` is the piece's part
 // (losses.h).
 struct WarmupTerms {
@@ -69,5 +60,15 @@ struct WarmupTerms {
 // huber: below this size of an error (matrix entries, depth units, image widths) the terms are quadratic.
 WarmupTerms WarmupLoss(const Cameras& predicted, const torch::Tensor& match_output, const WarmupBatch& truth,
                        double huber, const SumOverPieces& sum = {});
+
+// The same for cameras that come with the data: what they teach the camera estimator, a scalar, mean over
+// scenes and views. c2w [B, V, 4, 4] relative to the first view in any unit of length, fxfycxcy [B, V, 4].
+// match_output: as above, or undefined.
+torch::Tensor KnownCameraLoss(const Cameras& predicted, const torch::Tensor& match_output,
+                              const torch::Tensor& c2w, const torch::Tensor& fxfycxcy, double huber);
+// c2w with its translations in the model's unit, the median depth of the first view, as far as the estimate
+// tells: the factor that fits best, but one of 1/7 to 1 (metres of a place that a person photographs), since
+// one without bounds would reward cameras that stand still.
+torch::Tensor InModelUnit(const Cameras& predicted, const torch::Tensor& c2w);
 
 }  // namespace wildrayzer

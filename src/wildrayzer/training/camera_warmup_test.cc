@@ -143,6 +143,34 @@ TEST(WarmupLoss, OfOneErrorAtATime) {
   EXPECT_LT(loss(TrueCameras(truth), readings), 1e-9);
 }
 
+// Cameras whose unit of length is not the model's: right when they are right up to it, within bounds.
+TEST(KnownCameraLoss, FitsTheUnitOfLengthWithinBounds) {
+  const WarmupBatch truth = Truth();
+  const auto loss = [&](double predicted, double known) {
+    Cameras cameras = TrueCameras(truth);
+    cameras.c2w.narrow(2, 0, 3).select(3, 3) *= predicted;
+    Tensor metres = truth.c2w.clone();
+    metres.narrow(2, 0, 3).select(3, 3) *= known;
+    return KnownCameraLoss(cameras, {}, metres, truth.fxfycxcy, kHuber).item<double>();
+  };
+  EXPECT_LT(loss(1, 1), 1e-6);
+  EXPECT_LT(loss(1, 3), 1e-6);
+  EXPECT_LT(loss(0.3, 2), 1e-6);
+  EXPECT_GT(loss(1, 0.5), 1e-3);  // units larger than the median depth
+  EXPECT_GT(loss(0, 3), 1e-3);    // standing still explains nothing
+  EXPECT_GT(loss(-1, 3), 1e-3);
+  Cameras turned = TrueCameras(truth);
+  turned.c2w.narrow(1, 1, kViews - 1).select(2, 2).select(2, 1) += 0.5;
+  EXPECT_NEAR(KnownCameraLoss(turned, {}, truth.c2w, truth.fxfycxcy, kHuber).item<double>(), 0.475 / 3, 2e-5);
+  // And what every token reads.
+  Tensor readings = TrueReadings(truth);
+  EXPECT_LT(KnownCameraLoss(TrueCameras(truth), readings, truth.c2w, truth.fxfycxcy, kHuber).item<double>(),
+            1e-6);
+  readings.select(3, 13) += 0.5;
+  EXPECT_NEAR(KnownCameraLoss(TrueCameras(truth), readings, truth.c2w, truth.fxfycxcy, kHuber).item<double>(),
+              0.475, 2e-5);
+}
+
 TEST(WarmupLoss, MeasuresAgainstClosedForms) {
   WarmupBatch truth = Truth();
   const Tensor right = TrueReadings(truth);

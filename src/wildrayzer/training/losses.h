@@ -38,9 +38,9 @@ struct LossOptions {
   // whose rays pass another tokenizer: without it nothing in stage 2 teaches the estimator to read that one.
   // 0: as released.
   double masks_as_inputs = 0.0;
-  // What moves covers a tenth of the pixels. Its part of the cross entropy is multiplied by the first, and the
-  // second times Dice's distance, which weighs the mask and the rest of the view alike, is added. 1 and 0: as
-  // released.
+  // What moves covers a tenth of the pixels. Its part of the cross entropy is multiplied by the first, and
+  // the second times Dice's distance, which weighs the mask and the rest of the view alike, is added. 1 and
+  // 0: as released.
   double mask_positive_weight = 1.0;
   double mask_dice = 0.0;
 };

@@ -72,8 +72,12 @@ Objective::Objective(const TrainConfig& config, WildRayZer model, FeatureSource 
 Outcome Objective::Rooms(const TrainingBatch& batch, int64_t step, const SumOverPieces& sum) {
   Pass pass(model_, features_, batch.images, batch.inputs);
   if (config_.stage == Stage::kMotionMasks) return MotionMasks(pass, batch, sum);
-  Outcome outcome = config_.stage == Stage::kJoint ? Joint(pass, batch, sum)
-                                                   : Reconstruction(pass, batch, step, sum);
+  Outcome outcome;  // of the camera warm-up nothing but the cameras
+  if (config_.stage == Stage::kJoint) {
+    outcome = Joint(pass, batch, sum);
+  } else if (config_.stage != Stage::kCameraWarmup) {
+    outcome = Reconstruction(pass, batch, step, sum);
+  }
   if (config_.known_cameras > 0) LearnCameras(pass, batch, sum, outcome);
   return outcome;
 }
@@ -81,15 +85,19 @@ Outcome Objective::Rooms(const TrainingBatch& batch, int64_t step, const SumOver
 void Objective::LearnCameras(Pass& pass, const TrainingBatch& batch, const SumOverPieces& sum,
                              Outcome& outcome) {
   if (!batch.c2w.defined()) {
-    throw UsageError("training.known_camera_weight: there are scenes without cameras (w2c and fxfycxcy), such as " +
-                     (batch.samples.empty() ? "one" : batch.samples[0]->scene) + "; set it to 0");
+    throw UsageError(
+        "training.known_camera_weight: there are scenes without cameras (w2c and fxfycxcy), such as " +
+        (batch.samples.empty() ? "one" : batch.samples[0]->scene) + "; set it to 0");
   }
   const auto scenes = static_cast<double>(batch.c2w.size(0));
+  const bool reads = config_.warmup.scenes > 0;  // then the head trains
+  const torch::Tensor readings = reads ? match_head_->forward(pass.cameras().features) : torch::Tensor();
   const torch::Tensor loss =
       scenes / Total(sum, {scenes})[0] *
-      CameraLoss(pass.cameras(), batch.c2w, batch.fxfycxcy, config_.warmup.huber, /*unit_is_known=*/false);
+      KnownCameraLoss(pass.cameras(), readings, batch.c2w, batch.fxfycxcy, config_.warmup.huber);
   const double value = Total(sum, {loss.item<double>()})[0];
-  outcome.loss = outcome.loss + config_.known_cameras * loss;
+  const torch::Tensor weighted = config_.known_cameras * loss;
+  outcome.loss = outcome.loss.defined() ? outcome.loss + weighted : weighted;
   outcome.numbers["known_camera_loss"] = value;
   outcome.numbers["loss"] += config_.known_cameras * value;
 }

@@ -36,8 +36,8 @@ class Objective {
   // them.
   Objective(const TrainConfig& config, WildRayZer model, FeatureSource features, LabelFunction labels = {});
 
-  // Stages 1-4 on a batch of scenes, or a piece of it: then `sum` adds over all its pieces. `step` names the
-  // random stream of the masked boxes.
+  // Stages 1-4, and what known cameras teach in any but 2, on a batch of scenes, or a piece of it: then `sum`
+  // adds over all its pieces. `step` names the random stream of the masked boxes.
   Outcome Rooms(const TrainingBatch& batch, int64_t step, const SumOverPieces& sum = {});
   // The camera warm-up on virtual worlds.
   Outcome Virtual(const WarmupBatch& batch, const SumOverPieces& sum = {});

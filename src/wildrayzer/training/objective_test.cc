@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "wildrayzer/training/master_weights.h"
+#include "wildrayzer/util/error.h"
 
 namespace wildrayzer {
 namespace {
@@ -81,6 +82,25 @@ TEST(Objective, MaskedReconstructionDependsOnTheStep) {
   bool differs = false;
   for (int64_t step = 1; step < 6; ++step) differs = differs || loss(step) != first;
   EXPECT_TRUE(differs);
+}
+
+// Known cameras teach the camera estimator, and only where there are some.
+TEST(Objective, LearnsTheCamerasOfTheDataIfAsked) {
+  TrainConfig config = TinyConfig();
+  WildRayZer model(config.model);
+  RandomInit(model, 1);
+  TrainingBatch batch = RandomBatch();
+  const double without = Objective(config, model, FeatureSource()).Rooms(batch, 0).numbers.at("loss");
+  config.known_cameras = 0.5;
+  Objective objective(config, model, FeatureSource());
+  EXPECT_THROW(objective.Rooms(batch, 0), UsageError);
+  batch.c2w = torch::eye(4).repeat({2, 3, 1, 1});
+  batch.c2w.slice(1, 1).select(2, 0).select(2, 3).fill_(0.7);
+  batch.fxfycxcy = torch::full({2, 3, 4}, 0.8);
+  const Outcome outcome = objective.Rooms(batch, 0);
+  EXPECT_GT(outcome.numbers.at("known_camera_loss"), 0);
+  EXPECT_NEAR(outcome.numbers.at("loss"), without + 0.5 * outcome.numbers.at("known_camera_loss"), 1e-5);
+  EXPECT_NEAR(outcome.loss.item<double>(), outcome.numbers.at("loss"), 1e-5);
 }
 
 }  // namespace

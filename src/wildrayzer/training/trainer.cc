@@ -165,7 +165,7 @@ Trainer::Trainer(const TrainConfig& config, std::filesystem::path folder)
   if (newest) Restore(*newest);
   config_.loader.rank = group_->rank();
   config_.loader.world_size = group_->world_size();
-  if (config_.stage != Stage::kCameraWarmup) {
+  if (config_.stage != Stage::kCameraWarmup || config_.known_cameras > 0) {
     loader_ = std::make_unique<TrainingLoader>(config_.loader, loader_state_);
   }
   if (config_.warmup.scenes > 0) virtual_ = std::make_unique<VirtualBatches>(config_, step_);

@@ -66,8 +66,8 @@ TrainingBatch TrainingBatch::Scenes(int64_t begin, int64_t count) const {
     // Batches made by hand, in tests, name no samples.
     return all.empty() ? List() : List(all.begin() + begin, all.begin() + begin + count);
   };
-  return {inputs,      first + begin,    narrow(images),       narrow(clean), narrow(c2w),
-          narrow(fxfycxcy), narrow(pasted_masks), part(pasted), part(dynamic), part(samples)};
+  return {inputs,           first + begin,        narrow(images), narrow(clean), narrow(c2w),
+          narrow(fxfycxcy), narrow(pasted_masks), part(pasted),   part(dynamic), part(samples)};
 }
 
 TrainingBatch ToTensors(const Batch& batch) {

@@ -13,15 +13,15 @@ namespace wildrayzer {
 // B samples of V views, inputs first.
 struct TrainingBatch {
   int64_t inputs = 0;
-  int64_t first = 0;           // index of the first scene in the batch that was loaded
-  torch::Tensor images;        // [B, V, 3, H, W] in [0, 1]: what the model sees
-  torch::Tensor clean;         // the same without pasted objects; shares `images` when nothing was pasted
+  int64_t first = 0;     // index of the first scene in the batch that was loaded
+  torch::Tensor images;  // [B, V, 3, H, W] in [0, 1]: what the model sees
+  torch::Tensor clean;   // the same without pasted objects; shares `images` when nothing was pasted
   // Cameras [B, V, 4, 4], relative to the first view, in the data's unit of length, and [B, V, 4] in image
   // widths and heights; undefined unless every view has them.
   torch::Tensor c2w, fxfycxcy;
-  torch::Tensor pasted_masks;  // [B, V, 1, H, W] float, 1 = pasted; undefined when nothing was pasted
-  std::vector<bool> pasted;    // by scene: what moves is known, as in Sample
-  std::vector<bool> dynamic;   // by scene: things move that are not known
+  torch::Tensor pasted_masks;          // [B, V, 1, H, W] float, 1 = pasted; undefined when nothing was pasted
+  std::vector<bool> pasted;            // by scene: what moves is known, as in Sample
+  std::vector<bool> dynamic;           // by scene: things move that are not known
   std::vector<const Sample*> samples;  // of the Batch it was made from
 
   int64_t targets() const { return images.size(1) - inputs; }

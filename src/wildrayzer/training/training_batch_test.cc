@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <Eigen/Geometry>
 #include <algorithm>
 #include <set>
 
@@ -173,6 +174,40 @@ TEST(RandomBoxes, MaskAtLeastOnePatchAndAreReproducible) {
   const torch::Tensor first = RandomBoxes(8, 8, 8, 2, 0.2, a);
   EXPECT_TRUE(torch::equal(first, RandomBoxes(8, 8, 8, 2, 0.2, b)));
   EXPECT_FALSE(torch::equal(first, RandomBoxes(8, 8, 8, 2, 0.2, c)));
+}
+
+TEST(TrainingBatch, HasTheCamerasOfTheData) {
+  Batch batch = TwoScenes(false);
+  EXPECT_FALSE(ToTensors(batch).c2w.defined());
+  for (Sample& sample : batch.samples) {
+    for (size_t v = 0; v < sample.views.size(); ++v) {
+      Eigen::Matrix4d w2c = Eigen::Matrix4d::Identity();
+      w2c.topLeftCorner<3, 3>() =
+          Eigen::AngleAxisd(0.1 + 0.2 * static_cast<double>(v), Eigen::Vector3d::UnitY()).toRotationMatrix();
+      w2c.topRightCorner<3, 1>() = Eigen::Vector3d(0.5, -1.0, 2.0 + static_cast<double>(v));
+      sample.views[v].w2c = w2c;
+      sample.views[v].intrinsics = PixelIntrinsics{4.5, 4.0, 3.0, 2.0};
+    }
+  }
+  const TrainingBatch tensors = ToTensors(batch);
+  EXPECT_TRUE(torch::allclose(tensors.c2w.select(1, 0), torch::eye(4).expand({2, 4, 4}), 0, 1e-6));
+  // A point keeps its place: from the third view's frame into the first's, or through the world.
+  const Eigen::Vector4d point(0.3, 0.2, 1.5, 1.0);
+  const View& third = batch.samples[1].views[2];
+  const Eigen::Vector4d expected = *batch.samples[1].views[0].w2c * third.w2c->inverse() * point;
+  for (int row = 0; row < 3; ++row) {
+    double value = 0;
+    for (int column = 0; column < 4; ++column)
+      value += tensors.c2w[1][2][row][column].item<double>() * point[column];
+    EXPECT_NEAR(value, expected[row], 1e-5);
+  }
+  EXPECT_FLOAT_EQ(tensors.fxfycxcy[0][1][0].item<float>(), 4.5F / kWidth);
+  EXPECT_FLOAT_EQ(tensors.fxfycxcy[0][1][1].item<float>(), 4.0F / kHeight);
+  EXPECT_FLOAT_EQ(tensors.fxfycxcy[0][1][3].item<float>(), 0.5F);
+  EXPECT_EQ(tensors.Scenes(1, 1).c2w.size(0), 1);
+
+  batch.samples[1].views[2].w2c.reset();
+  EXPECT_FALSE(ToTensors(batch).c2w.defined());
 }
 
 }  // namespace

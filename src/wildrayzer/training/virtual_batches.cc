@@ -52,9 +52,9 @@ VirtualBatches::VirtualBatches(const TrainConfig& config, int64_t step)
   world_.patch = config.loader.view.patch;
   pictures_ = ReadPictures(*config.loader.static_set.scenes, config.loader.view, options_.pictures, seed_);
   const auto first = static_cast<uint64_t>(step * accumulation_);
-  prefetcher_ = std::make_unique<Prefetcher<WarmupBatch>>(
-      [this](uint64_t number) { return Make(number); }, first, std::numeric_limits<uint64_t>::max(),
-      std::max(1, config.loader.threads), /*capacity=*/3);
+  prefetcher_ = std::make_unique<Prefetcher<WarmupBatch>>([this](uint64_t number) { return Make(number); },
+                                                          first, std::numeric_limits<uint64_t>::max(),
+                                                          std::max(1, config.loader.threads), /*capacity=*/3);
 }
 
 WarmupBatch VirtualBatches::Make(uint64_t number) const {

@@ -30,8 +30,7 @@ class VirtualBatches {
   uint64_t rank_, world_size_;
   int64_t accumulation_;
   std::vector<PicturePyramid> pictures_;
-  std::unique_ptr<Prefetcher<WarmupBatch>>
-      prefetcher_;  // last member: its threads use the others
+  std::unique_ptr<Prefetcher<WarmupBatch>> prefetcher_;  // last member: its threads use the others
 };
 
 }  // namespace wildrayzer

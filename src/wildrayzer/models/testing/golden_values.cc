@@ -185,7 +185,8 @@ GoldenValues RunCase(const ModelCase& test_case, WildRayZer& model, const torch:
   if (result.scene.patch_is_dynamic.defined()) {
     values.Set("motion/input_pooled_prob", result.scene.patch_probability[0].unsqueeze(1));
     values.Set("motion/input_patch_mask", result.scene.patch_is_dynamic[0].unsqueeze(1));
-    values.Set("masked_tokens", values.Recorded("masked_tokens")[0].view_as(values.Recorded("fused_tokens")[0]));
+    values.Set("masked_tokens",
+               values.Recorded("masked_tokens")[0].view_as(values.Recorded("fused_tokens")[0]));
   }
   return values;
 }

@@ -44,8 +44,7 @@ inline WildRayZer SmallModel(const ModelConfig& config) {
     torch::Tensor& value = parameter.value();
     const double scale = value.dim() > 1 ? std::sqrt(3.0 / static_cast<double>(value[0].numel())) : 0.1;
     const bool norm_weight = value.dim() == 1 && parameter.key().ends_with("weight");
-    value.copy_(
-        GeneratedTensor("small/" + parameter.key(), value.sizes().vec(), scale, norm_weight ? 1 : 0));
+    value.copy_(GeneratedTensor("small/" + parameter.key(), value.sizes().vec(), scale, norm_weight ? 1 : 0));
   }
   return model;
 }
