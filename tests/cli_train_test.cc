@@ -378,7 +378,8 @@ TEST(KilledTraining, EndsAsIfItHadNotBeenWithScenesOfTokens) {
   KilledRunsEndTheSame(
       "killed_tokens", "2",
       {"--stage", "4", "training.batch_size_per_gpu=2", "model.scene=tokens", "model.token_masking=drop",
-       "model.view_code=canonical", "model.pose_latent.focal=centred", "training.optimizer=muon",
+       "model.view_code=canonical", "model.camera_attention=alternating",
+       "model.transformer.encoder_n_layer=2", "model.pose_latent.focal=centred", "training.optimizer=muon",
        "training.ema_decay=0.9", "training.mask_positive_weight=3", "training.mask_dice_weight=1",
        "training.dynamic_masks_path=" + (Rooms() / "dynamic_re10k" / "train" / "binary_masks").string(),
        "training.camera_warmup={scenes: 2, views: 5, min_views: 3, max_inputs: 3, true_cameras: 0.5, "

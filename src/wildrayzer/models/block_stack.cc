@@ -6,33 +6,49 @@
 
 namespace wildrayzer {
 
-BlockStackImpl::BlockStackImpl(int64_t layers, int64_t d, int64_t d_head) {
+BlockStackImpl::BlockStackImpl(int64_t layers, int64_t d, int64_t d_head, bool alternating)
+    : alternating_(alternating) {
   blocks_.reserve(static_cast<size_t>(layers));
   for (int64_t i = 0; i < layers; ++i)
     blocks_.push_back(register_module(std::to_string(i), Block(d, d_head)));
 }
 
-torch::Tensor BlockStackImpl::Run(int64_t first, int64_t end, const torch::Tensor& x, int64_t wanted,
-                                  const std::vector<int64_t>& key_counts) {
+torch::Tensor BlockStackImpl::RunWithinViews(int64_t i, const torch::Tensor& x, int64_t views,
+                                             bool first_only) {
+  const int64_t batch = x.size(0), d = x.size(2);
+  const torch::Tensor firsts = x.narrow(1, 0, views).unsqueeze(2);  // [B, V, 1, d]
+  const torch::Tensor others = x.narrow(1, views, x.size(1) - views).view({batch, views, -1, d});
+  const torch::Tensor own = torch::cat({firsts, others}, 2).flatten(0, 1);  // [B V, 1 + n, d]
+  const torch::Tensor out =
+      blocks_[static_cast<size_t>(i)]->forward(own, first_only ? std::optional<int64_t>(1) : std::nullopt);
+  const torch::Tensor by_view = out.view({batch, views, -1, d});
+  if (first_only) return by_view.squeeze(2);
+  return torch::cat({by_view.select(2, 0), by_view.narrow(2, 1, by_view.size(2) - 1).flatten(1, 2)}, 1);
+}
+
+torch::Tensor BlockStackImpl::Run(int64_t first, int64_t end, const torch::Tensor& x, const Asked& asked) {
   torch::Tensor tokens = x;
   for (int64_t i = first; i < end; ++i) {
-    const bool shorten = i + 1 == layers() && wanted < tokens.size(1);
-    tokens = blocks_[static_cast<size_t>(i)]->forward(tokens, shorten ? std::optional(wanted) : std::nullopt,
-                                                      key_counts);
+    const bool shorten = i + 1 == layers() && asked.wanted < tokens.size(1);
+    if (alternating_ && i % 2 == 1) {
+      tokens = RunWithinViews(i, tokens, asked.views, shorten);
+    } else {
+      tokens = blocks_[static_cast<size_t>(i)]->forward(
+          tokens, shorten ? std::optional(asked.wanted) : std::nullopt, asked.key_counts);
+    }
   }
   return tokens;
 }
 
 torch::Tensor BlockStackImpl::RunRecomputed(int64_t first, int64_t end, const torch::Tensor& x,
-                                            int64_t wanted, const std::vector<int64_t>& key_counts) {
+                                            const Asked& asked) {
   std::vector<torch::Tensor> parameters;
   for (int64_t i = first; i < end; ++i) {
     for (const torch::Tensor& parameter : blocks_[static_cast<size_t>(i)]->parameters())
       parameters.push_back(parameter);
   }
-  return Recomputed(
-      [=, this](const std::vector<torch::Tensor>& in) { return Run(first, end, in[0], wanted, key_counts); },
-      {x}, parameters);
+  return Recomputed([=, this](const std::vector<torch::Tensor>& in) { return Run(first, end, in[0], asked); },
+                    {x}, parameters);
 }
 
 std::vector<int64_t> BlockStackImpl::RunEnds(bool each, const Tap* tap) const {
@@ -54,9 +70,8 @@ torch::Tensor BlockStackImpl::forward(const torch::Tensor& x, int64_t wanted, co
   if (tap && tap->layer == 0) tap->tokens = tokens;
   int64_t first = 0;
   for (const int64_t end : RunEnds(each, tap)) {
-    const int64_t asked = trace.record ? tokens.size(1) : wanted;
-    tokens = recompute_every_ > 0 ? RunRecomputed(first, end, tokens, asked, key_counts)
-                                  : Run(first, end, tokens, asked, key_counts);
+    const Asked asked{trace.record ? tokens.size(1) : wanted, wanted, key_counts};
+    tokens = recompute_every_ > 0 ? RunRecomputed(first, end, tokens, asked) : Run(first, end, tokens, asked);
     if (trace.record) trace.Record(name + "." + std::to_string(end - 1), tokens);
     trace.Step();
     if (tap && end == tap->layer) tap->tokens = tokens;

@@ -13,7 +13,8 @@ namespace wildrayzer {
 // Children: "0", "1", ...
 class BlockStackImpl : public torch::nn::Module {
  public:
-  BlockStackImpl(int64_t layers, int64_t d, int64_t d_head);
+  // alternating: every second block attends within views (forward says which tokens are whose).
+  BlockStackImpl(int64_t layers, int64_t d, int64_t d_head, bool alternating = false);
 
   // All tokens as they enter block `layer`.
   struct Tap {
@@ -23,7 +24,8 @@ class BlockStackImpl : public torch::nn::Module {
   // x [B, N, d] -> [B, `wanted`, d]: the outputs of the first `wanted` tokens (1 <= wanted <= N). The last
   // block asks for those only, which changes nothing in their values. One trace step a block; with
   // trace.record the whole [B, N, d] is computed and recorded as "`name`.i". key_counts [B]: only so many of
-  // a sample's first tokens answer (SelfAttention); empty: all.
+  // a sample's first tokens answer (SelfAttention); empty: all. In an alternating stack the first `wanted`
+  // tokens are one of each view, and equally many of each follow, view after view; key_counts must be empty.
   torch::Tensor forward(const torch::Tensor& x, int64_t wanted, const std::string& name,
                         const Trace& trace = {}, Tap* tap = nullptr,
                         const std::vector<int64_t>& key_counts = {});
@@ -34,17 +36,23 @@ class BlockStackImpl : public torch::nn::Module {
 
  private:
   // Blocks [first, end); the last of the stack answers for `wanted` tokens.
-  torch::Tensor Run(int64_t first, int64_t end, const torch::Tensor& x, int64_t wanted,
-                    const std::vector<int64_t>& key_counts);
+  struct Asked {
+    int64_t wanted;
+    int64_t views;  // of an alternating stack
+    std::vector<int64_t> key_counts;
+  };
+  torch::Tensor Run(int64_t first, int64_t end, const torch::Tensor& x, const Asked& asked);
+  // Block i, each view on its own; last: of the views' first tokens alone.
+  torch::Tensor RunWithinViews(int64_t i, const torch::Tensor& x, int64_t views, bool first_only);
   // The same, computed again in the backward pass.
-  torch::Tensor RunRecomputed(int64_t first, int64_t end, const torch::Tensor& x, int64_t wanted,
-                              const std::vector<int64_t>& key_counts);
+  torch::Tensor RunRecomputed(int64_t first, int64_t end, const torch::Tensor& x, const Asked& asked);
   // Where runs end: at every block that must be seen from outside or recomputed from.
   std::vector<int64_t> RunEnds(bool each, const Tap* tap) const;
 
   int64_t layers() const { return static_cast<int64_t>(blocks_.size()); }
 
   std::vector<Block> blocks_;
+  bool alternating_;
   int64_t recompute_every_ = 0;
 };
 TORCH_MODULE(BlockStack);

@@ -115,6 +115,10 @@ ModelConfig ModelConfig::FromConfig(const Config& config) {
       Choice(config, "model.scene", model.scene,
              std::array{Layout{"codes", SceneLayout::kCodes}, Layout{"tokens", SceneLayout::kTokens}});
   model.scene_tokens = config.Get<int64_t>("model.scene_latent.length", model.scene_tokens);
+  using Attention = std::pair<const char*, CameraAttention>;
+  model.camera_attention = Choice(config, "model.camera_attention", model.camera_attention,
+                                  std::array{Attention{"global", CameraAttention::kGlobal},
+                                             Attention{"alternating", CameraAttention::kAlternating}});
   using Code = std::pair<const char*, ViewCode>;
   model.view_code =
       Choice(config, "model.view_code", model.view_code,
@@ -180,6 +184,14 @@ void ModelConfig::Validate(const std::string& where) const {
     throw Error(fmt::format("{}: the token width d = {} must be a multiple of 8 for the 2-D position code",
                             where, d));
   }
+  if (view_code == ViewCode::kCanonical && camera_attention == CameraAttention::kGlobal) {
+    throw Error(where +
+                ": model.view_code: canonical needs model.camera_attention: alternating; nothing else "
+                "tells the camera tokens of the other views apart");
+  }
+  if (camera_attention == CameraAttention::kAlternating && camera_estimator_layers < 2) {
+    throw Error(where + ": model.camera_attention: alternating needs two camera estimator layers");
+  }
   CheckRange(where, "the number of scene tokens", scene_tokens, 1, kMaxSceneTokens);
   CheckRange(where, "the number of camera estimator layers", camera_estimator_layers, 1, kMaxLayers);
   CheckRange(where, "the number of scene encoder layers", scene_encoder_layers, 1, kMaxLayers);
@@ -212,6 +224,7 @@ std::string ModelConfig::ToYaml() const {
       "  scene: {}\n"
       "  scene_latent: {{length: {}}}\n"
       "  view_code: {}\n"
+      "  camera_attention: {}\n"
       "  pose_latent: {{representation: \"{}\", canonical: \"{}\", focal: {}}}\n"
       "  transformer: {{d: {}, d_head: {}, encoder_n_layer: {}, encoder_geom_n_layer: {}, decoder_n_layer: "
       "{},\n"
@@ -224,6 +237,7 @@ std::string ModelConfig::ToYaml() const {
       "  dinov3_pseudolabel: {{model_name: \"{}\"}}\n",
       patch, height, width, scene == SceneLayout::kCodes ? "codes" : "tokens", scene_tokens,
       view_code == ViewCode::kNumber ? "number" : "canonical",
+      camera_attention == CameraAttention::kGlobal ? "global" : "alternating",
       pose == PoseRepresentation::kRotation6d ? "6d" : "quat",
       canonical == CanonicalView::kFirst ? "first" : "middle", Name(focal), d, d_head,
       camera_estimator_layers, scene_encoder_layers, renderer_layers, Bool(special_init), Bool(depth_init),

@@ -23,6 +23,10 @@ enum class SceneLayout { kCodes, kTokens };
 // What tells the views apart: a code of their number (published), which fails for more views than training
 // had; or of being the canonical one or not, which serves any number of views in any order.
 enum class ViewCode { kNumber, kCanonical };
+// What the camera estimator's blocks attend over: the tokens of all views (published), or in every second
+// block those of each view alone (as in VGGT, Wang et al. 2025), by which a camera token knows its view
+// without a code of its number, and which costs less.
+enum class CameraAttention { kGlobal, kAlternating };
 // What becomes of the tokens of dynamic patches: zeros (paper), the learned noise token (released model), or
 // nothing: they leave the attention.
 enum class TokenMasking { kZero, kNoise, kDrop };
@@ -70,6 +74,7 @@ struct ModelConfig {
   // Number of learned codes; kTokens has none.
   int64_t scene_tokens = 768;
   ViewCode view_code = ViewCode::kNumber;
+  CameraAttention camera_attention = CameraAttention::kGlobal;
   int64_t camera_estimator_layers = 12;
   int64_t scene_encoder_layers = 8;
   int64_t renderer_layers = 12;

@@ -96,6 +96,7 @@ TEST(ModelConfig, YamlRoundTrip) {
   EXPECT_EQ(Parse(ModelConfig().ToYaml()), ModelConfig());
   config.scene = SceneLayout::kTokens;
   config.view_code = ViewCode::kCanonical;
+  config.camera_attention = CameraAttention::kAlternating;
   config.focal = FocalLength::kCentred;
   config.token_masking = TokenMasking::kDrop;
   EXPECT_EQ(Parse(config.ToYaml()), config);
@@ -120,6 +121,8 @@ TEST(ModelConfig, MistakesAreNamed) {
   EXPECT_THAT(ErrorOf("model: {pose_latent: {representation: euler}}"), HasSubstr("6d or quat"));
   EXPECT_THAT(ErrorOf("model: {scene: latents}"), HasSubstr("'latents', it must be codes or tokens"));
   EXPECT_THAT(ErrorOf("model: {view_code: none}"), HasSubstr("number or canonical"));
+  EXPECT_THAT(ErrorOf("model: {view_code: canonical}"),
+              HasSubstr("needs model.camera_attention: alternating"));
   EXPECT_THAT(ErrorOf("model: {transformer: {d: wide}}"), HasSubstr("model.transformer.d"));
   EXPECT_THAT(ErrorOf("model: {transformer: {use_qk_norm: false}}"), HasSubstr("use_qk_norm"));
   EXPECT_THAT(ErrorOf("model: {transformer: {encoder_n_layer: 0}}"), HasSubstr("camera estimator layers"));

@@ -303,6 +303,7 @@ TEST_P(RecomputedBlocks, GiveTheSameGradients) {
   ModelConfig config = SmallConfig();
   config.scene = GetParam();
   config.renderer_layers = 3;
+  if (GetParam() == SceneLayout::kTokens) config.camera_attention = CameraAttention::kAlternating;
   config.camera_estimator_layers = 5;
   config.motion.feature_layer = 3;
   config.use_motion = false;

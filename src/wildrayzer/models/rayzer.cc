@@ -71,7 +71,9 @@ RayZerImpl::RayZerImpl(const ModelConfig& config) : config_(config) {
   const auto stack = [&](const char* name, int64_t layers) {
     return register_module(name, BlockStack(layers, d, config_.d_head));
   };
-  camera_estimator_ = stack("transformer_encoder", config_.camera_estimator_layers);
+  camera_estimator_ = register_module("transformer_encoder",
+                                      BlockStack(config_.camera_estimator_layers, d, config_.d_head,
+                                                 config_.camera_attention == CameraAttention::kAlternating));
   scene_encoder_ = stack("transformer_encoder_geom", config_.scene_encoder_layers);
   render_norm_ = register_module("decoder_ln", LayerNorm(d));
   if (codes) {

@@ -206,7 +206,12 @@ TEST(ViewCode, OfTheCanonicalViewLeavesTheOthersInAnyOrder) {
   const Tensor order = torch::tensor({0, 1, 5, 3, 2, 4});
   for (const ViewCode code : {ViewCode::kNumber, ViewCode::kCanonical}) {
     config.view_code = code;
+    config.camera_attention =
+        code == ViewCode::kCanonical ? CameraAttention::kAlternating : CameraAttention::kGlobal;
     WildRayZer model = SmallModel(config);
+    // Every view has a camera of its own.
+    const Tensor c2w = model->EstimateCameras(model->Tokenize(images)).c2w[0];
+    for (int64_t v = 2; v < 6; ++v) EXPECT_GT(Difference(c2w[v], c2w[1]), 1e-3);
     const Tensor straight = Predict(model, images, 2).images.index({0, order.slice(0, 2) - 2});
     const Tensor permuted = Predict(model, images.index_select(1, order), 2).images[0];
     if (code == ViewCode::kCanonical) {
