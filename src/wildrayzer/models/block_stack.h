@@ -35,16 +35,16 @@ class BlockStackImpl : public torch::nn::Module {
   void RecomputeBlocks(int64_t every) { recompute_every_ = every; }
 
  private:
-  // Blocks [first, end); the last of the stack answers for `wanted` tokens.
   struct Asked {
     int64_t wanted;
     int64_t views;  // of an alternating stack
     std::vector<int64_t> key_counts;
   };
+  // Blocks [first, end); the last of the stack answers for `wanted` tokens.
   torch::Tensor Run(int64_t first, int64_t end, const torch::Tensor& x, const Asked& asked);
-  // Block i, each view on its own; last: of the views' first tokens alone.
+  // Block i, each view on its own; first_only: it answers for the first token of each view alone.
   torch::Tensor RunWithinViews(int64_t i, const torch::Tensor& x, int64_t views, bool first_only);
-  // The same, computed again in the backward pass.
+  // What Run gives, computed again in the backward pass.
   torch::Tensor RunRecomputed(int64_t first, int64_t end, const torch::Tensor& x, const Asked& asked);
   // Where runs end: at every block that must be seen from outside or recomputed from.
   std::vector<int64_t> RunEnds(bool each, const Tap* tap) const;
