@@ -68,6 +68,20 @@ torch::Tensor DenseCameraLoss(const Huber& huber, const torch::Tensor& readings,
          huber(readings.select(-1, 15) - LogFocal(fxfycxcy).unsqueeze(-1)).mean();
 }
 
+// c2w with its translations in the model's unit, the median depth of the first view, as far as the estimate
+// tells: the factor that fits best, but one of 1/7 to 1 (metres of a place that a person photographs), since
+// one without bounds would reward cameras that stand still.
+torch::Tensor InModelUnit(const Cameras& predicted, const torch::Tensor& c2w) {
+  const torch::NoGradGuard no_grad;
+  const torch::Tensor moved = Translation(AfterTheFirst(predicted.c2w));  // [B, V - 1, 3]
+  const torch::Tensor true_moved = Translation(AfterTheFirst(c2w));
+  const torch::Tensor fit =
+      (moved * true_moved).sum({1, 2}) / true_moved.square().sum({1, 2}).clamp_min(1e-12);
+  torch::Tensor scaled = c2w.clone();
+  Translation(scaled).mul_(fit.clamp(1.0 / 7.0, 1.0).view({-1, 1, 1}));
+  return scaled;
+}
+
 }  // namespace
 
 WarmupBatch WarmupBatch::Scenes(int64_t begin, int64_t count) const {
@@ -164,17 +178,6 @@ WarmupTerms WarmupLoss(const Cameras& predicted, const torch::Tensor& match_outp
   terms.match_error = sums[5] / visible;
   terms.match_r2 = ExplainedPart(sums[6], sums[7]);
   return terms;
-}
-
-torch::Tensor InModelUnit(const Cameras& predicted, const torch::Tensor& c2w) {
-  const torch::NoGradGuard no_grad;
-  const torch::Tensor moved = Translation(AfterTheFirst(predicted.c2w));  // [B, V - 1, 3]
-  const torch::Tensor true_moved = Translation(AfterTheFirst(c2w));
-  const torch::Tensor fit =
-      (moved * true_moved).sum({1, 2}) / true_moved.square().sum({1, 2}).clamp_min(1e-12);
-  torch::Tensor scaled = c2w.clone();
-  Translation(scaled).mul_(fit.clamp(1.0 / 7.0, 1.0).view({-1, 1, 1}));
-  return scaled;
 }
 
 torch::Tensor KnownCameraLoss(const Cameras& predicted, const torch::Tensor& match_output,

@@ -66,9 +66,5 @@ WarmupTerms WarmupLoss(const Cameras& predicted, const torch::Tensor& match_outp
 // match_output: as above, or undefined.
 torch::Tensor KnownCameraLoss(const Cameras& predicted, const torch::Tensor& match_output,
                               const torch::Tensor& c2w, const torch::Tensor& fxfycxcy, double huber);
-// c2w with its translations in the model's unit, the median depth of the first view, as far as the estimate
-// tells: the factor that fits best, but one of 1/7 to 1 (metres of a place that a person photographs), since
-// one without bounds would reward cameras that stand still.
-torch::Tensor InModelUnit(const Cameras& predicted, const torch::Tensor& c2w);
 
 }  // namespace wildrayzer
