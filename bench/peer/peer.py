@@ -14,6 +14,7 @@ sides: nothing is masked.
 """
 import argparse
 import copy
+import itertools
 import json
 import math
 import mmap
@@ -577,21 +578,19 @@ def measure(case, call, repeats):
     return [a.elapsed_time(b) for a, b in zip(events, events[1:])]
 
 
-class Compiler:
-    """Eager (mode None), or torch.compile in one of its modes."""
-
-    def __init__(self, case, mode, training=False):
-        self.mode, self.options = mode, {}
-        # Constant weights may be laid out anew for the CPU's matrix products, once.
-        if case.device.type == "cpu" and mode and not training:
-            self.options = {"freezing": True}
-
-    def __call__(self, function):
-        if self.mode is None:
-            return function
-        if self.mode == "default":
-            return torch.compile(function, dynamic=False, fullgraph=True, options=self.options)
-        return torch.compile(function, dynamic=False, fullgraph=True, mode=self.mode)
+def compiled(case, function, mode, model, regional=False):
+    """`function` of the model: eager (mode None), or through torch.compile. Whole, or regional: block by block, which
+    compiles several times as fast and fuses a little less."""
+    if mode is None:
+        return function
+    how = {"mode": mode}
+    if mode == "default" and case.device.type == "cpu" and not regional and not model.training:
+        how = {"options": {"freezing": True}}  # constant weights may be laid out anew for the products, once
+    if not regional:
+        return torch.compile(function, dynamic=False, fullgraph=True, **how)
+    for block in [*model.transformer_encoder, *model.transformer_encoder_geom, *model.transformer_decoder]:
+        block.compile(dynamic=False, fullgraph=True, **how)
+    return function
 
 
 def report(case, work, times, **more):
@@ -602,7 +601,7 @@ def report(case, work, times, **more):
     if case.device.type == "cuda":
         result["peak_bytes"] = torch.cuda.max_memory_allocated()
         result["peak_reserved_bytes"] = torch.cuda.max_memory_reserved()  # with what CUDA graphs hold
-    label = " ".join(filter(None, [more["precision"], more["mode"], more["compile_mode"]]))
+    label = f"{more['precision']} {more['compile_mode'] or 'eager'}"
     print(f"{case.name}  {work:10} {label:40} {median:10.3f} ms (best {min(times):.3f})  "
           f"{result['tflop_per_s']:8.3f} TFLOP/s", flush=True)
     return result
@@ -612,41 +611,51 @@ def step_begins():
     torch.compiler.cudagraph_mark_step_begin()
 
 
-def time_inference(case, precision, mode, repeats):
-    """Photos to renderings, and one more view of a scene that is encoded."""
-    compiler = Compiler(case, mode)
-    model = for_inference(case, precision)
-    labels = {"precision": precision, "mode": "compile" if mode else "eager", "compile_mode": mode}
-    whole, view = compiler(lambda images: model(images, case.inputs)), compiler(model.render)
+def labels_of(precision, mode, regional):
+    return {"precision": precision, "mode": "compile" if mode else "eager",
+            "compile_mode": mode and mode + (", block by block" if regional else "")}
 
-    def run(function, *arguments):
+
+def time_inference(case, precision, mode, regional, repeats):
+    """Photos to cameras and renderings of all targets."""
+    model, labels = for_inference(case, precision), labels_of(precision, mode, regional)
+    whole = compiled(case, lambda images: model(images, case.inputs), mode, model, regional)
+
+    def run():
         step_begins()
-        return function(*arguments)
+        return whole(case.images)
 
     with torch.inference_mode(), autocast(case, precision):
-        found = case.check(run(whole, case.images), precision, f"{labels['mode']} {precision}")
-        times = measure(case, lambda: run(whole, case.images), repeats)
-        results = [report(case, "inference", times, check=found, **labels)]
+        found = case.check(run(), precision, f"{labels['mode']} {precision}")
+        return report(case, "inference", measure(case, run, repeats), check=found, **labels)
 
-        inputs = slice(0, case.inputs)
-        scene = model.encode(model.tokenize(case.images)[:, inputs], case.c2w[:, inputs], case.fxfycxcy[:, inputs])
-        target = (scene, case.c2w[:, case.inputs:case.inputs + 1].clone(),
-                  case.fxfycxcy[:, case.inputs:case.inputs + 1].clone())
+
+def time_one_view(case, precision, mode, regional, repeats):
+    """One more view of a scene that is encoded: the first target."""
+    model, labels = for_inference(case, precision), labels_of(precision, mode, regional)
+    with torch.inference_mode(), autocast(case, precision):
+        known = [case.c2w[:, :case.inputs], case.fxfycxcy[:, :case.inputs]]
+        scene = model.encode(model.tokenize(case.images)[:, :case.inputs], *known)
+        camera = [cameras[:, case.inputs:case.inputs + 1].clone() for cameras in (case.c2w, case.fxfycxcy)]
         if mode and case.device.type == "cuda":  # the scene stays where it is: a CUDA graph need not copy it
-            for tensor in [scene] if torch.is_tensor(scene) else sum(map(list, scene), []):
+            for tensor in [scene] if torch.is_tensor(scene) else [x for block in scene for x in block]:
                 torch._dynamo.mark_static_address(tensor)
-        difference = (run(view, *target)[:, 0] - case.renderings[:, 0]).abs().max().item()
+        view = compiled(case, model.render, mode, model, regional)
+
+        def run():
+            step_begins()
+            return view(scene, *camera)
+
+        difference = (run()[:, 0].float() - case.renderings[:, 0]).abs().max().item()
         if not difference <= LIMITS[precision]["max"]:
             raise Refusal(f"{case.name}: {labels['mode']} {precision}: one view is off by {difference:.2g}")
-        times = measure(case, lambda: run(view, *target), repeats)
-        results.append(report(case, "one_view", times, check={"max": difference}, **labels))
-    return results
+        return report(case, "one_view", measure(case, run, repeats), check={"max": difference}, **labels)
 
 
 class Training:
     """Mean squared error of the targets; clip at 1; AdamW. Matrices are fp32, products in `precision`."""
 
-    def __init__(self, case, precision, mode):
+    def __init__(self, case, precision, mode, regional):
         self.case, self.precision = case, precision
         self.model = copy.deepcopy(case.model).to(case.device).train()
         parameters = list(self.model.parameters())
@@ -654,7 +663,7 @@ class Training:
                   {"params": [w for w in parameters if w.dim() <= 1], "weight_decay": 0.0}]
         self.parameters = parameters
         self.optimizer = torch.optim.AdamW(groups, lr=1e-4, betas=(0.9, 0.95), fused=True)
-        self.loss = Compiler(case, mode, training=True)(self.forward)
+        self.loss = compiled(case, self.forward, mode, self.model, regional)
 
     def forward(self, images):
         renderings, _, _ = self.model(images, self.case.inputs)
@@ -671,21 +680,22 @@ class Training:
         return loss.detach()
 
 
-def time_training(case, precision, mode, repeats):
+def time_training(case, precision, mode, regional, repeats):
+    labels = labels_of(precision, mode, regional)
     expected = {0: F.mse_loss(case.renderings, case.images[:, case.inputs:]).item(), **case.loss_after}
-    training = Training(case, precision, mode)
-    tolerance = 1e-3 if precision == "fp32" else 3e-2
-    found = {}
+    training = Training(case, precision, mode, regional)
+    tolerance, found = (1e-3 if precision == "fp32" else 3e-2), {}
     for step in range(max(expected) + 1):  # the loss of a step is that after `step` updates
         loss = training.step().item()
         if step in expected:
             found[str(step)] = loss
             if not abs(loss - expected[step]) <= tolerance * expected[step] + 1e-7:
-                raise Refusal(f"{case.name}: {'compile' if mode else 'eager'} {precision}: the loss after {step} steps "
-                              f"is {loss:.6g}, not {expected[step]:.6g}")
-    times = measure(case, training.step, repeats)
-    return [report(case, "train_step", times, check={"loss_after": found}, precision=precision,
-                   mode="compile" if mode else "eager", compile_mode=mode)]
+                raise Refusal(f"{case.name}: {labels['mode']} {precision}: the loss after {step} steps is {loss:.6g}, "
+                              f"not {expected[step]:.6g}")
+    return report(case, "train_step", measure(case, training.step, repeats), check={"loss_after": found}, **labels)
+
+
+WORKS = {"inference": time_inference, "one_view": time_one_view, "train_step": time_training}
 
 
 def check_first(case):
@@ -724,8 +734,9 @@ def parse_arguments(argv):
     parser.add_argument("--mode", choices=["eager", "compile", "both"], default="both")
     parser.add_argument("--compile-modes", help="of torch.compile, by commas; the best counts. Default: default on the "
                         "CPU; reduce-overhead,max-autotune-no-cudagraphs on CUDA")
+    parser.add_argument("--regional", action="store_true", help="compile block by block: takes a fraction of the time")
     parser.add_argument("--train", action="store_true", help="time training steps too")
-    parser.add_argument("--train-only", action="store_true", help="time training steps alone")
+    parser.add_argument("--only", choices=list(WORKS), help="time this alone")
     parser.add_argument("--check-only", action="store_true", help="compare and end")
     parser.add_argument("--repeats", type=int, help="timed calls of each (default: as many as are worth it)")
     parser.add_argument("--threads", type=int, help="on the CPU")
@@ -747,32 +758,29 @@ def run(arguments):
     precisions = {"both": ["fp32", "bf16"], None: ["bf16"] if cuda else ["fp32", "bf16"]}.get(
         arguments.precision, [arguments.precision])
     default_modes = "reduce-overhead,max-autotune-no-cudagraphs" if cuda else "default"
-    compiled = (arguments.compile_modes or default_modes).split(",")
-    modes = {"eager": [None], "compile": compiled, "both": [None, *compiled]}[arguments.mode]
+    compile_modes = (arguments.compile_modes or default_modes).split(",")
+    modes = {"eager": [None], "compile": compile_modes, "both": [None, *compile_modes]}[arguments.mode]
+    works = ["inference", "one_view"] + ["train_step"] * arguments.train
+    works = [] if arguments.check_only else [arguments.only] if arguments.only else works
+    torch._dynamo.config.recompile_limit = 64  # block by block, a block is compiled for each of its shapes
 
     out = {"machine": about_machine(device), "cases": [], "results": [], "failed": [], "best": []}
     for path in arguments.cases:
         case = Case(path, device)
         out["cases"].append(check_first(case))
-        works = [] if arguments.train_only else [time_inference]
-        if arguments.train or arguments.train_only:
-            works.append(time_training)
-        for precision in precisions:
-            for mode in modes:
-                for work in works if not arguments.check_only else []:
-                    torch._dynamo.reset()
-                    if cuda:
-                        torch.cuda.empty_cache()
-                    try:
-                        out["results"] += work(case, precision, mode, arguments.repeats)
-                    except Refusal:
-                        raise
-                    except Exception as error:  # a variant that this torch cannot run does not keep us from the others
-                        why = " ".join(f"{type(error).__name__}: {error}".split())[:400]
-                        print(f"{case.name}: {work.__name__} {precision} {mode or 'eager'} did not run: {why}",
-                              file=sys.stderr)
-                        out["failed"].append({"case": case.name, "work": work.__name__, "precision": precision,
-                                              "compile_mode": mode, "why": why})
+        for precision, mode, work in itertools.product(precisions, modes, works):
+            torch._dynamo.reset()
+            if cuda:
+                torch.cuda.empty_cache()
+            try:
+                out["results"].append(WORKS[work](case, precision, mode, arguments.regional, arguments.repeats))
+            except Refusal:
+                raise
+            except Exception as error:  # a variant that this torch cannot run does not keep us from the others
+                why = " ".join(f"{type(error).__name__}: {error}".split())[:400]
+                print(f"{case.name}  {work} {precision} {mode or 'eager'} did not run: {why}", file=sys.stderr)
+                out["failed"].append({"case": case.name, "work": work, "precision": precision, "compile_mode": mode,
+                                      "why": why})
         for work in case.flops:
             here = [r for r in out["results"] if r["case"] == case.name and r["work"] == work]
             if here:

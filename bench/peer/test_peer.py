@@ -177,7 +177,7 @@ class Model(unittest.TestCase):
                 self.assertTrue(torch.allclose(one, renderings[:, 1:2], atol=1e-5))
 
     def test_backward_is_about_twice_the_forward(self):
-        # Three forwards by convention; first layers need no derivative of their images, so PyTorch counts a little less.
+        # Three forwards by convention; PyTorch counts a little less: images need no derivative.
         for options in ALL:
             model, images = tiny(options), torch.rand(2, 5, 3, 16, 24)
             with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counted:
