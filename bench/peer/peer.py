@@ -387,8 +387,10 @@ class RayZer(nn.Module):
         fx, fy, cx, cy = fxfycxcy[..., None, None, None].unbind(2)  # [B, V, 1, 1, 1]
         c0, c1, c2, origin = c2w[:, :, :3, :, None, None].unbind(3)  # [B, V, 3, 1, 1]
         direction = c0 * ((self.pixel_x - cx) / fx) + c1 * ((self.pixel_y - cy) / fy) + c2
-        direction = direction / torch.linalg.vector_norm(direction, dim=2, keepdim=True)
-        return torch.cat([torch.linalg.cross(origin, direction, dim=2), direction], 2)
+        # By components: over a dimension in the middle, linalg.vector_norm and linalg.cross are many times slower.
+        direction = direction * (direction * direction).sum(2, keepdim=True).rsqrt()
+        (ox, oy, oz), (dx, dy, dz) = origin.unbind(2), direction.unbind(2)
+        return torch.stack([oy * dz - oz * dy, oz * dx - ox * dz, ox * dy - oy * dx, dx, dy, dz], 2)
 
     def encode(self, tokens, c2w, fxfycxcy):
         """Of the inputs, tokens [B, K, n, d] -> what the renderer remembers: with `codes` [B, S, d], with `tokens`
