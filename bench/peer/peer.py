@@ -550,7 +550,8 @@ def for_inference(case, precision):
 
 
 def measure(case, call, repeats):
-    """Milliseconds of each call, after warming up. On CUDA calls are queued without waiting for one another, which
+    """Milliseconds of each call, after warming up, and of them those that the processor worked (of all threads together;
+    far less than the time that passed says that other programs were in the way). On CUDA calls are queued without waiting for one another, which
     hides what Python does before a kernel starts wherever it can be hidden."""
     cuda = case.device.type == "cuda"
     start = time.perf_counter()
@@ -563,12 +564,13 @@ def measure(case, call, repeats):
     if repeats is None:
         repeats = 30 if cuda else max(3, min(20, int(15 / max(once, 1e-3))))
     if not cuda:
-        times = []
+        times, worked = [], []
         for _ in range(repeats):
-            start = time.perf_counter()
+            start, start_worked = time.perf_counter(), time.process_time()
             call()
             times.append((time.perf_counter() - start) * 1e3)
-        return times
+            worked.append((time.process_time() - start_worked) * 1e3)
+        return times, worked
     torch.cuda.synchronize()
     torch.cuda.reset_peak_memory_stats()
     events = [torch.cuda.Event(enable_timing=True) for _ in range(repeats + 1)]
@@ -577,7 +579,7 @@ def measure(case, call, repeats):
         call()
         event.record()
     torch.cuda.synchronize()
-    return [a.elapsed_time(b) for a, b in zip(events, events[1:])]
+    return [a.elapsed_time(b) for a, b in zip(events, events[1:])], None
 
 
 def compiled(case, function, mode, model, regional=False):
@@ -595,11 +597,13 @@ def compiled(case, function, mode, model, regional=False):
     return function
 
 
-def report(case, work, times, **more):
-    flops = case.flops[work]
+def report(case, work, measured, **more):
+    (times, worked), flops = measured, case.flops[work]
     median = statistics.median(times)
     result = {"case": case.name, "work": work, "ms_median": median, "ms_min": min(times), "repeats": len(times),
               "flop": flops, "tflop_per_s": flops / median / 1e9, **more}
+    if worked:
+        result["processor_ms_median"] = statistics.median(worked)
     if case.device.type == "cuda":
         result["peak_bytes"] = torch.cuda.max_memory_allocated()
         result["peak_reserved_bytes"] = torch.cuda.max_memory_reserved()  # with what CUDA graphs hold
