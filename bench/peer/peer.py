@@ -550,9 +550,9 @@ def for_inference(case, precision):
 
 
 def measure(case, call, repeats):
-    """Milliseconds of each call, after warming up, and of them those that the processor worked (of all threads together;
-    far less than the time that passed says that other programs were in the way). On CUDA calls are queued without waiting for one another, which
-    hides what Python does before a kernel starts wherever it can be hidden."""
+    """Milliseconds of each call, after warming up; on the CPU also those in which the processor worked for it, all
+    threads together: far less than the time that passed says that other programs were in the way. On CUDA calls are
+    queued without waiting for one another, which hides what Python does before a kernel starts, where it can be."""
     cuda = case.device.type == "cuda"
     start = time.perf_counter()
     call()
