@@ -20,6 +20,7 @@ void AddConvertCommand(CLI::App& app);
 void AddEvalCommand(CLI::App& app);
 void AddTrainCommand(CLI::App& app);
 void AddLabelsCommand(CLI::App& app);
+void AddPackCommand(CLI::App& app);
 
 // The options that choose a model: --model --config --dino --no-motion --init --seed --precision --threads,
 // and overrides.

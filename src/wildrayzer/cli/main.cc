@@ -41,6 +41,7 @@ int Run(int argc, char** argv) {
   wildrayzer::AddEvalCommand(app);
   wildrayzer::AddTrainCommand(app);
   wildrayzer::AddLabelsCommand(app);
+  wildrayzer::AddPackCommand(app);
   try {
     app.parse(argc, argv);
     return 0;
