@@ -216,9 +216,10 @@ std::unique_ptr<SceneDataset> OpenScenes(const fs::path& path, const ListedScene
     return WithViews(std::move(scenes), options.view_index);
   }
   if (path.extension() == ".txt") return OpenListedScenes(path, options);
-  throw FileError(path.string(),
-                  "is no data set: expected a list (.txt), a scene (.json), packed scenes (.safetensors), a video or "
-                  "a folder");
+  throw FileError(
+      path.string(),
+      "is no data set: expected a list (.txt), a scene (.json), packed scenes (.safetensors), a video or "
+      "a folder");
 }
 
 }  // namespace wildrayzer
