@@ -123,11 +123,12 @@ Framing PackedFile::FramingOf(int64_t frame) const {
                       layout_.width, layout_.height, layout_.patch);
 }
 
-// Numbers of a row of `cameras`; none when all are NaN.
-std::vector<double> PackedFile::Camera(int64_t frame, size_t first, size_t count) const {
-  std::vector<double> numbers(count);
+// Numbers of a row of `cameras`; nothing when all are NaN.
+template <size_t kCount>
+std::optional<std::array<double, kCount>> PackedFile::Camera(int64_t frame, size_t first) const {
+  std::array<double, kCount> numbers;
   const auto row = static_cast<size_t>(frame) * kPackedCameraNumbers;
-  std::memcpy(numbers.data(), cameras_ + sizeof(double) * (row + first), sizeof(double) * count);
+  std::memcpy(numbers.data(), cameras_ + sizeof(double) * (row + first), sizeof(numbers));
   if (std::all_of(numbers.begin(), numbers.end(), [](double v) { return std::isnan(v); })) return {};
   if (!std::all_of(numbers.begin(), numbers.end(), [](double v) { return std::isfinite(v); }))
     FailPacked(path_, fmt::format("the camera of frame {} has numbers that are not finite", frame));
@@ -135,15 +136,15 @@ std::vector<double> PackedFile::Camera(int64_t frame, size_t first, size_t count
 }
 
 std::optional<PixelIntrinsics> PackedFile::Intrinsics(int64_t frame) const {
-  const std::vector<double> k = Camera(frame, 0, kIntrinsicNumbers);
-  if (k.empty()) return std::nullopt;
-  return PixelIntrinsics{k[0], k[1], k[2], k[3]};
+  const auto k = Camera<kIntrinsicNumbers>(frame, 0);
+  if (!k) return std::nullopt;
+  return PixelIntrinsics{(*k)[0], (*k)[1], (*k)[2], (*k)[3]};
 }
 
 std::optional<Eigen::Matrix4d> PackedFile::WorldToCamera(int64_t frame) const {
-  const std::vector<double> pose = Camera(frame, kIntrinsicNumbers, kPoseNumbers);
-  if (pose.empty()) return std::nullopt;
-  return Eigen::Matrix4d(Eigen::Map<const Eigen::Matrix<double, 4, 4, Eigen::RowMajor>>(pose.data()));
+  const auto pose = Camera<kPoseNumbers>(frame, kIntrinsicNumbers);
+  if (!pose) return std::nullopt;
+  return Eigen::Matrix4d(Eigen::Map<const Eigen::Matrix<double, 4, 4, Eigen::RowMajor>>(pose->data()));
 }
 
 Image PackedFile::DecodePicture(int64_t frame, int64_t begin, int64_t size) const {

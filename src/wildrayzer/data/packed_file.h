@@ -15,6 +15,7 @@
 #pragma once
 
 #include <Eigen/Core>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -84,7 +85,8 @@ class PackedFile {
   void CheckPlaces();
   Place PlaceOf(int64_t frame) const;
   Image DecodePicture(int64_t frame, int64_t begin, int64_t size) const;
-  std::vector<double> Camera(int64_t frame, size_t first, size_t count) const;
+  template <size_t kCount>
+  std::optional<std::array<double, kCount>> Camera(int64_t frame, size_t first) const;
 
   std::string path_;
   std::shared_ptr<const MappedFile> mapping_;

@@ -38,7 +38,6 @@ SceneRecord PackedScenes::Read(size_t index) const {
   scene.frames.resize(static_cast<size_t>(packed.frames));
   for (size_t i = 0; i < scene.frames.size(); ++i) {
     FrameRecord& frame = scene.frames[i];
-    frame.image_path = file_->path();
     frame.pack = file_;
     frame.packed_frame = packed.first_frame + static_cast<int64_t>(i);
     if (const auto k = file_->Intrinsics(frame.packed_frame)) frame.intrinsics = StoredIntrinsics{*k, false};

@@ -31,10 +31,10 @@ class PackedFile;
 
 // One frame as found on disk; nothing has been opened yet. Empty paths: there is none.
 struct FrameRecord {
-  std::filesystem::path image_path;  // a picture, or a video if video_frame >= 0, or a packed file
+  std::filesystem::path image_path;  // a picture, or a video if video_frame >= 0
   int64_t video_frame = -1;
   // Not null: picture, clean picture and mask are those of frame `packed_frame` of this file, cropped
-  // already; the other paths are empty.
+  // already; the paths are empty.
   std::shared_ptr<const PackedFile> pack;
   int64_t packed_frame = -1;
   std::filesystem::path clean_path;  // the same view without anything that moves
