@@ -2,7 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <csignal>
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "train_run.h"
@@ -21,10 +21,11 @@ const std::string& MovingRooms() {
   return rooms;
 }
 
-ProgramResult PackRooms(const fs::path& out, const std::vector<std::string>& more = {}) {
+ProgramResult PackRooms(const fs::path& out, const std::vector<std::string>& more = {},
+                        const std::string& size = "32x32") {
   std::vector<std::string> arguments = {"pack",    MovingRooms() + "/full_list.txt",
                                         "--masks", MovingRooms() + "/binary_masks",
-                                        "--size",  "32x32",
+                                        "--size",  size,
                                         "--patch", "8",
                                         "--out",   out};
   arguments.insert(arguments.end(), more.begin(), more.end());
@@ -123,9 +124,9 @@ TEST(PackCommand, EvaluatesPackedScenesAndTheirViews) {
 TEST(PackCommand, BadInputIsOneLine) {
   const fs::path root = FreshFolder("pack_bad");
   const std::string out = root / "p.safetensors";
-  ExpectLine(PackRooms(out, {"--size", "30x32"}), 2, "no whole patches of 8");
-  ExpectLine(PackRooms(out, {"--size", "32"}), 2, "give WIDTHxHEIGHT");
-  ExpectLine(PackRooms(out, {"--size", "32x99999999999"}), 2, "give WIDTHxHEIGHT");
+  ExpectLine(PackRooms(out, {}, "30x32"), 2, "no whole patches of 8");
+  ExpectLine(PackRooms(out, {}, "32"), 2, "give WIDTHxHEIGHT");
+  ExpectLine(PackRooms(out, {}, "32x99999999999"), 2, "give WIDTHxHEIGHT");
   ExpectLine(PackRooms(root / "p.zip"), 2, "must end in .safetensors");
   ExpectLine(PackRooms(out, {"--jpeg", "0"}), 2, "--jpeg");
   ExpectLine(RunProgram({"pack", root / "nothing", "--out", out}), 1, "nothing: does not exist");

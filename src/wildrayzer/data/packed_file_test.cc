@@ -179,7 +179,7 @@ TEST(PackedFile, DamagedTablesAreRefused) {
       {"bytes of picture", place(1, 3, 1023)},
       {"bytes of picture", place(1, 3, kLow)},
       {"comes from a photo of 0 x", place(1, 4, 0)},
-      {"comes from a photo of", place(1, 5, 32769)},
+      {"comes from a photo of", place(1, 4, 32769)},
       {"comes from a photo of", place(1, 5, (int64_t{1} << 32) + 64)},
       {"the camera of frame 2", [](Parts& p) { p.Set<double>("cameras", 2, 0, INFINITY); }},
       {"the camera of frame 3", [](Parts& p) { p.Set<double>("cameras", 3, 7, NAN); }},

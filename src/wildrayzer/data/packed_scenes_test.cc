@@ -237,6 +237,10 @@ TEST(PackedScenes, DamagedScenesAreLeftOut) {
   EXPECT_EQ(packed->name(1), "scene_02");
   const std::vector<View> views = AllViews(packed->Read(1), PackedSize());
   for (size_t i = 0; i < views.size(); ++i) ExpectEqual(views[i], expected[i]);
+  // Nothing of it stays in the file.
+  WriteFileAtomically(root / "two.txt", "metadata/scene_00.json\nmetadata/scene_02.json\n");
+  Pack(*OpenScenes(root / "two.txt", listed), root / "two.safetensors");
+  EXPECT_EQ(ReadText(root / "p.safetensors"), ReadText(root / "two.safetensors"));
   // None is left: no file, and nothing beside it.
   fs::create_directories(root / "out");
   for (const char* name : {"scene_00", "scene_02"}) fs::remove(root / "images" / name / "00000.png");
