@@ -51,6 +51,7 @@ std::filesystem::path CheckpointStore::Save(const TrainingState& state) const {
                                {"seed", std::to_string(state.seed)},
                                {"threads", state.threads},
                                {"processes", state.processes},
+                               {"device", state.device},
                                {"seconds", state.seconds},
                                {"scenes", state.scenes},
                                {"yaml", state.yaml}};
@@ -95,6 +96,7 @@ TrainingState LoadTrainingState(const std::filesystem::path& path) {
     // Absent from checkpoints made before they were kept.
     state.threads = json.value("threads", state.threads);
     state.processes = json.value("processes", state.processes);
+    state.device = json.value("device", state.device);
     json.at("seconds").get_to(state.seconds);
     json.at("scenes").get_to(state.scenes);
     json.at("yaml").get_to(state.yaml);

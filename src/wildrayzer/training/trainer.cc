@@ -59,6 +59,8 @@ void AddWithPrefix(const std::map<std::string, torch::Tensor>& part, const std::
   for (const auto& [name, tensor] : part) extra[prefix + name] = tensor;
 }
 
+std::string KindOf(torch::Device device) { return device.is_cpu() ? "cpu" : "cuda"; }
+
 class Trainer {
  public:
   Trainer(const TrainConfig& config, std::filesystem::path folder);
@@ -159,6 +161,10 @@ void Trainer::Restore(const std::filesystem::path& checkpoint) {
     LogWarning("{}: was made by {} processes of {} threads, now there are {} of {}: not the same bits",
                checkpoint.string(), state.processes, state.threads, group_->world_size(), NumThreads());
   }
+  if (state.device != KindOf(config_.device)) {
+    LogWarning("{}: was made on {}, and goes on here on {}: not the same bits", checkpoint.string(), state.device,
+               KindOf(config_.device));
+  }
   NamedParameters stored = state.weights;
   if (!config_.model.use_motion && config_.stage <= Stage::kPretraining) {
     // Before stage 2 nothing has taught a motion estimator, and a checkpoint may have one all the same.
@@ -193,6 +199,7 @@ void Trainer::Save() {
   state.seed = config_.seed;
   state.threads = NumThreads();
   state.processes = group_->world_size();
+  state.device = KindOf(config_.device);
   state.seconds = seconds_before_ + SecondsSince(start_);
   state.scenes = scenes_ + report_scenes_;
   state.yaml = config_.yaml;
