@@ -17,7 +17,7 @@ Tensor ToPsnr(const Tensor& mse) { return -10.0 * torch::log10(mse); }
 
 // One value a scene, repeated for each of its views, where `like` is.
 Tensor PerView(const std::vector<float>& scenes, int64_t views, const Tensor& like) {
-  return Upload(torch::tensor(scenes).repeat_interleave(views), like.device());
+  return Upload(torch::tensor(scenes).unsqueeze(1).expand({-1, views}).flatten(), like.device());
 }
 
 bool IsDynamic(const LossInputs& inputs, int64_t scene) {

@@ -132,7 +132,10 @@ torch::Tensor RandomBoxes(int64_t views, int64_t rows, int64_t columns, int64_t 
       grid[view].narrow(1, row, height).narrow(2, column, width).fill_(1.0);
     }
   }
-  return grid.repeat_interleave(patch, 2).repeat_interleave(patch, 3);
+  // Every cell as patch x patch pixels.
+  return grid.view({views, 1, rows, 1, columns, 1})
+      .expand({-1, -1, -1, patch, -1, patch})
+      .reshape({views, 1, rows * patch, columns * patch});
 }
 
 }  // namespace wildrayzer
