@@ -9,6 +9,7 @@ void AddRoomsCommand(CLI::App& app) {
   CLI::App* command = app.add_subcommand("rooms", "Not in this build for GPU nodes");
   command->group("");  // not listed by --help
   command->allow_extras();
+  command->fallthrough(false);  // its options are nobody else's
   command->set_help_flag();
   command->callback([] {
     throw UsageError(
