@@ -18,7 +18,7 @@ namespace {
 }
 
 [[noreturn]] void MissingPasting() {
-  Missing("pasting objects", "paste while packing the scenes, or set training.copy_paste.enabled=false");
+  Missing("pasting objects", "paste while packing the scenes and set training.copy_paste.enabled=false");
 }
 
 [[noreturn]] void MissingVideo() { Missing("reading and writing videos", "use pictures (PNG or JPEG)"); }
@@ -54,9 +54,8 @@ const std::string& VideoWriter::codec() const { MissingVideo(); }
 
 // data
 PastePool::PastePool(const std::filesystem::path&, const std::filesystem::path&,
-                     const std::vector<std::string>&, bool) {
-  MissingPasting();
-}
+                     const std::vector<std::string>&, bool crowds)
+    : crowds_(crowds) {}  // a recipe may name one in stages that are trained elsewhere
 CutOut PastePool::Draw(Random&) const { MissingPasting(); }
 Pasted PasteObjects(std::span<const Image>, const PastePool&, const PasteOptions&, Random&) {
   MissingPasting();

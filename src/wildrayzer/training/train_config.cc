@@ -5,7 +5,6 @@
 #include "wildrayzer/data/data_config.h"
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/log.h"
-#include "wildrayzer/util/node_build.h"
 #include "wildrayzer/util/system.h"
 
 namespace wildrayzer {
@@ -160,9 +159,6 @@ void ReadLabels(const Config& config, TrainConfig& train) {
   Bounded(config, key + "coseg_morph_iters", 1, 1, 1);
   Bounded(config, key + "coseg_grabcut_kernel", 7, 7, 7);
   labels.grabcut = config.Get<bool>(key + "coseg_grabcut", true);
-  if (labels.grabcut && StageNeedsMotion(train.stage)) {
-    RefuseInNodeBuild("GrabCut, which refines the pseudo labels,", "set " + key + "coseg_grabcut=false");
-  }
   labels.min_area = Bounded(config, key + "coseg_min_component_area_ratio", labels.min_area, 0.0, 1.0);
   labels.seed = train.seed;
   labels.Validate();
