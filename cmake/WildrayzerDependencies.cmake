@@ -34,9 +34,7 @@ else()
   find_library(LIBZIP_LIBRARY zip REQUIRED)  # the CMake file of libzip-dev fails without libzip's tools
   find_package(tinyobjloader REQUIRED)
 endif()
-find_package(Torch REQUIRED)
-set(BLA_VENDOR OpenBLAS)
-find_package(BLAS REQUIRED)  # linked directly so that the slow reference BLAS cannot be picked up instead
+include(WildrayzerTorch)
 if(WILDRAYZER_TESTS)
   find_package(GTest REQUIRED)
 endif()

@@ -47,6 +47,7 @@ function(wrz_add_module name)
   target_compile_features(${target} PUBLIC cxx_std_20)
   if(ARG_TORCH)
     target_link_libraries(${target} PUBLIC ${TORCH_LIBRARIES})
+    target_compile_definitions(${target} PRIVATE ${WILDRAYZER_TORCH_DEFINITIONS})
     # Calls of LibTorch gain nothing from -O3; what does has its own flags (kernels/, *_kernels.cc).
     target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O2>)
   endif()

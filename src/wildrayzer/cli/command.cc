@@ -25,6 +25,7 @@ void ModelOptions::AddTo(CLI::App& command) {
   command.add_option("--precision", precision, "Arithmetic of the matrix products")
       ->check(CLI::IsMember({"auto", "fp32", "bf16"}))
       ->capture_default_str();
+  AddDeviceOption(command, device);
   command.add_option("--threads", threads, "Threads (default: one a core)")->check(CLI::Range(1, 1024));
   command
       .add_option("--set", overrides,
@@ -49,6 +50,7 @@ ModelSource ModelOptions::Resolve() const {
   source.overrides = overrides;
   source.use_motion = !no_motion;
   source.seed = seed;
+  source.device = device;
   source.precision = precision == "fp32"   ? PrecisionChoice::kFp32
                      : precision == "bf16" ? PrecisionChoice::kBf16
                                            : PrecisionChoice::kAuto;
@@ -63,6 +65,13 @@ std::vector<std::filesystem::path> ModelOptions::Files() const {
     if (!file.empty()) files.emplace_back(file);
   }
   return files;
+}
+
+void AddDeviceOption(CLI::App& command, std::string& device) {
+  command
+      .add_option("--device", device,
+                  "Where to compute: auto (a GPU if there is one), cpu, cuda or cuda:N")
+      ->capture_default_str();
 }
 
 ProgressCallback ReportTo(Progress& progress) {
@@ -87,6 +96,7 @@ nlohmann::ordered_json RunMetadata(const std::string& command, const ModelSource
   model["parameters"] = reconstructor.num_parameters();
   model["dino"] = reconstructor.dino_name();
   model["precision"] = reconstructor.precision();
+  model["device"] = reconstructor.device();
   model["motion"] = reconstructor.has_motion();
   if (reconstructor.has_motion()) model["motion_threshold"] = reconstructor.motion_threshold();
   model["config"] = reconstructor.config_yaml();
@@ -96,9 +106,11 @@ nlohmann::ordered_json RunMetadata(const std::string& command, const ModelSource
                          {"threads", NumThreads()},
                          {"blas", BlasName()},
                          {"memory_bytes", TotalMemoryBytes()}};
+  if (reconstructor.device() != "cpu") metadata["machine"]["gpu"] = reconstructor.device_name();
   metadata["seconds"] = nlohmann::ordered_json::object();
   for (const auto& [stage, seconds] : progress.seconds()) metadata["seconds"][stage] = seconds;
   metadata["peak_memory_bytes"] = PeakResidentBytes();
+  if (reconstructor.device() != "cpu") metadata["peak_gpu_memory_bytes"] = reconstructor.peak_device_bytes();
   metadata["warnings"] = Warnings();
   return metadata;
 }

@@ -20,8 +20,9 @@ void AddConvertCommand(CLI::App& app);
 void AddEvalCommand(CLI::App& app);
 void AddTrainCommand(CLI::App& app);
 void AddLabelsCommand(CLI::App& app);
+void AddCheckCommand(CLI::App& app);
 
-// The options that choose a model: --model --config --dino --no-motion --init --seed --precision --threads,
+// The options that choose a model: --model --config --dino --no-motion --init --seed --precision --device --threads,
 // and overrides.
 struct ModelOptions {
   std::string model;
@@ -29,6 +30,7 @@ struct ModelOptions {
   std::string dino;
   std::string init;
   std::string precision = "auto";
+  std::string device = "auto";
   std::vector<std::string> overrides;
   bool no_motion = false;
   uint64_t seed = 0;
@@ -40,6 +42,9 @@ struct ModelOptions {
   // The files and folders that they name.
   std::vector<std::filesystem::path> Files() const;
 };
+
+// --device auto|cpu|cuda[:N], as wildrayzer/kernels/device.h reads it.
+void AddDeviceOption(CLI::App& command, std::string& device);
 
 // Feeds a Progress from the pipeline's callback, and ends the work when the user interrupts it.
 ProgressCallback ReportTo(Progress& progress);

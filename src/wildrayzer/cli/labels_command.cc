@@ -187,6 +187,7 @@ Json LabelRun::Facts() const {
           {"overrides", options_.model.overrides},
           {"features", options_.model.dino.empty() ? "the model's own" : absolute(options_.model.dino)},
           {"precision", options_.model.precision},
+          {"device", model_->device()},
           {"options", options_.labels.Text()}};
 }
 

@@ -5,6 +5,7 @@
 
 #include "wildrayzer/cli/command.h"
 #include "wildrayzer/cli/rooms_command.h"
+#include "wildrayzer/kernels/device_memory.h"
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/interrupt.h"
 #include "wildrayzer/util/log.h"
@@ -46,6 +47,7 @@ int Run(int argc, char** argv) {
   wildrayzer::AddEvalCommand(app);
   wildrayzer::AddTrainCommand(app);
   wildrayzer::AddLabelsCommand(app);
+  wildrayzer::AddCheckCommand(app);
   try {
     app.parse(argc, argv);
     return 0;
@@ -69,6 +71,7 @@ int main(int argc, char** argv) {
   } catch (const std::bad_alloc&) {
     return Fail("out of memory; use fewer or smaller photos, or --precision bf16", 1);
   } catch (const std::exception& error) {
+    if (const auto full = wildrayzer::OutOfDeviceMemory(error)) return Fail(*full, 1);
     return Fail(error.what(), 1);
   }
 }

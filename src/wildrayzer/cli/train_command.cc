@@ -19,6 +19,7 @@ struct TrainSettings {
   std::string out;
   int stage = -1;
   int threads = 0;
+  std::string device = "auto";
   bool resume = false;
   std::vector<std::string> overrides;
 };
@@ -35,6 +36,7 @@ void Run(const TrainSettings& settings) {
   options.resume = settings.resume;
   if (settings.stage >= 0) options.only_stage = settings.stage;
   options.overrides = settings.overrides;
+  options.device = settings.device;
   const TrainingResult result = TrainRecipe(config.Dump(), settings.config, options);
   if (ReadProcessEnvironment().rank != 0) return;
   if (result.step == 0) {
@@ -62,6 +64,7 @@ void AddTrainCommand(CLI::App& app) {
                     "Go on from the newest checkpoint in --out, if there is one");
   command->add_option("--threads", settings->threads, "Processor threads (default: all cores)")
       ->check(CLI::PositiveNumber);
+  AddDeviceOption(*command, settings->device);
   command->add_option("overrides", settings->overrides, "key=value settings that win over the file's");
   command->footer(
       "Example:\n  wildrayzer train --config configs/small.yaml --out run --resume "

@@ -19,12 +19,12 @@ class Lpips {
   using Features = std::array<torch::Tensor, kLpipsLayers>;
 
   // heads[k]: [1, C_k, 1, 1] with C = 64, 128, 256, 512, 512. Raises Error for another shape.
-  Lpips(VggTrunk trunk, std::array<torch::Tensor, kLpipsLayers> heads);
+  Lpips(VggTrunk trunk, std::array<torch::Tensor, kLpipsLayers> heads, torch::Device device = torch::kCPU);
 
   // vgg: torchvision's VGG16 state dict (.pth of either container, or .safetensors); heads: the LPIPS
   // package's vgg.pth or a conversion (lin0.model.1.weight .. lin4.model.1.weight, also
   // lins.k.model.1.weight). Raises FileError naming file and tensor.
-  static Lpips Load(const std::string& vgg, const std::string& heads);
+  static Lpips Load(const std::string& vgg, const std::string& heads, torch::Device device = torch::kCPU);
 
   // The trunk's raw activations after relu1_2, 2_2, 3_3, 4_3, 5_3 of a picture [3, H, W] in [0, 1].
   std::vector<torch::Tensor> Activations(const Planes& picture) const;

@@ -2,12 +2,15 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
 
 #include "wildrayzer/evaluation/scoring.h"
 
 namespace wildrayzer {
 
 // Lpips::Load as a function of two pictures; see lpips.h for the files and the errors.
-LpipsFunction LoadLpips(const std::filesystem::path& vgg, const std::filesystem::path& heads);
+// device: as ChooseDevice takes it.
+LpipsFunction LoadLpips(const std::filesystem::path& vgg, const std::filesystem::path& heads,
+                        const std::string& device);
 
 }  // namespace wildrayzer

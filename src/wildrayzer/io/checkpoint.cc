@@ -118,4 +118,28 @@ std::string Checkpoint::WeightsHash(std::vector<std::string> names) const {
   return hash.Hex();
 }
 
+TensorSource TensorSourceOf(const std::string& name, const torch::Tensor& tensor) {
+  const torch::Tensor flat = tensor.detach().to(torch::kCPU).contiguous();
+  TensorSource source;
+  source.name = name;
+  switch (flat.scalar_type()) {
+    case torch::kFloat32:
+      source.dtype = DType::kF32;
+      break;
+    case torch::kBFloat16:
+      source.dtype = DType::kBF16;
+      break;
+    case torch::kInt64:
+      source.dtype = DType::kI64;
+      break;
+    default:
+      throw Error("a checkpoint holds float32, bfloat16 and int64 tensors only");
+  }
+  source.shape.assign(flat.sizes().begin(), flat.sizes().end());
+  source.stream = [flat](const ByteSink& sink) {
+    sink({static_cast<const std::byte*>(flat.data_ptr()), static_cast<size_t>(flat.nbytes())});
+  };
+  return source;
+}
+
 }  // namespace wildrayzer

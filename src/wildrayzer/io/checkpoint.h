@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "wildrayzer/io/tensor_file.h"
 #include "wildrayzer/io/tensor_files.h"
 #include "wildrayzer/util/tensor.h"
 
@@ -71,5 +72,9 @@ class Checkpoint {
   std::vector<std::string> names_;
   std::unordered_map<std::string, Position> index_;
 };
+
+// A tensor of any device as the writers take it; its values may be changed only after the file is written. Error for
+// other types than float32, bfloat16 and int64.
+TensorSource TensorSourceOf(const std::string& name, const torch::Tensor& tensor);
 
 }  // namespace wildrayzer

@@ -3,6 +3,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
+#include <vector>
 
 #include "wildrayzer/kernels/attention_kernels.h"
 #include "wildrayzer/kernels/attention_paths.h"
@@ -47,10 +48,7 @@ torch::Tensor WithContiguousRows(const torch::Tensor& x) {
   return x.stride(3) == 1 || x.size(3) == 1 ? x : x.contiguous();
 }
 
-}  // namespace
-
-torch::Tensor Attention(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v,
-                        double scale) {
+void Check(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v, double scale) {
   TORCH_CHECK(q.dim() == 4 && k.dim() == 4 && v.sizes() == k.sizes() && q.size(0) == k.size(0) &&
                   q.size(1) == k.size(1) && q.size(3) == k.size(3),
               "Attention: shapes do not match: q ", q.sizes(), ", k ", k.sizes(), ", v ", v.sizes());
@@ -58,6 +56,9 @@ torch::Tensor Attention(const torch::Tensor& q, const torch::Tensor& k, const to
               "Attention: dtypes differ: ", q.scalar_type(), ", ", k.scalar_type(), ", ", v.scalar_type());
   TORCH_CHECK(k.size(2) >= 1 && q.size(3) >= 1 && scale > 0,
               "Attention: needs a key, a channel and a positive scale");
+}
+
+torch::Tensor FullAttention(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v, double scale) {
   const torch::Tensor queries = WithContiguousRows(q);
   const torch::Tensor keys = WithContiguousRows(k);
   const torch::Tensor values = WithContiguousRows(v);
@@ -67,22 +68,34 @@ torch::Tensor Attention(const torch::Tensor& q, const torch::Tensor& k, const to
   return Forward(queries, keys, values, scale, /*want_lse=*/false).out;
 }
 
-torch::Tensor Attention(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v, double scale,
-                        const std::vector<int64_t>& key_counts) {
-  TORCH_CHECK(static_cast<int64_t>(key_counts.size()) == q.size(0), "Attention: ", key_counts.size(),
-              " numbers of keys for ", q.size(0), " samples");
-  const auto full = [&](int64_t count) { return count == k.size(2); };
-  if (std::all_of(key_counts.begin(), key_counts.end(), full)) return Attention(q, k, v, scale);
+// Sample by sample, as their numbers of keys are known.
+torch::Tensor AttentionToFirst(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v, double scale,
+                               const torch::Tensor& key_counts) {
+  const torch::Tensor counts = key_counts.contiguous();
+  const int64_t* const first = counts.data_ptr<int64_t>();
+  if (std::all_of(first, first + counts.numel(), [&](int64_t count) { return count == k.size(2); }))
+    return FullAttention(q, k, v, scale);
   std::vector<torch::Tensor> samples;
   for (int64_t b = 0; b < q.size(0); ++b) {
-    const int64_t count = key_counts[static_cast<size_t>(b)];
     const torch::Tensor asking = q.narrow(0, b, 1);
-    const auto answering = [&](const torch::Tensor& all) { return all.narrow(0, b, 1).narrow(2, 0, count); };
-    const torch::Tensor mixed =
-        count > 0 ? Attention(asking, answering(k), answering(v), scale) : torch::zeros_like(asking);
+    const auto answering = [&](const torch::Tensor& all) { return all.narrow(0, b, 1).narrow(2, 0, first[b]); };
+    const torch::Tensor mixed = first[b] > 0 ? FullAttention(asking, answering(k), answering(v), scale)
+                                             : torch::zeros_like(asking);
     samples.push_back(mixed.transpose(1, 2));
   }
   return torch::cat(samples).transpose(1, 2);
+}
+
+}  // namespace
+
+torch::Tensor Attention(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v, double scale,
+                        const torch::Tensor& key_counts) {
+  Check(q, k, v, scale);
+  TORCH_CHECK(!key_counts.defined() || (key_counts.dim() == 1 && key_counts.size(0) == q.size(0) &&
+                                        key_counts.scalar_type() == torch::kInt64),
+              "Attention: key_counts must be int64 [B]");
+  if (!q.device().is_cpu()) return AttentionFused(q, k, v, scale, key_counts);
+  return key_counts.defined() ? AttentionToFirst(q, k, v, scale, key_counts) : FullAttention(q, k, v, scale);
 }
 
 }  // namespace wildrayzer

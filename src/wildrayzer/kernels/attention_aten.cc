@@ -1,6 +1,8 @@
 #include <algorithm>
 
 #include "wildrayzer/kernels/attention_paths.h"
+#include "wildrayzer/util/error.h"
+#include "wildrayzer/util/torch_version.h"
 
 namespace wildrayzer {
 namespace {
@@ -60,6 +62,21 @@ AttentionGradients AttentionBackwardAten(const torch::Tensor& q, const torch::Te
     grad_k.add_(torch::matmul(ds.transpose(2, 3), queries));
   }
   return {grad_q, grad_k.to(k.scalar_type()), grad_v.to(v.scalar_type())};
+}
+
+torch::Tensor AttentionFused(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v, double scale,
+                             const torch::Tensor& key_counts) {
+#if WILDRAYZER_TORCH_2
+  if (!key_counts.defined()) return at::scaled_dot_product_attention(q, k, v, {}, 0.0, false, scale);
+  const torch::Tensor counts = key_counts.view({-1, 1, 1, 1});
+  // A softmax over no key at all is not a number: such a sample looks at its first one, and gets zero for it.
+  const torch::Tensor there =
+      torch::arange(k.size(2), counts.options()).view({1, 1, 1, -1}) < counts.clamp_min(1);
+  const torch::Tensor mixed = at::scaled_dot_product_attention(q, k, v, there, 0.0, false, scale);
+  return mixed.masked_fill(counts.eq(0), 0.0);
+#else
+  throw Error("attention on a GPU needs LibTorch 2");
+#endif
 }
 
 }  // namespace wildrayzer

@@ -293,13 +293,13 @@ TEST(AttentionOfSomeKeys, EqualsAttentionOfThoseAlone) {
   const Shape shape{3, 2, 7, 9, 16};
   AttentionInputs x = RandomInputs(shape, 5);
   for (torch::Tensor* part : {&x.q, &x.k, &x.v}) part->requires_grad_(true);
-  const std::vector<int64_t> counts = {9, 4, 0};
+  const torch::Tensor counts = torch::tensor({9, 4, 0}, torch::kInt64);
   const torch::Tensor out = Attention(x.q, x.k, x.v, Scale(shape), counts);
   ASSERT_EQ(out.sizes(), x.q.sizes());
   EXPECT_TRUE(out.transpose(1, 2).is_contiguous());
   for (int64_t b = 0; b < 2; ++b) {
     const auto first = [&](const torch::Tensor& all) {
-      return all.narrow(0, b, 1).narrow(2, 0, counts[static_cast<size_t>(b)]);
+      return all.narrow(0, b, 1).narrow(2, 0, counts[b].item<int64_t>());
     };
     const torch::Tensor expected = Reference(x.q.narrow(0, b, 1), first(x.k), first(x.v), Scale(shape));
     EXPECT_LT(RelativeError(out.narrow(0, b, 1), expected), 1e-5);
@@ -311,7 +311,7 @@ TEST(AttentionOfSomeKeys, EqualsAttentionOfThoseAlone) {
     EXPECT_EQ(part.grad()[1].narrow(1, 4, 5).abs().max().item<float>(), 0.0F);
     EXPECT_EQ(part.grad()[2].abs().max().item<float>(), 0.0F);
   }
-  EXPECT_ANY_THROW(Attention(x.q, x.k, x.v, Scale(shape), {9, 4}));
+  EXPECT_ANY_THROW(Attention(x.q, x.k, x.v, Scale(shape), torch::tensor({9, 4}, torch::kInt64)));
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "wildrayzer/kernels/cpu_kernels.h"
 #include "wildrayzer/kernels/norm_kernels.h"
 #include "wildrayzer/kernels/parallel.h"
+#include "wildrayzer/util/torch_version.h"
 
 namespace wildrayzer {
 namespace {
@@ -240,8 +241,12 @@ Tensor RmsNormalize(const Tensor& x, const Tensor& weight, double eps) {
                                x.scalar_type());
   }
   const Tensor wide = x.to(inside);
+#if WILDRAYZER_TORCH_2
+  return at::rms_norm(wide, {x.size(-1)}, scale, eps).to(x.scalar_type());
+#else
   const Tensor inverse = wide.square().mean(-1, /*keepdim=*/true).add(eps).rsqrt();
   return wide.mul(inverse).mul(scale).to(x.scalar_type());
+#endif
 }
 
 AttentionOperands NormalizeQueriesAndKeys(const Tensor& qkv, const Tensor& q_weight, const Tensor& k_weight,

@@ -24,7 +24,7 @@ void CheckViews(const Pass& pass) {
 
 // [1, N, C, h, w] -> [N, h * w, C], the layout of labels.
 torch::Tensor PatchRows(const torch::Tensor& features) {
-  return features[0].to(torch::kFloat32).flatten(2).transpose(1, 2).contiguous();
+  return features[0].to(torch::kFloat32).flatten(2).transpose(1, 2).contiguous().to(torch::kCPU);
 }
 
 std::span<const float> Values(const torch::Tensor& tensor) {
@@ -61,14 +61,18 @@ ExplainedLabels LabelMaker::Explain(Pass pass) {
   const torch::NoGradGuard no_grad;
   CheckViews(pass);
   const int64_t inputs = pass.inputs();
-  const torch::Tensor targets = pass.images()[0].slice(0, inputs).to(torch::kFloat32).contiguous();
+  // Labels are made on the processor.
+  const torch::Tensor targets =
+      pass.images()[0].slice(0, inputs).to(torch::kCPU, torch::kFloat32).contiguous();
   ExplainedLabels result;
   pass.Encode(options_.mask_tokens ? pass.InputMotionProbability() : torch::Tensor());
-  result.renderings = ((pass.RenderTargets()[0].to(torch::kFloat32) * 255.0).round() / 255.0).contiguous();
+  const torch::Tensor renderings =
+      ((pass.RenderTargets()[0].to(torch::kFloat32) * 255.0).round() / 255.0).contiguous();
+  result.renderings = renderings.to(torch::kCPU);
 
   // The same views with the renderings in the place of the targets.
   const torch::Tensor shown = pass.images()[0].slice(0, 0, inputs).to(torch::kFloat32);
-  Pass again(renderer_, features_, torch::cat({shown, result.renderings}).unsqueeze(0), inputs);
+  Pass again(renderer_, features_, torch::cat({shown, renderings}).unsqueeze(0), inputs);
   const torch::Tensor grid = pass.Features(inputs, pass.targets());
   const torch::Tensor features = PatchRows(grid);
   const torch::Tensor rendered = PatchRows(again.Features(inputs, pass.targets()));

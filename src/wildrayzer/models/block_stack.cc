@@ -64,7 +64,7 @@ std::vector<int64_t> BlockStackImpl::RunEnds(bool each, const Tap* tap) const {
 }
 
 torch::Tensor BlockStackImpl::forward(const torch::Tensor& x, int64_t wanted, const std::string& name,
-                                      const Trace& trace, Tap* tap, const std::vector<int64_t>& key_counts) {
+                                      const Trace& trace, Tap* tap, const torch::Tensor& key_counts) {
   const bool each = trace.record || trace.step;
   torch::Tensor tokens = x;
   if (tap && tap->layer == 0) tap->tokens = tokens;

@@ -93,9 +93,9 @@ void ReleasePages(const torch::Tensor& tensor) {
 #endif
 }
 
-// The parameter's values, in `dtype`, without a copy where the file has them in that form.
+// The parameter's values, of the wanted type and on the wanted device, without a copy where the file has them so.
 torch::Tensor Fetch(const Checkpoint& checkpoint, const Dinov3Source& source, torch::IntArrayRef shape,
-                    torch::ScalarType dtype) {
+                    const torch::TensorOptions& wanted) {
   torch::Tensor stored = checkpoint.Get(source.name);
   if (!stored.is_floating_point()) {
     throw FileError(checkpoint.path(), "tensor '" + source.name + "' does not hold floating-point numbers");
@@ -113,8 +113,8 @@ torch::Tensor Fetch(const Checkpoint& checkpoint, const Dinov3Source& source, to
                                            " instead of " + ShapeText(shape));
   }
   values = values.view(shape);
-  if (values.scalar_type() == dtype) return values;
-  const torch::Tensor converted = values.to(dtype);
+  const torch::Tensor converted = values.to(wanted);
+  if (converted.is_same(values)) return values;
   ReleasePages(values);
   return converted;
 }
@@ -154,9 +154,9 @@ std::optional<fs::path> FindConfig(const fs::path& path) {
   return fs::exists(config) ? std::optional(config) : std::nullopt;
 }
 
-torch::ScalarType WantedType(const torch::Tensor& parameter, const Dinov3LoadOptions& options) {
+torch::TensorOptions Wanted(const torch::Tensor& parameter, const Dinov3LoadOptions& options) {
   const bool matrix = parameter.dim() == 2 || parameter.dim() == 4;
-  return matrix ? options.dtype : torch::kFloat32;
+  return torch::TensorOptions(options.device).dtype(matrix ? options.dtype : torch::kFloat32);
 }
 
 }  // namespace
@@ -167,7 +167,7 @@ Dinov3 RandomDinov3(const Dinov3Config& config, uint64_t seed, const Dinov3LoadO
   Dinov3 model(chosen);
   model->InitializeRandom(seed);
   for (torch::Tensor parameter : model->parameters()) {
-    parameter.set_data(parameter.to(WantedType(parameter, options)));
+    parameter.set_data(parameter.to(Wanted(parameter, options)));
   }
   return model;
 }
@@ -221,7 +221,7 @@ Dinov3 LoadDinov3(const Checkpoint& checkpoint, const Dinov3Config& config,
   for (const auto& item : parameters) {
     torch::Tensor parameter = item.value();
     parameter.set_data(
-        Fetch(checkpoint, names.sources.at(item.key()), parameter.sizes(), WantedType(parameter, options)));
+        Fetch(checkpoint, names.sources.at(item.key()), parameter.sizes(), Wanted(parameter, options)));
   }
   return model;
 }

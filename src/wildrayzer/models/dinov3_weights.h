@@ -13,6 +13,7 @@ namespace wildrayzer {
 struct Dinov3LoadOptions {
   // Of the matrices: float32 or bfloat16. Vectors (norms, biases, tokens) are always float32.
   torch::ScalarType dtype = torch::kFloat32;
+  torch::Device device = torch::kCPU;
   // RoPE periods rounded to bfloat16, as torch.hub computes; see Dinov3Config.
   bool bf16_periods = false;
 };

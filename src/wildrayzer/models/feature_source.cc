@@ -57,7 +57,7 @@ std::string HashParameters(const torch::nn::Module& module) {
   std::vector<std::string> names = parameters.keys();
   std::sort(names.begin(), names.end());
   for (const std::string& name : names) {
-    const torch::Tensor value = parameters[name].detach().contiguous();
+    const torch::Tensor value = parameters[name].detach().to(torch::kCPU).contiguous();
     const std::string head =
         fmt::format("{} {} [{}]\n", name, c10::toString(value.scalar_type()), fmt::join(value.sizes(), ","));
     hash.Update(head.data(), head.size());

@@ -13,8 +13,9 @@
 namespace wildrayzer {
 namespace {
 
-// Targets are rendered together up to this many tokens: enough for full speed, little enough for the memory.
-constexpr int64_t kRenderTokensAtOnce = 1024;
+// Targets are rendered together up to this many tokens: enough for full speed, little enough for the memory (on a
+// GPU about 3 GB at d = 768).
+int64_t RenderTokensAtOnce(torch::Device device) { return device.is_cpu() ? 1024 : 1 << 16; }
 
 int64_t PatchesOf(int64_t pixels, int64_t patch) {
   if (pixels < patch || pixels % patch != 0) {
@@ -54,7 +55,7 @@ SceneMemory SceneMemory::Scene(int64_t b) const {
   };
   SceneMemory scene{part(codes), {}, {}};
   for (const KeysAndValues& block : blocks) scene.blocks.push_back({part(block.keys), part(block.values)});
-  if (!counts.empty()) scene.counts = {counts[static_cast<size_t>(b)]};
+  scene.counts = part(counts);
   return scene;
 }
 
@@ -102,13 +103,23 @@ torch::Tensor RayZerImpl::ViewPositions(int64_t views) const {
   return torch::arange(views).ne(camera_head_->CanonicalIndex(views)).to(torch::kFloat64);
 }
 
+torch::Tensor RayZerImpl::PlaceCodes(int64_t views, int64_t rows, int64_t columns) {
+  return codes_.Get({views, rows, columns}, camera_code_.device(), [&] {
+    const int64_t half = config_.d / 2;
+    const int64_t n = rows * columns;
+    const torch::Tensor place = SinCos2d(half, rows, columns).unsqueeze(0).expand({views, n, half});
+    const torch::Tensor view = SinCos1d(half, ViewPositions(views)).unsqueeze(1).expand({views, n, half});
+    return torch::cat({place, view}, -1);
+  });
+}
+
+torch::Tensor RayZerImpl::ViewCodes(int64_t views) {
+  return codes_.Get({views}, camera_code_.device(),
+                    [&] { return SinCos1d(config_.d, ViewPositions(views)); });
+}
+
 torch::Tensor RayZerImpl::PositionCode(int64_t views, int64_t rows, int64_t columns, const Trace& trace) {
-  const int64_t half = config_.d / 2;
-  const int64_t n = rows * columns;
-  const torch::Tensor place = SinCos2d(half, rows, columns).unsqueeze(0).expand({views, n, half});
-  const torch::Tensor view = SinCos1d(half, ViewPositions(views)).unsqueeze(1).expand({views, n, half});
-  const torch::Tensor code =
-      position_embedder_->forward(torch::cat({place, view}, -1).to(camera_code_.device()));
+  const torch::Tensor code = position_embedder_->forward(PlaceCodes(views, rows, columns));
   trace.Record("pe_embedder", code);
   return code;  // [V, n, d], the same for every scene
 }
@@ -134,8 +145,7 @@ ViewTokens RayZerImpl::Tokenize(const torch::Tensor& images, const Trace& trace)
 Cameras RayZerImpl::EstimateCameras(const ViewTokens& views, const Trace& trace) {
   const int64_t batch = views.tokens.size(0);
   const int64_t count = views.tokens.size(1);
-  const torch::Tensor view_code =
-      view_embedder_->forward(SinCos1d(config_.d, ViewPositions(count)).to(camera_code_.device()));  // [V, d]
+  const torch::Tensor view_code = view_embedder_->forward(ViewCodes(count));  // [V, d]
   trace.Record("temporal_pe_embedder", view_code);
   const torch::Tensor camera_tokens =
       (camera_code_ + view_code).unsqueeze(0).expand({batch, count, config_.d});
@@ -187,8 +197,7 @@ TokenSet RayZerImpl::EncodeTokens(const TokenSet& fused, const Trace& trace) {
       scene_code_.to(torch::kFloat32).unsqueeze(0).expand({fused.tokens.size(0), -1, -1});
   const torch::Tensor sequence = torch::cat({code, fused.tokens}, 1);  // [B, S + N, d]
   trace.Record("scene_encoder_input", sequence);
-  std::vector<int64_t> counts = fused.counts;
-  for (int64_t& count : counts) count += config_.scene_tokens;
+  const torch::Tensor counts = fused.counts.defined() ? fused.counts + config_.scene_tokens : fused.counts;
   return {scene_encoder_->forward(sequence, config_.scene_tokens, kName, trace, nullptr, counts), {}};
 }
 
@@ -207,7 +216,7 @@ torch::Tensor RayZerImpl::Render(const SceneMemory& scene, const Cameras& camera
   const int64_t targets = cameras.c2w.size(1);
   const int64_t n = PatchesOf(height, config_.patch) * PatchesOf(width, config_.patch);
   const int64_t carried = codes ? config_.scene_tokens : 0;
-  const int64_t at_once = std::max<int64_t>(1, kRenderTokensAtOnce / (batch * (n + carried)));
+  const int64_t at_once = std::max<int64_t>(1, RenderTokensAtOnce(cameras.c2w.device()) / (batch * (n + carried)));
   std::vector<torch::Tensor> images;
   for (int64_t first = 0; first < targets; first += at_once) {
     const int64_t count = std::min(at_once, targets - first);

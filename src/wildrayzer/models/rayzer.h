@@ -17,6 +17,7 @@
 #include "wildrayzer/models/token_set.h"
 #include "wildrayzer/models/trace.h"
 #include "wildrayzer/nn/module.h"
+#include "wildrayzer/nn/positional_encoding.h"
 
 namespace wildrayzer {
 
@@ -51,7 +52,7 @@ struct Cameras {
 struct SceneMemory {
   torch::Tensor codes;                // SceneLayout::kCodes: normalised [B, S, d]
   std::vector<KeysAndValues> blocks;  // SceneLayout::kTokens: of every block of the renderer
-  std::vector<int64_t> counts;        // of tokens that are there, as in TokenSet
+  torch::Tensor counts;               // of tokens that are there, as in TokenSet
 
   // Scene b alone, without gradient.
   SceneMemory Scene(int64_t b) const;
@@ -97,6 +98,9 @@ class RayZerImpl : public torch::nn::Module {
  private:
   // Positions of views on the axis of their code, ViewCode: [V].
   torch::Tensor ViewPositions(int64_t views) const;
+  // What the two embedders are given: [V, n, d] and [V, d].
+  torch::Tensor PlaceCodes(int64_t views, int64_t rows, int64_t columns);
+  torch::Tensor ViewCodes(int64_t views);
   torch::Tensor PositionCode(int64_t views, int64_t rows, int64_t columns, const Trace& trace);
   torch::Tensor RayTokens(PatchTokenizer& tokenizer, const Cameras& cameras, int64_t height, int64_t width);
   // Some of the targets at once -> [B, t, 3, height, width].
@@ -106,6 +110,7 @@ class RayZerImpl : public torch::nn::Module {
   torch::Tensor CarryCodes(const torch::Tensor& rays, const torch::Tensor& codes, const Trace& trace);
 
   ModelConfig config_;
+  CodeCache codes_;
   torch::Tensor scene_code_;                            // scene_code [S, d]; undefined with kTokens
   torch::Tensor camera_code_;                           // cam_code [1, d]
   PatchTokenizer image_tokenizer_{nullptr};             // image_tokenizer

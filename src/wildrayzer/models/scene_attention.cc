@@ -26,11 +26,11 @@ KeysAndValues CrossAttentionImpl::Remember(const torch::Tensor& scene) {
 }
 
 torch::Tensor CrossAttentionImpl::forward(const torch::Tensor& x, const KeysAndValues& scene,
-                                          const std::vector<int64_t>& counts) {
+                                          const torch::Tensor& counts) {
   const torch::Tensor q = q_norm_->forward(Heads(to_q_->forward(x))).transpose(1, 2);
   const torch::Tensor k = scene.keys.transpose(1, 2), v = scene.values.transpose(1, 2);
   const double scale = 1.0 / std::sqrt(static_cast<double>(head_size_));
-  const torch::Tensor mixed = counts.empty() ? Attention(q, k, v, scale) : Attention(q, k, v, scale, counts);
+  const torch::Tensor mixed = Attention(q, k, v, scale, counts);
   return fc_->forward(mixed.transpose(1, 2).reshape(x.sizes()));
 }
 
@@ -44,7 +44,7 @@ CrossBlockImpl::CrossBlockImpl(int64_t width, int64_t head_size) {
 }
 
 torch::Tensor CrossBlockImpl::forward(const torch::Tensor& x, const KeysAndValues& scene,
-                                      const std::vector<int64_t>& counts) {
+                                      const torch::Tensor& counts) {
   const torch::Tensor views = x.flatten(0, 1);  // each on its own
   const torch::Tensor within = views + attn_->forward(norm1_->forward(views, attn_->input_type()));
   // To the scene a token is a token, whatever its view.
@@ -67,7 +67,7 @@ std::vector<KeysAndValues> CrossStackImpl::Remember(const torch::Tensor& scene) 
 
 torch::Tensor CrossStackImpl::Run(size_t first, size_t end, const torch::Tensor& x,
                                   const std::vector<KeysAndValues>& scene,
-                                  const std::vector<int64_t>& counts) {
+                                  const torch::Tensor& counts) {
   torch::Tensor tokens = x;
   for (size_t i = first; i < end; ++i) tokens = blocks_[i]->forward(tokens, scene[i], counts);
   return tokens;
@@ -75,7 +75,7 @@ torch::Tensor CrossStackImpl::Run(size_t first, size_t end, const torch::Tensor&
 
 torch::Tensor CrossStackImpl::RunRecomputed(size_t first, size_t end, const torch::Tensor& x,
                                             const std::vector<KeysAndValues>& scene,
-                                            const std::vector<int64_t>& counts) {
+                                            const torch::Tensor& counts) {
   std::vector<torch::Tensor> inputs = {x}, parameters;
   for (size_t i = first; i < end; ++i) {
     inputs.insert(inputs.end(), {scene[i].keys, scene[i].values});
@@ -90,7 +90,7 @@ torch::Tensor CrossStackImpl::RunRecomputed(size_t first, size_t end, const torc
 }
 
 torch::Tensor CrossStackImpl::forward(const torch::Tensor& x, const std::vector<KeysAndValues>& scene,
-                                      const std::vector<int64_t>& counts, const std::string& name,
+                                      const torch::Tensor& counts, const std::string& name,
                                       const Trace& trace) {
   const size_t step = trace.record || recompute_every_ == 0 ? 1 : static_cast<size_t>(recompute_every_);
   torch::Tensor tokens = x;

@@ -29,7 +29,7 @@ class CrossAttentionImpl : public torch::nn::Module {
   KeysAndValues Remember(const torch::Tensor& scene);
   // x [B, N, d] -> [B, N, d]; counts: as in TokenSet, of the scene's tokens.
   torch::Tensor forward(const torch::Tensor& x, const KeysAndValues& scene,
-                        const std::vector<int64_t>& counts);
+                        const torch::Tensor& counts);
   // The type in which x is read.
   torch::ScalarType input_type() const { return to_q_->compute_type(); }
 
@@ -53,7 +53,7 @@ class CrossBlockImpl : public torch::nn::Module {
   KeysAndValues Remember(const torch::Tensor& scene) { return cross_attn_->Remember(scene); }
   // x [B, T, n, d] -> same shape.
   torch::Tensor forward(const torch::Tensor& x, const KeysAndValues& scene,
-                        const std::vector<int64_t>& counts);
+                        const torch::Tensor& counts);
 
  private:
   LayerNorm norm1_{nullptr};
@@ -75,7 +75,7 @@ class CrossStackImpl : public torch::nn::Module {
   // x [B, T, n, d] -> same shape. scene: one for each block, from Remember. With trace.record every block's
   // output is recorded as "`name`.i".
   torch::Tensor forward(const torch::Tensor& x, const std::vector<KeysAndValues>& scene,
-                        const std::vector<int64_t>& counts, const std::string& name, const Trace& trace = {});
+                        const torch::Tensor& counts, const std::string& name, const Trace& trace = {});
 
   // Gradient checkpointing, as in BlockStack.
   void RecomputeBlocks(int64_t every) { recompute_every_ = every; }
@@ -83,10 +83,10 @@ class CrossStackImpl : public torch::nn::Module {
  private:
   // Blocks [first, end).
   torch::Tensor Run(size_t first, size_t end, const torch::Tensor& x, const std::vector<KeysAndValues>& scene,
-                    const std::vector<int64_t>& counts);
+                    const torch::Tensor& counts);
   // The same, computed again in the backward pass.
   torch::Tensor RunRecomputed(size_t first, size_t end, const torch::Tensor& x,
-                              const std::vector<KeysAndValues>& scene, const std::vector<int64_t>& counts);
+                              const std::vector<KeysAndValues>& scene, const torch::Tensor& counts);
 
   std::vector<CrossBlock> blocks_;
   int64_t recompute_every_ = 0;

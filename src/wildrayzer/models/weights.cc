@@ -169,9 +169,10 @@ LoadReport LoadWeights(torch::nn::Module& model, const Checkpoint& checkpoint, c
     const auto found = stored.find(name);
     if (found == stored.end()) continue;
     const torch::Tensor value = checkpoint.Get(found->second);
-    tensor.set_data(value.to(WantedType(name, tensor, options.precision), /*non_blocking=*/false,
-                             /*copy=*/options.writable));
+    tensor.set_data(value.to(options.device, WantedType(name, tensor, options.precision),
+                             /*non_blocking=*/false, /*copy=*/options.writable));
   }
+  model.to(options.device);  // what the file did not have
   return report;
 }
 

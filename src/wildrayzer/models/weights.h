@@ -18,6 +18,7 @@ enum class Precision { kFp32, kBf16 };
 
 struct LoadOptions {
   Precision precision = Precision::kFp32;
+  torch::Device device = torch::kCPU;
   // Copies every tensor, so that it can be trained; otherwise tensors that already have the right type stay
   // in the read-only mapping of the file.
   bool writable = false;

@@ -42,9 +42,11 @@ TokenSet WildRayZerImpl::MaskTokens(const torch::Tensor& fused, const torch::Ten
     case TokenMasking::kDrop:
       break;
   }
-  const torch::Tensor kept = hidden.logical_not().sum(1).to(torch::kCPU);
-  const std::vector<int64_t> counts(kept.data_ptr<int64_t>(), kept.data_ptr<int64_t>() + kept.numel());
-  const int64_t most = std::max<int64_t>(1, *std::max_element(counts.begin(), counts.end()));
+  const torch::Tensor counts = hidden.logical_not().sum(1);
+  // The processor goes on with as many as the fullest scene has. To know that number, it would have to wait for a
+  // GPU, where all places are kept instead.
+  const bool known = counts.device().is_cpu();
+  const int64_t most = known ? std::max<int64_t>(1, counts.max().item<int64_t>()) : tokens.size(1);
   const torch::Tensor order = torch::argsort(hidden.to(torch::kUInt8), /*stable=*/true, /*dim=*/1);
   const torch::Tensor first = order.narrow(1, 0, most).unsqueeze(-1).expand({-1, -1, tokens.size(2)});
   return {tokens.gather(1, first), counts};

@@ -68,7 +68,7 @@ SelfAttentionImpl::SelfAttentionImpl(int64_t width, int64_t head_size)
 }
 
 torch::Tensor SelfAttentionImpl::forward(const torch::Tensor& x, std::optional<int64_t> queries,
-                                         const std::vector<int64_t>& key_counts) {
+                                         const torch::Tensor& key_counts) {
   const int64_t batch = x.size(0);
   const int64_t tokens = x.size(1);
   const int64_t asked = queries.value_or(tokens);
@@ -87,8 +87,7 @@ torch::Tensor SelfAttentionImpl::forward(const torch::Tensor& x, std::optional<i
     heads.v = split(parts[1]);
   }
   const torch::Tensor q = heads.q.transpose(1, 2), k = heads.k.transpose(1, 2), v = heads.v.transpose(1, 2);
-  const torch::Tensor mixed =
-      key_counts.empty() ? Attention(q, k, v, scale) : Attention(q, k, v, scale, key_counts);
+  const torch::Tensor mixed = Attention(q, k, v, scale, key_counts);
   return fc_->forward(mixed.transpose(1, 2).reshape({batch, asked, width_}));
 }
 
@@ -110,7 +109,7 @@ BlockImpl::BlockImpl(int64_t width, int64_t head_size, int64_t mlp_ratio) {
 }
 
 torch::Tensor BlockImpl::forward(const torch::Tensor& x, std::optional<int64_t> queries,
-                                 const std::vector<int64_t>& key_counts) {
+                                 const torch::Tensor& key_counts) {
   const torch::Tensor kept = queries ? x.narrow(1, 0, *queries) : x;
   const torch::Tensor attended =
       kept + attn_->forward(norm1_->forward(x, attn_->input_type()), queries, key_counts);

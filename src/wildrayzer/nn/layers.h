@@ -101,7 +101,7 @@ class SelfAttentionImpl : public torch::nn::Module {
   // tokens ask, all N tokens answer; with key_counts [B] only the first key_counts[b] of sample b. Rows of
   // the result equal those of the full computation.
   torch::Tensor forward(const torch::Tensor& x, std::optional<int64_t> queries = std::nullopt,
-                        const std::vector<int64_t>& key_counts = {});
+                        const torch::Tensor& key_counts = {});
   // The type in which x is read.
   torch::ScalarType input_type() const { return to_qkv_->compute_type(); }
 
@@ -140,7 +140,7 @@ class BlockImpl : public torch::nn::Module {
   // are computed and returned (their values are those of the full computation): what the last block of a
   // stack needs. key_counts: as in SelfAttention.
   torch::Tensor forward(const torch::Tensor& x, std::optional<int64_t> queries = std::nullopt,
-                        const std::vector<int64_t>& key_counts = {});
+                        const torch::Tensor& key_counts = {});
 
  private:
   LayerNorm norm1_{nullptr};

@@ -34,4 +34,16 @@ torch::Tensor SinCos2d(int64_t dim, int64_t rows, int64_t columns) {
   return torch::cat({by_column, by_row}, 2).reshape({rows * columns, dim});
 }
 
+torch::Tensor CodeCache::Get(const std::vector<int64_t>& sizes, torch::Device device,
+                             const std::function<torch::Tensor()>& make) {
+  constexpr size_t kMost = 16;  // numbers of views and sizes of pictures that alternate in practice
+  const std::lock_guard lock(mutex_);
+  const auto key = std::make_pair(sizes, device.str());
+  const auto found = codes_.find(key);
+  if (found != codes_.end()) return found->second;
+  if (codes_.size() >= kMost) codes_.clear();
+  const torch::NoGradGuard no_grad;
+  return codes_[key] = make().to(device);
+}
+
 }  // namespace wildrayzer

@@ -2,6 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "wildrayzer/util/tensor.h"
 
@@ -18,5 +24,22 @@ torch::Tensor SinCos1d(int64_t dim, int64_t count);
 // [rows * columns, dim] float32; row i belongs to grid point (i / columns, i % columns) and holds
 // [sincos1d(dim/2, column), sincos1d(dim/2, row)]. `dim` must be a positive multiple of 4 (UsageError).
 torch::Tensor SinCos2d(int64_t dim, int64_t rows, int64_t columns);
+
+// Codes that depend on sizes alone, made once for each of them and device. Forgets all when there are many. May be
+// used from several threads; a copy begins empty.
+class CodeCache {
+ public:
+  CodeCache() = default;
+  CodeCache(const CodeCache&) {}
+  CodeCache& operator=(const CodeCache&) { return *this; }
+
+  // What `make` gives, on `device`; `sizes` name it.
+  torch::Tensor Get(const std::vector<int64_t>& sizes, torch::Device device,
+                    const std::function<torch::Tensor()>& make);
+
+ private:
+  std::mutex mutex_;
+  std::map<std::pair<std::vector<int64_t>, std::string>, torch::Tensor> codes_;
+};
 
 }  // namespace wildrayzer

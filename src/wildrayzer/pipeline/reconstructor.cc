@@ -2,22 +2,27 @@
 
 #include <fmt/format.h>
 
+#include <memory>
 #include <optional>
+#include <utility>
 
 #include "wildrayzer/geometry/camera_tensors.h"
+#include "wildrayzer/kernels/device.h"
+#include "wildrayzer/kernels/replay.h"
 #include "wildrayzer/models/dinov3.h"
 #include "wildrayzer/models/dinov3_weights.h"
 #include "wildrayzer/models/pass.h"
 #include "wildrayzer/models/weights.h"
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/log.h"
-#include "wildrayzer/util/system.h"
 #include "wildrayzer/util/tensor.h"
 
 namespace wildrayzer {
 
 struct Scene::State {
   SceneMemory memory;
+  // Another single view, the work of somebody who looks around: inputs are c2w and fxfycxcy.
+  std::unique_ptr<Replay> one_view;
 };
 
 namespace {
@@ -35,10 +40,10 @@ Trace StepsOf(const ProgressCallback& progress) {
   return trace;
 }
 
-Precision Resolve(PrecisionChoice choice) {
+Precision Resolve(PrecisionChoice choice, torch::Device device) {
   if (choice == PrecisionChoice::kFp32) return Precision::kFp32;
   if (choice == PrecisionChoice::kBf16) return Precision::kBf16;
-  return CpuFeatures().find("bf16") != std::string::npos ? Precision::kBf16 : Precision::kFp32;
+  return HasFastBf16(device) ? Precision::kBf16 : Precision::kFp32;
 }
 
 // The released model at full size, with the smallest DINOv3.
@@ -82,11 +87,11 @@ torch::Tensor StackMasks(std::span<const MotionMask> masks, int64_t inputs, cons
   return torch::stack(stack).unsqueeze(0);
 }
 
-Cameras ToModel(std::span<const Camera> cameras) {
+Cameras ToModel(std::span<const Camera> cameras, torch::Device device) {
   const CameraTensors tensors = CamerasToTensors(cameras);
   Cameras model;
-  model.c2w = tensors.c2w.unsqueeze(0);
-  model.fxfycxcy = tensors.fxfycxcy.unsqueeze(0);
+  model.c2w = tensors.c2w.unsqueeze(0).to(device);
+  model.fxfycxcy = tensors.fxfycxcy.unsqueeze(0).to(device);
   return model;
 }
 
@@ -94,6 +99,7 @@ Cameras ToModel(std::span<const Camera> cameras) {
 
 struct Reconstructor::Impl {
   ModelConfig config;
+  torch::Device device = torch::kCPU;
   Precision precision = Precision::kFp32;
   std::optional<Checkpoint> checkpoint;
   WildRayZer model{nullptr};
@@ -121,6 +127,7 @@ struct Reconstructor::Impl {
 void Reconstructor::Impl::LoadDino(const ModelSource& source) {
   Dinov3LoadOptions options;
   options.dtype = precision == Precision::kBf16 ? torch::kBFloat16 : torch::kFloat32;
+  options.device = device;
   if (!source.dino.empty()) {
     dino = LoadDinov3(source.dino, options);
     dino_name = dino->config().Name() + " from " + source.dino.string();
@@ -155,7 +162,7 @@ torch::Tensor Reconstructor::Impl::Frame(std::span<const Image> photos, Scene& s
     scene.framings.push_back(framed.framing);
     views.push_back(torch::tensor(ToPlanes(framed.image)).view({3, config.height, config.width}));
   }
-  return torch::stack(views).unsqueeze(0);
+  return torch::stack(views).unsqueeze(0).to(device);
 }
 
 void Reconstructor::Impl::ComputeFeatures(Pass& pass, const ProgressCallback& progress) const {
@@ -170,7 +177,7 @@ void Reconstructor::Impl::AddMasks(const torch::Tensor& logits, Scene& scene) co
 
 MotionMask Reconstructor::Impl::MaskAt(const torch::Tensor& logits, int64_t view) const {
   const torch::Tensor probability =
-      torch::sigmoid(logits.slice(1, view, view + 1).to(torch::kFloat)).contiguous();
+      torch::sigmoid(logits.slice(1, view, view + 1).to(torch::kCPU, torch::kFloat)).contiguous();
   MotionMask mask;
   mask.width = static_cast<int>(probability.size(4));
   mask.height = static_cast<int>(probability.size(3));
@@ -186,7 +193,8 @@ Reconstructor::Reconstructor(const ModelSource& source, const ProgressCallback& 
   Report(progress, "loading the model");
   if (!source.weights.empty()) impl_->checkpoint = Checkpoint::Open(source.weights);
   impl_->config = ResolveConfig(source, impl_->checkpoint);
-  impl_->precision = Resolve(source.precision);
+  impl_->device = ChooseDevice(source.device);
+  impl_->precision = Resolve(source.precision, impl_->device);
   if (impl_->NeedsDino(source)) {
     impl_->LoadDino(source);
     // Random weights fit any DINOv3.
@@ -198,10 +206,12 @@ Reconstructor::Reconstructor(const ModelSource& source, const ProgressCallback& 
   if (impl_->checkpoint) {
     LoadOptions options;
     options.precision = impl_->precision;
+    options.device = impl_->device;
     LoadWeights(*impl_->model, *impl_->checkpoint, options);
   } else {
     RandomInit(impl_->model, source.seed);
     CastWeights(*impl_->model, impl_->precision);
+    impl_->model->to(impl_->device);
   }
 }
 
@@ -229,8 +239,16 @@ Scene Reconstructor::Reconstruct(std::span<const Image> photos, int num_held_out
          config.scene_encoder_layers + (pass.HasMotion() ? config.motion.layers : 0));
   const torch::Tensor logits = pass.InputMotion();
   const torch::Tensor masks =
-      input_masks.empty() ? pass.InputMotionProbability() : StackMasks(input_masks, inputs, scene);
-  scene.state = std::make_shared<Scene::State>(Scene::State{pass.Encode(masks).memory});
+      input_masks.empty() ? pass.InputMotionProbability()
+                          : StackMasks(input_masks, inputs, scene).to(impl_->device);
+  auto state = std::make_shared<Scene::State>();
+  state->memory = pass.Encode(masks).memory;
+  const auto render = [model = impl_->model, memory = state->memory, height = scene.height, width = scene.width](
+                          const std::vector<torch::Tensor>& camera) mutable {
+    return model->Render(memory, Cameras{camera[0], camera[1], {}, {}, {}}, height, width);
+  };
+  state->one_view = std::make_unique<Replay>(render);
+  scene.state = std::move(state);
   impl_->AddMasks(logits, scene);
   if (pass.HasMotion() && num_held_out > 0) {
     Report(progress, "motion in held-out photos", config.motion.layers);
@@ -261,10 +279,14 @@ std::vector<Image> Reconstructor::Render(const Scene& scene, std::span<const Cam
   std::vector<Image> views;
   if (cameras.empty()) return views;
   Report(progress, "rendering", static_cast<int64_t>(cameras.size()));
-  const torch::Tensor images = impl_->model->Render(scene.state->memory, ToModel(cameras), scene.height,
-                                                    scene.width, StepsOf(progress));
+  const Cameras wanted = ToModel(cameras, impl_->device);
+  const bool on_gpu = !impl_->device.is_cpu();
+  const torch::Tensor images =
+      on_gpu && cameras.size() == 1
+          ? (*scene.state->one_view)({wanted.c2w, wanted.fxfycxcy})
+          : impl_->model->Render(scene.state->memory, wanted, scene.height, scene.width, StepsOf(progress));
   for (int64_t i = 0; i < images.size(1); ++i) {
-    const torch::Tensor planes = images[0][i].to(torch::kFloat).contiguous();
+    const torch::Tensor planes = images[0][i].to(torch::kCPU, torch::kFloat).contiguous();
     views.push_back(FromPlanes({planes.data_ptr<float>(), static_cast<size_t>(planes.numel())}, scene.width,
                                scene.height));
   }
@@ -279,7 +301,7 @@ PatchFeatures Reconstructor::Features(std::span<const Image> photos, const Progr
   Pass pass(impl_->model, impl_->Features(), images, images.size(1), StepsOf(progress));
   impl_->ComputeFeatures(pass, progress);
   const torch::Tensor grid = pass.Features(0, images.size(1))[0];  // [V, D, h, w]
-  const torch::Tensor rows = grid.to(torch::kFloat).flatten(2).transpose(1, 2).contiguous();
+  const torch::Tensor rows = grid.to(torch::kCPU, torch::kFloat).flatten(2).transpose(1, 2).contiguous();
   PatchFeatures features;
   features.views = static_cast<int>(grid.size(0));
   features.channels = grid.size(1);
@@ -294,6 +316,10 @@ bool Reconstructor::has_motion() const { return impl_->config.use_motion; }
 std::string Reconstructor::precision() const {
   return impl_->precision == Precision::kBf16 ? "bf16" : "fp32";
 }
+
+std::string Reconstructor::device() const { return DeviceText(impl_->device); }
+std::string Reconstructor::device_name() const { return DeviceName(impl_->device); }
+uint64_t Reconstructor::peak_device_bytes() const { return PeakDeviceBytes(impl_->device); }
 
 int64_t Reconstructor::num_parameters() const {
   int64_t count = 0;

@@ -22,7 +22,7 @@
 namespace wildrayzer {
 
 // Arithmetic of the transformer's matrix products. Norms, softmax and all geometry are always fp32.
-// kAuto: bf16 where the processor multiplies it natively (AVX512-BF16 or AMX), fp32 elsewhere.
+// kAuto: bf16 where the device multiplies it natively (GPUs since Ampere; AVX512-BF16 or AMX), fp32 elsewhere.
 enum class PrecisionChoice { kAuto, kFp32, kBf16 };
 
 // Which model to run. Empty paths mean "not given".
@@ -41,6 +41,8 @@ struct ModelSource {
   // Without motion: load DINOv3 all the same when it is given, for Reconstructor::Features.
   bool dino_features = false;
   PrecisionChoice precision = PrecisionChoice::kAuto;
+  // "auto" (a GPU where the build and the machine have one), "cpu", "cuda" or "cuda:N".
+  std::string device = "auto";
   uint64_t seed = 0;
 };
 
@@ -126,6 +128,11 @@ class Reconstructor {
   // and values of the weights in use, the same for every container format (computed on demand: reads every
   // weight once).
   std::string precision() const;
+  // "cpu" or "cuda:0", and what the processor or card calls itself.
+  std::string device() const;
+  std::string device_name() const;
+  // The most GPU memory that was in use; 0 on the CPU.
+  uint64_t peak_device_bytes() const;
   int64_t num_parameters() const;
   std::string weights_hash() const;
   // The complete configuration in effect, as YAML.

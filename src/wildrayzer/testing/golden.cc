@@ -85,8 +85,8 @@ PicturePair MakePicturePair(const GoldenFile& file, const std::string& stem, int
 double RelativeError(const torch::Tensor& a, const torch::Tensor& b) {
   const double worst = std::numeric_limits<double>::infinity();
   if (a.sizes() != b.sizes()) return worst;
-  const torch::Tensor x = a.detach().to(torch::kFloat64);
-  const torch::Tensor y = b.detach().to(torch::kFloat64);
+  const torch::Tensor x = a.detach().to(torch::kCPU, torch::kFloat64);
+  const torch::Tensor y = b.detach().to(torch::kCPU, torch::kFloat64);
   const double reference = y.norm().item<double>();
   const double difference = (x - y).norm().item<double>();
   const double error = reference > 0 ? difference / reference : difference;

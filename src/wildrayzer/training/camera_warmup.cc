@@ -26,23 +26,29 @@ struct Huber {
 torch::Tensor Rotation(const torch::Tensor& c2w) { return c2w.narrow(2, 0, 3).narrow(3, 0, 3); }
 torch::Tensor Translation(const torch::Tensor& c2w) { return c2w.narrow(2, 0, 3).select(3, 3); }
 
-double Squares(const torch::Tensor& x) { return x.square().sum().item<double>(); }
+Number Squares(const torch::Tensor& x) { return Number(x.square()); }
 
-// 1 - error / total of sums of squares.
-double ExplainedPart(double error, double total) { return total > 0 ? 1.0 - error / total : 0.0; }
+// 1 - error / total of sums of squares; 0 where there is nothing to explain.
+Number ExplainedPart(const Number& error, const Number& total) {
+  const torch::Tensor explained = 1.0 - error.tensor() / total.tensor();
+  return Number(torch::where(total.tensor().gt(0.0), explained, torch::zeros_like(explained)));
+}
 
 // Centres of the patches in a view: [n, 2] (u, v) in [0, 1].
-torch::Tensor PatchCentres(int64_t rows, int64_t columns) {
-  const torch::Tensor v = (torch::arange(rows).to(torch::kFloat32) + 0.5) / static_cast<double>(rows);
-  const torch::Tensor u = (torch::arange(columns).to(torch::kFloat32) + 0.5) / static_cast<double>(columns);
+torch::Tensor PatchCentres(int64_t rows, int64_t columns, torch::Device device) {
+  const auto centres = [&](int64_t count) {
+    return (torch::arange(count, torch::TensorOptions(device).dtype(torch::kFloat32)) + 0.5) /
+           static_cast<double>(count);
+  };
+  const torch::Tensor v = centres(rows), u = centres(columns);
   return torch::stack({u.unsqueeze(0).expand({rows, columns}), v.unsqueeze(1).expand({rows, columns})}, -1)
       .reshape({rows * columns, 2});
 }
 
-double SumOfDegrees(const torch::Tensor& predicted, const torch::Tensor& truth) {
+Number SumOfDegrees(const torch::Tensor& predicted, const torch::Tensor& truth) {
   const torch::Tensor trace = (predicted * truth).sum({-2, -1});
   const torch::Tensor angle = torch::acos(((trace - 1.0) / 2.0).clamp(-1.0, 1.0));
-  return angle.sum().item<double>() * 180.0 / std::numbers::pi;
+  return 180.0 / std::numbers::pi * Number(angle);
 }
 
 torch::Tensor AfterTheFirst(const torch::Tensor& views) { return views.narrow(1, 1, views.size(1) - 1); }
@@ -62,7 +68,7 @@ torch::Tensor CameraLoss(const Huber& huber, const Cameras& predicted, const tor
 torch::Tensor DenseCameraLoss(const Huber& huber, const torch::Tensor& readings, const torch::Tensor& c2w,
                               const torch::Tensor& fxfycxcy) {
   const torch::Tensor seen = AfterTheFirst(readings), true_pose = AfterTheFirst(c2w);
-  const torch::Tensor turn = (Rotation(true_pose) - torch::eye(3)).flatten(2).unsqueeze(2);  // [B, V-1, 1, 9]
+  const torch::Tensor turn = (Rotation(true_pose) - torch::eye(3, c2w.options())).flatten(2).unsqueeze(2);  // [B, V-1, 1, 9]
   return huber(seen.narrow(-1, 3, 9) - turn).sum(-1).mean() / 3.0 +
          huber(seen.narrow(-1, 12, 3) - Translation(true_pose).unsqueeze(2)).sum(-1).mean() +
          huber(readings.select(-1, 15) - LogFocal(fxfycxcy).unsqueeze(-1)).mean();
@@ -88,6 +94,12 @@ WarmupBatch WarmupBatch::Scenes(int64_t begin, int64_t count) const {
   const auto part = [&](const torch::Tensor& all) { return all.narrow(0, begin, count); };
   return {part(images),    part(c2w),     part(fxfycxcy),           part(matches),
           part(log_depth), part(visible), part(render_true_camera), inputs};
+}
+
+WarmupBatch WarmupBatch::To(torch::Device device) const {
+  const auto moved = [&](const torch::Tensor& all) { return all.to(device); };
+  return {moved(images),    moved(c2w),     moved(fxfycxcy),           moved(matches),
+          moved(log_depth), moved(visible), moved(render_true_camera), inputs};
 }
 
 WarmupBatch ToTensors(std::span<const VirtualScene> scenes) {
@@ -148,7 +160,7 @@ WarmupTerms WarmupLoss(const Cameras& predicted, const torch::Tensor& match_outp
   const int64_t patches = truth.matches.size(2);
   const double aspect = static_cast<double>(truth.images.size(3)) / static_cast<double>(truth.images.size(4));
   const int64_t rows = std::llround(std::sqrt(static_cast<double>(patches) * aspect));
-  const torch::Tensor displacement = truth.matches - PatchCentres(rows, patches / rows);  // [B, V, n, 2]
+  const torch::Tensor displacement = truth.matches - PatchCentres(rows, patches / rows, truth.matches.device());  // [B, V, n, 2]
   const torch::Tensor match_error = match_output.narrow(-1, 0, 2) - displacement;
   const torch::Tensor depth_error = match_output.select(-1, 2) - truth.log_depth;
   // The first view matches itself: nothing to learn.
@@ -156,21 +168,21 @@ WarmupTerms WarmupLoss(const Cameras& predicted, const torch::Tensor& match_outp
   const torch::Tensor seen_error = match_error.narrow(1, 1, others) * weight;
   const torch::Tensor seen = displacement.narrow(1, 1, others) * weight;
   const auto scenes = static_cast<double>(truth.c2w.size(0));
-  const auto totals = Total(sum, {scenes, weight.sum().item<double>()});
-  const double visible = std::max(totals[1], 1.0);
-  const double share = scenes / totals[0];  // of what is a mean over the scenes
+  const auto totals = Total(sum, {scenes, Number(weight)});
+  const Number visible = totals[1].AtLeast(1.0);
+  const torch::Tensor share = scenes / totals[0].Float();  // of what is a mean over the scenes
 
   WarmupTerms terms;
   terms.loss =
       share * (CameraLoss(huber, predicted, truth.c2w, truth.fxfycxcy) + 0.2 * huber(depth_error).mean() +
                DenseCameraLoss(huber, match_output, truth.c2w, truth.fxfycxcy)) +
-      2.0 * huber(seen_error).sum() / visible;
+      2.0 * huber(seen_error).sum() / visible.Float();
   const torch::NoGradGuard no_grad;
   const auto sums = Total(
       sum,
-      {terms.loss.item<double>(), SumOfDegrees(Rotation(pose), Rotation(true_pose)),
-       Squares(translation_error), Squares(Translation(true_pose)), focal_error.abs().sum().item<double>(),
-       seen_error.square().sum(-1).sqrt().sum().item<double>(), Squares(seen_error), Squares(seen)});
+      {Number(terms.loss), SumOfDegrees(Rotation(pose), Rotation(true_pose)),
+       Squares(translation_error), Squares(Translation(true_pose)), Number(focal_error.abs()),
+       Number(seen_error.square().sum(-1).sqrt()), Squares(seen_error), Squares(seen)});
   terms.value = sums[0];
   terms.rotation_degrees = sums[1] / (totals[0] * static_cast<double>(others));
   terms.translation_r2 = ExplainedPart(sums[2], sums[3]);

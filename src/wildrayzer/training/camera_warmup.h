@@ -28,6 +28,7 @@ struct WarmupBatch {
 
   // The part [begin, begin + count) of it; shares the tensors' memory.
   WarmupBatch Scenes(int64_t begin, int64_t count) const;
+  WarmupBatch To(torch::Device device) const;
 };
 WarmupBatch ToTensors(std::span<const VirtualScene> scenes);
 
@@ -50,12 +51,12 @@ TORCH_MODULE(MatchHead);
 // (losses.h).
 struct WarmupTerms {
   torch::Tensor loss;           // scalar with gradient
-  double value = 0;             // of the whole batch
-  double rotation_degrees = 0;  // mean geodesic error of the views after the first
-  double translation_r2 = 0;    // 1 - |t - t*|^2 / |t*|^2 summed over the batch
-  double focal_error = 0;       // mean |log f / f*|
-  double match_error = 0;       // mean distance of visible matches, in image widths
-  double match_r2 = 0;          // explained part of the squared displacement
+  Number value;                 // of the whole batch
+  Number rotation_degrees;      // mean geodesic error of the views after the first
+  Number translation_r2;        // 1 - |t - t*|^2 / |t*|^2 summed over the batch
+  Number focal_error;           // mean |log f / f*|
+  Number match_error;           // mean distance of visible matches, in image widths
+  Number match_r2;              // explained part of the squared displacement
 };
 // huber: below this size of an error (matrix entries, depth units, image widths) the terms are quadratic.
 WarmupTerms WarmupLoss(const Cameras& predicted, const torch::Tensor& match_output, const WarmupBatch& truth,

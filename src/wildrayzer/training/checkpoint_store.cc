@@ -19,32 +19,6 @@ namespace {
 constexpr char kTrainingMetadataKey[] = "wildrayzer.training";
 constexpr char kExtraPrefix[] = "training.";
 
-DType TypeOf(const torch::Tensor& tensor) {
-  switch (tensor.scalar_type()) {
-    case torch::kFloat32:
-      return DType::kF32;
-    case torch::kBFloat16:
-      return DType::kBF16;
-    case torch::kInt64:
-      return DType::kI64;
-    default:
-      throw Error("a checkpoint holds float32, bfloat16 and int64 tensors only");
-  }
-}
-
-// `tensor` may be changed only after the file is written.
-TensorSource SourceOf(const std::string& name, const torch::Tensor& tensor) {
-  const torch::Tensor flat = tensor.detach().contiguous();
-  TensorSource source;
-  source.name = name;
-  source.dtype = TypeOf(flat);
-  source.shape.assign(flat.sizes().begin(), flat.sizes().end());
-  source.stream = [flat](const ByteSink& sink) {
-    sink({static_cast<const std::byte*>(flat.data_ptr()), static_cast<size_t>(flat.nbytes())});
-  };
-  return source;
-}
-
 // What runs that were killed while saving have left: one process writes to a folder, and it is done.
 void RemoveUnfinished(const std::filesystem::path& folder) {
   std::vector<std::filesystem::path> leftovers;
@@ -81,8 +55,8 @@ std::filesystem::path CheckpointStore::Save(const TrainingState& state) const {
                                {"scenes", state.scenes},
                                {"yaml", state.yaml}};
   std::vector<TensorSource> tensors;
-  for (const auto& [name, weight] : state.weights) tensors.push_back(SourceOf(name, weight));
-  for (const auto& [name, tensor] : state.extra) tensors.push_back(SourceOf(kExtraPrefix + name, tensor));
+  for (const auto& [name, weight] : state.weights) tensors.push_back(TensorSourceOf(name, weight));
+  for (const auto& [name, tensor] : state.extra) tensors.push_back(TensorSourceOf(kExtraPrefix + name, tensor));
   const auto path = folder_ / fmt::format("step_{:010}.safetensors", state.step);
   WriteSafetensors(
       path, std::move(tensors),
@@ -146,7 +120,7 @@ void ExportModel(const std::filesystem::path& path, const NamedParameters& weigh
                  const std::string& model_yaml, torch::ScalarType matrices) {
   std::vector<TensorSource> tensors;
   for (const auto& [name, weight] : weights) {
-    tensors.push_back(SourceOf(name, weight.dim() >= 2 ? weight.to(matrices) : weight));
+    tensors.push_back(TensorSourceOf(name, weight.dim() >= 2 ? weight.to(matrices) : weight));
   }
   if (path.extension() == ".safetensors") {
     WriteSafetensors(path, std::move(tensors), {{"format", "pt"}, {kConfigMetadataKey, model_yaml}});

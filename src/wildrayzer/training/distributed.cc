@@ -7,19 +7,32 @@
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
 #include "wildrayzer/util/error.h"
+#include "wildrayzer/util/torch_version.h"
+#ifdef WILDRAYZER_NCCL
+#include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
+#endif
 
 namespace wildrayzer {
 
 using torch::Tensor;
 
+#if WILDRAYZER_TORCH_2
+using Transport = c10d::Backend;
+#else
+using Transport = c10d::ProcessGroup;
+#endif
+
 struct ProcessGroup::Connection {
   c10::intrusive_ptr<c10d::Store> store;
-  c10::intrusive_ptr<c10d::ProcessGroupGloo> group;
+  c10::intrusive_ptr<Transport> host;  // Gloo
+  c10::intrusive_ptr<Transport> gpus;  // NCCL; null on the processor
+
+  Transport& For(const Tensor& tensor) { return tensor.device().is_cuda() ? *gpus : *host; }
 };
 
 namespace {
 
-using Work = decltype(std::declval<c10d::ProcessGroupGloo>().allreduce(std::declval<std::vector<Tensor>&>()));
+using Work = decltype(std::declval<Transport>().allreduce(std::declval<std::vector<Tensor>&>()));
 
 // LibTorch's messages carry a stack trace.
 std::string FirstLine(const std::string& text) { return text.substr(0, text.find('\n')); }
@@ -34,10 +47,24 @@ auto Device(const ProcessEnvironment& environment) {
   return c10d::ProcessGroupGloo::createDefaultDevice();
 }
 
+c10::intrusive_ptr<Transport> BetweenGpus([[maybe_unused]] const c10::intrusive_ptr<c10d::Store>& store,
+                                          [[maybe_unused]] const ProcessEnvironment& environment,
+                                          [[maybe_unused]] const ProcessGroupOptions& options) {
+#ifdef WILDRAYZER_NCCL
+  const auto nccl = c10d::ProcessGroupNCCL::Options::create();
+  nccl->timeout = options.timeout;
+  return c10::make_intrusive<c10d::ProcessGroupNCCL>(c10::make_intrusive<c10d::PrefixStore>("nccl", store),
+                                                     environment.rank, environment.world_size, nccl);
+#else
+  throw Error("this build has no NCCL, by which several GPUs exchange gradients");
+#endif
+}
+
 }  // namespace
 
-ProcessGroup::ProcessGroup(const ProcessEnvironment& environment, const ProcessGroupOptions& options)
-    : environment_(environment), options_(options) {
+ProcessGroup::ProcessGroup(const ProcessEnvironment& environment, torch::Device device,
+                           const ProcessGroupOptions& options)
+    : environment_(environment), device_(device), options_(options) {
   if (environment_.world_size > 1) Connect();
 }
 
@@ -58,8 +85,9 @@ void ProcessGroup::Connect() {
     const auto gloo = c10d::ProcessGroupGloo::Options::create(options_.timeout);
     gloo->devices.push_back(Device(environment_));
     gloo->threads = 2;
-    connection_->group = c10::make_intrusive<c10d::ProcessGroupGloo>(connection_->store, environment_.rank,
-                                                                     environment_.world_size, gloo);
+    connection_->host = c10::make_intrusive<c10d::ProcessGroupGloo>(connection_->store, environment_.rank,
+                                                                    environment_.world_size, gloo);
+    if (device_.is_cuda()) connection_->gpus = BetweenGpus(connection_->store, environment_, options_);
   } catch (const std::exception& error) {
     throw Error(
         fmt::format("process {} of {} could not meet the others at {}:{} (MASTER_ADDR, MASTER_PORT): {}",
@@ -89,7 +117,7 @@ void ProcessGroup::MakeBuckets(const NamedParameters& parameters) {
   for (size_t first = 0, i = 0; i < layout.size(); ++i) {
     size += layout[i];
     if (size < limit && i + 1 < layout.size()) continue;
-    buckets_.push_back({first, i + 1, torch::empty({size})});
+    buckets_.push_back({first, i + 1, torch::empty({size}, torch::TensorOptions(device_))});
     first = i + 1;
     size = 0;
   }
@@ -125,7 +153,7 @@ void ProcessGroup::AverageGradients(const NamedParameters& parameters) {
         at += parameter.numel();
       }
       std::vector<Tensor> tensors{bucket.flat};
-      works.push_back(connection_->group->allreduce(tensors));
+      works.push_back(connection_->For(bucket.flat).allreduce(tensors));
     }
     for (size_t i = 0; i < works.size(); ++i) {
       works[i]->wait();
@@ -143,10 +171,17 @@ void ProcessGroup::Broadcast(const std::vector<Tensor>& tensors) {
       // As bytes, because Gloo does not know every type.
       Tensor values = tensor.detach().contiguous();
       std::vector<Tensor> bytes{values.view({-1}).view(torch::kUInt8)};
-      connection_->group->broadcast(bytes)->wait();
+      connection_->For(values).broadcast(bytes)->wait();
       if (values.data_ptr() != tensor.data_ptr()) tensor.detach().copy_(values);
     }
   });
+}
+
+Number ProcessGroup::Mean(const Number& value) {
+  if (!connection_) return value;
+  std::vector<Tensor> tensors{value.tensor().clone()};
+  Exchange("exchanging numbers", [&] { connection_->For(tensors[0]).allreduce(tensors)->wait(); });
+  return Number(tensors[0] / static_cast<double>(environment_.world_size));
 }
 
 std::vector<double> ProcessGroup::AllReduceSum(const std::vector<double>& values) {
@@ -154,7 +189,7 @@ std::vector<double> ProcessGroup::AllReduceSum(const std::vector<double>& values
   Tensor sums = torch::tensor(values, torch::kFloat64);
   Exchange("exchanging numbers", [&] {
     std::vector<Tensor> tensors{sums};
-    connection_->group->allreduce(tensors)->wait();
+    connection_->host->allreduce(tensors)->wait();
   });
   return {sums.data_ptr<double>(), sums.data_ptr<double>() + sums.numel()};
 }

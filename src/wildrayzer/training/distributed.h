@@ -1,5 +1,5 @@
 // Data parallel training: every process has the whole model and a share of the batch; gradients are averaged
-// (LibTorch's c10d with the Gloo backend, TCP between CPUs).
+// (LibTorch's c10d). What lies in the processor's memory travels by Gloo over TCP, what lies on a GPU by NCCL.
 //
 // With one process nothing happens and no socket is opened. Every process must make the same calls in the
 // same order. A call that cannot reach another process (it ended, or was silent for the timeout) throws an
@@ -30,7 +30,10 @@ class ProcessGroup {
  public:
   // Meets the other processes. Error when they do not come within the timeout, or when the address cannot be
   // listened on.
-  explicit ProcessGroup(const ProcessEnvironment& environment, const ProcessGroupOptions& options = {});
+  // device: where this process computes; a GPU of its own, or the processor in all of them. Error for a GPU in a build
+  // without NCCL.
+  explicit ProcessGroup(const ProcessEnvironment& environment, torch::Device device = torch::kCPU,
+                        const ProcessGroupOptions& options = {});
   ~ProcessGroup();
   ProcessGroup(const ProcessGroup&) = delete;
   ProcessGroup& operator=(const ProcessGroup&) = delete;
@@ -50,7 +53,10 @@ class ProcessGroup {
   // Copies rank 0's values into everybody's tensors (any type; the same shapes everywhere).
   void Broadcast(const std::vector<torch::Tensor>& tensors);
 
-  // Sums over the processes, element by element: counters, losses.
+  // Mean over the processes of a number of a step, where it is; waits for nothing.
+  Number Mean(const Number& value);
+
+  // Sums over the processes, element by element, of what the processor knows.
   std::vector<double> AllReduceSum(const std::vector<double>& values);
 
   // Returns when all processes have called it.
@@ -72,6 +78,7 @@ class ProcessGroup {
   void Exchange(const char* what, const std::function<void()>& step);
 
   ProcessEnvironment environment_;
+  torch::Device device_;
   ProcessGroupOptions options_;
   std::vector<int64_t> layout_;  // sizes of the parameters that the buckets were made for
   std::vector<Bucket> buckets_;

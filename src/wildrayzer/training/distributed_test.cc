@@ -88,7 +88,7 @@ TEST(Worker, Run) {
     ProcessGroupOptions options;
     options.timeout = std::chrono::milliseconds(std::atoi(std::getenv("WRZ_TEST_TIMEOUT_MS")));
     options.bucket_bytes = 1000;  // several buckets
-    ProcessGroup group(ReadProcessEnvironment(), options);
+    ProcessGroup group(ReadProcessEnvironment(), torch::kCPU, options);
     const std::string name = task;
     if (name == "average") Average(group, std::getenv("WRZ_TEST_FOLDER"));
     if (name == "kill") Lose(group, SIGKILL);

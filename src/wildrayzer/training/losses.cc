@@ -12,13 +12,11 @@ namespace {
 
 using torch::Tensor;
 
-double ToPsnr(double mse) { return -10.0 * std::log10(mse); }
+Tensor ToPsnr(const Tensor& mse) { return -10.0 * torch::log10(mse); }
 
-// One value a scene, repeated for each of its views.
-std::vector<float> PerView(const std::vector<float>& scenes, int64_t views) {
-  std::vector<float> values;
-  for (const float value : scenes) values.insert(values.end(), views, value);
-  return values;
+// One value a scene, repeated for each of its views, where `like` is.
+Tensor PerView(const std::vector<float>& scenes, int64_t views, const Tensor& like) {
+  return torch::tensor(scenes).repeat_interleave(views).to(like.device());
 }
 
 bool IsDynamic(const LossInputs& inputs, int64_t scene) {
@@ -53,14 +51,12 @@ void CheckInputs(const LossInputs& inputs) {
 }
 
 // Sum over the views with weight 1; 0 (of gradient 0) when there is none.
-Tensor WeightedSum(const Tensor& values, const std::vector<float>& weights) {
+Tensor WeightedSum(const Tensor& values, const Tensor& weights) {
   // Selected, not multiplied: a view that does not count may hold anything.
-  return torch::where(torch::tensor(weights).gt(0.0), values, torch::zeros_like(values)).sum();
+  return torch::where(weights.gt(0.0), values, torch::zeros_like(values)).sum();
 }
 
-double Count(const std::vector<float>& weights) {
-  return static_cast<double>(std::count(weights.begin(), weights.end(), 1.0f));
-}
+Tensor Zero(const Tensor& like) { return torch::zeros({}, like.options().dtype(torch::kFloat32).requires_grad(false)); }
 
 }  // namespace
 
@@ -69,7 +65,7 @@ Tensor MaskLosses(const Tensor& logits, const Tensor& labels, double positive_we
   const Tensor y = labels.detach().to(torch::kFloat32);
   if (z.size(2) != y.size(2) || z.size(3) != y.size(3))
     z = torch::upsample_bilinear2d(z, {y.size(2), y.size(3)}, /*align_corners=*/false);
-  const Tensor weight = positive_weight == 1.0 ? Tensor() : torch::full({1}, positive_weight);
+  const Tensor weight = positive_weight == 1.0 ? Tensor() : torch::full({1}, positive_weight, y.options());
   const Tensor entropy = torch::binary_cross_entropy_with_logits(z, y, {}, weight, at::Reduction::None);
   const Tensor loss = entropy.flatten(1).mean(1);
   if (dice == 0) return loss;
@@ -98,11 +94,11 @@ Tensor Losses::StaticMask(const LossInputs& inputs, const SumOverPieces& sum, Lo
   for (int64_t scene = 0; scene < scenes; ++scene) {
     if (!IsDynamic(inputs, scene)) mask.narrow(0, scene * targets, targets).fill_(1);
   }
-  const auto pixels =
-      Total(sum, {static_cast<double>(mask.sum().item<int64_t>()), static_cast<double>(mask.numel())});
-  terms.static_share = pixels[0] / std::max(pixels[1], 1.0);
-  terms.all_pixels = terms.static_share < options_.minimum_static;
-  return terms.all_pixels ? Tensor() : mask;
+  const auto pixels = Total(sum, {Number(mask), static_cast<double>(mask.numel())});
+  terms.static_share = pixels[0] / pixels[1].AtLeast(1.0);
+  const Tensor all = terms.static_share.tensor() < options_.minimum_static;
+  terms.all_pixels = Number(all);
+  return mask.logical_or(all).to(torch::kUInt8);
 }
 
 Tensor Losses::Reconstruction(const LossInputs& inputs, const SumOverPieces& sum, LossTerms& terms) const {
@@ -112,26 +108,23 @@ Tensor Losses::Reconstruction(const LossInputs& inputs, const SumOverPieces& sum
   for (int64_t scene = 0; scene < inputs.rendering.size(0); ++scene)
     scenes.push_back(
         static_cast<float>(IsDynamic(inputs, scene) ? options_.dynamic_scenes : options_.other_scenes));
-  const Tensor weights = torch::tensor(PerView(scenes, inputs.rendering.size(1)));
+  const Tensor weights = PerView(scenes, inputs.rendering.size(1), rendering);
 
   const Tensor errors = SquaredErrors(rendering, target, mask);
   // Values (pixels times channels) that count in each view.
   const Tensor counts = mask.defined() ? mask.flatten(1).sum(1).to(torch::kFloat32) * rendering.size(1)
                                        : torch::full_like(errors, static_cast<float>(rendering[0].numel()));
-  const auto totals = Total(sum, {errors.detach().sum().item<double>(), counts.sum().item<double>(),
-                                  static_cast<double>(rendering.size(0))});
+  const auto totals = Total(sum, {Number(errors), Number(counts), static_cast<double>(rendering.size(0))});
   terms.mse = totals[0] / totals[1];
-  terms.psnr = ToPsnr(terms.mse);
-  const Tensor view_mse = errors.detach() / counts.clamp_min(1.0);
-  for (int64_t view = 0; view < view_mse.size(0); ++view)
-    terms.view_psnr.push_back(ToPsnr(view_mse[view].item<double>()));
+  terms.psnr = Number(ToPsnr(terms.mse.tensor()));
+  terms.view_psnr = ToPsnr(errors.detach().to(torch::kFloat64) / counts.clamp_min(1.0));
 
-  Tensor loss = torch::zeros({});
-  if (options_.mse != 0) loss = loss + options_.mse * (errors * weights).sum() / totals[1];
+  Tensor loss = Zero(rendering);
+  if (options_.mse != 0) loss = loss + options_.mse * (errors * weights).sum() / totals[1].Float();
   if (options_.perceptual != 0) {
     const Tensor distances = perceptual_->Distances(rendering, target, mask);
-    terms.perceptual = Total(sum, {distances.detach().sum().item<double>()})[0] / totals[2];
-    loss = loss + options_.perceptual * (distances * weights).sum() / totals[2];
+    terms.perceptual = Total(sum, {Number(distances)})[0] / totals[2];
+    loss = loss + options_.perceptual * (distances * weights).sum() / totals[2].Float();
   }
   return loss;
 }
@@ -148,43 +141,42 @@ Tensor Losses::TargetMaskLosses(const LossInputs& inputs) const {
   return (1 - share) * losses + share * loss_of(inputs.logits_as_inputs);
 }
 
-std::vector<float> Losses::PassesGate(const LossInputs& inputs, const LossTerms& terms) const {
-  std::vector<float> passes(static_cast<size_t>(inputs.target_logits.size(0) * inputs.target_logits.size(1)),
-                            1.0f);
-  if (!options_.psnr_gate) return passes;
-  const Tensor given = inputs.target_psnr.defined() ? inputs.target_psnr.flatten() : Tensor();
-  if (!given.defined() && terms.view_psnr.empty())
-    throw Error("a PSNR gate, but nothing to tell the PSNR by");
-  for (size_t view = 0; view < passes.size(); ++view) {
-    const double psnr =
-        given.defined() ? given[static_cast<int64_t>(view)].item<double>() : terms.view_psnr.at(view);
-    passes[view] = psnr >= *options_.psnr_gate ? 1.0f : 0.0f;
+Tensor Losses::PassesGate(const LossInputs& inputs, const LossTerms& terms) const {
+  const Tensor psnr = inputs.target_psnr.defined() ? inputs.target_psnr.flatten() : terms.view_psnr;
+  if (!options_.psnr_gate) {
+    return torch::ones({inputs.target_logits.size(0) * inputs.target_logits.size(1)},
+                       torch::TensorOptions(inputs.target_logits.device()));
   }
-  return passes;
+  if (!psnr.defined()) throw Error("a PSNR gate, but nothing to tell the PSNR by");
+  return psnr.ge(*options_.psnr_gate).to(torch::kFloat32).to(inputs.target_logits.device());
 }
 
 Tensor Losses::Masks(const LossInputs& inputs, const SumOverPieces& sum, LossTerms& terms) const {
   const bool targets = inputs.target_logits.defined() && inputs.target_labels.defined();
   const bool given = inputs.input_logits.defined() && inputs.input_labels.defined();
-  std::vector<float> passes, labelled;
+  Tensor passes, labelled;
   if (targets) passes = PassesGate(inputs, terms);
   if (given) {
     std::vector<float> scenes(inputs.input_logits.size(0), 1.0f);
     for (size_t scene = 0; scene < inputs.scene_has_input_labels.size(); ++scene)
       scenes[scene] = inputs.scene_has_input_labels[scene] ? 1.0f : 0.0f;
-    labelled = PerView(scenes, inputs.input_logits.size(1));
+    labelled = PerView(scenes, inputs.input_logits.size(1), inputs.input_logits);
   }
-  const auto views = Total(sum, {Count(passes), static_cast<double>(passes.size()), Count(labelled)});
-  terms.taught_views = static_cast<int64_t>(views[0]);
-  terms.gated_views = static_cast<int64_t>(views[1] - views[0]);
-  Tensor target = torch::zeros({}), input = torch::zeros({});
-  if (targets) target = WeightedSum(TargetMaskLosses(inputs), passes) / std::max(views[0], 1.0);
+  const auto count = [](const Tensor& weights) { return weights.defined() ? Number(weights) : Number(); };
+  const double all_targets = targets ? static_cast<double>(passes.numel()) : 0.0;
+  const auto views = Total(sum, {count(passes), all_targets, count(labelled)});
+  terms.taught_views = views[0];
+  terms.gated_views = views[1] - views[0];
+  const Tensor& some_logits = targets ? inputs.target_logits : inputs.input_logits;
+  Tensor target, input;
+  target = input = some_logits.defined() ? Zero(some_logits) : torch::zeros({});
+  if (targets) target = WeightedSum(TargetMaskLosses(inputs), passes) / views[0].AtLeast(1.0).Float();
   if (given) {
     const Tensor losses = MaskLosses(inputs.input_logits.flatten(0, 1), inputs.input_labels.flatten(0, 1),
                                      options_.mask_positive_weight, options_.mask_dice);
-    input = WeightedSum(losses, labelled) / std::max(views[2], 1.0);
+    input = WeightedSum(losses, labelled) / views[2].AtLeast(1.0).Float();
   }
-  const auto means = Total(sum, {target.item<double>(), input.item<double>()});
+  const auto means = Total(sum, {Number(target), Number(input)});
   terms.target_mask = means[0];
   terms.input_mask = means[1];
   return target + input;
@@ -195,9 +187,10 @@ LossTerms Losses::operator()(const LossInputs& inputs, const SumOverPieces& sum)
   if (!inputs.rendering.defined() && (options_.mse != 0 || options_.perceptual != 0))
     throw Error("a loss of renderings, but no rendering");
   LossTerms terms;
-  terms.total = inputs.rendering.defined() ? Reconstruction(inputs, sum, terms) : torch::zeros({});
+  terms.total =
+      inputs.rendering.defined() ? Reconstruction(inputs, sum, terms) : Zero(inputs.target_logits);
   if (options_.motion != 0) terms.total = terms.total + options_.motion * Masks(inputs, sum, terms);
-  terms.loss = Total(sum, {terms.total.item<double>()})[0];
+  terms.loss = Total(sum, {Number(terms.total)})[0];
   return terms;
 }
 

@@ -13,6 +13,7 @@
 #include <optional>
 #include <vector>
 
+#include "wildrayzer/training/number.h"
 #include "wildrayzer/training/perceptual_loss.h"
 #include "wildrayzer/training/piece_sums.h"
 #include "wildrayzer/util/tensor.h"
@@ -63,22 +64,23 @@ struct LossInputs {
   std::vector<bool> scene_is_dynamic;
 };
 
-// Of a batch worked on in pieces, everything but `total` and `view_psnr` is of the whole batch.
+// Of a batch worked on in pieces, everything but `total` and `view_psnr` is of the whole batch. Nothing has been
+// read: see number.h.
 struct LossTerms {
   // Scalar float32: mse MSE + perceptual Percep + motion (target + input mask losses). A piece's part of it;
   // the parts add up to the loss of the batch.
   torch::Tensor total;
-  double loss = 0;         // value of the whole
-  double mse = 0;          // over the pixels that count
-  double psnr = 0;         // of mse, dB
-  double perceptual = 0;   // 0 with weight 0: not computed
-  double target_mask = 0;  // binary cross entropy of the target views that pass the gate; 0 when none does
-  double input_mask = 0;
-  std::vector<double> view_psnr;  // [B T], over the pixels that count
-  int64_t gated_views = 0;        // target views kept out of the mask loss
-  int64_t taught_views = 0;       // target views in it
-  double static_share = 1;        // of the target pixels, by the logits
-  bool all_pixels = true;         // no static mask was applied: none was asked for, or too little was static
+  Number loss;              // value of the whole
+  Number mse;               // over the pixels that count
+  Number psnr;              // of mse, dB
+  Number perceptual;        // 0 with weight 0: not computed
+  Number target_mask;       // of the target views that pass the gate; 0 when none does
+  Number input_mask;
+  torch::Tensor view_psnr;  // [B T] float64, over the pixels that count; undefined without renderings
+  Number gated_views;       // target views kept out of the mask loss
+  Number taught_views;      // target views in it
+  Number static_share = 1;  // of the target pixels, by the logits
+  Number all_pixels = 1;    // 1: no static mask was applied, as none was asked for or too little was static
 };
 
 class Losses {
@@ -100,7 +102,8 @@ class Losses {
   torch::Tensor Masks(const LossInputs& inputs, const SumOverPieces& sum, LossTerms& terms) const;
   // Loss [B T] and weight (1: counts) of every target view.
   torch::Tensor TargetMaskLosses(const LossInputs& inputs) const;
-  std::vector<float> PassesGate(const LossInputs& inputs, const LossTerms& terms) const;
+  // 1 for every target view that may teach masks: [B T] float32.
+  torch::Tensor PassesGate(const LossInputs& inputs, const LossTerms& terms) const;
 
   LossOptions options_;
   std::shared_ptr<const PerceptualLoss> perceptual_;

@@ -98,7 +98,7 @@ void CheckUnitCase(const GoldenFile& golden, const std::string& name, const nloh
     expect("grad_predicted_input_masks_l2", input_logits.grad().norm().item<double>());
   if (!options.static_pixels_only) {
     const Tensor psnr = golden.Get("psnr_per_view").to(torch::kFloat64);
-    EXPECT_LT(RelativeError(torch::tensor(terms.view_psnr, torch::kFloat64), psnr), 1e-5);
+    EXPECT_LT(RelativeError(terms.view_psnr, psnr), 1e-5);
   }
 }
 
@@ -312,8 +312,8 @@ TEST(Losses, DynamicScenesCountWhereTheyAreStatic) {
   EXPECT_NEAR(terms.mse, (0.5 * 0.01 + 0.5 * 0.25 + 0.5 * 0.01) / 1.5, 1e-6);
   EXPECT_NEAR(terms.static_share, 0.75, 1e-6);
   EXPECT_FALSE(terms.all_pixels);
-  EXPECT_NEAR(terms.view_psnr[0], 20.0, 1e-4);
-  EXPECT_NEAR(terms.view_psnr[2], -10 * std::log10(0.13), 1e-4);
+  EXPECT_NEAR(terms.view_psnr[0].item<double>(), 20.0, 1e-4);
+  EXPECT_NEAR(terms.view_psnr[2].item<double>(), -10 * std::log10(0.13), 1e-4);
 }
 
 TEST(Losses, TooLittleStaticMeansAllPixels) {
@@ -402,8 +402,8 @@ TEST(Losses, RefusesShapesThatDoNotFit) {
 }
 
 TEST(MakePerceptualLoss, SaysWhichOneItIs) {
-  EXPECT_THAT(MakePerceptualLoss(std::nullopt)->Description(), ::testing::HasSubstr("substitute"));
-  EXPECT_THROW(MakePerceptualLoss("/nonexistent/vgg19.pth"), FileError);
+  EXPECT_THAT(MakePerceptualLoss(std::nullopt, torch::kCPU)->Description(), ::testing::HasSubstr("substitute"));
+  EXPECT_THROW(MakePerceptualLoss("/nonexistent/vgg19.pth", torch::kCPU), FileError);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "wildrayzer/util/error.h"
+#include "wildrayzer/util/torch_version.h"
 
 namespace wildrayzer {
 
@@ -33,9 +34,17 @@ std::vector<torch::Tensor> MasterWeights::used() const {
 }
 
 void MasterWeights::CollectGradients() {
+  std::vector<torch::Tensor> rounded, full;
   for (Pair& pair : pairs_) {
     if (pair.used.is_same(pair.master) || !pair.used.grad().defined()) continue;
-    const torch::Tensor gradient = pair.used.grad().to(torch::kFloat32);
+    rounded.push_back(pair.used.grad());
+    full.push_back(torch::empty_like(pair.master, torch::requires_grad(false)));
+  }
+  CopyAll(full, rounded);
+  size_t next = 0;
+  for (Pair& pair : pairs_) {
+    if (pair.used.is_same(pair.master) || !pair.used.grad().defined()) continue;
+    const torch::Tensor& gradient = full[next++];
     if (pair.master.grad().defined()) {
       pair.master.mutable_grad().add_(gradient);
     } else {
@@ -45,16 +54,14 @@ void MasterWeights::CollectGradients() {
   }
 }
 
-void MasterWeights::Pair::Publish() const {
-  torch::Tensor target = used;
-  if (!used.is_same(master)) target.copy_(master);
-}
-
-void MasterWeights::Publish() {
-  const torch::NoGradGuard no_grad;
+void MasterWeights::Publish(bool frozen_too) {
+  std::vector<torch::Tensor> to, from;
   for (const Pair& pair : pairs_) {
-    if (pair.trained) pair.Publish();
+    if (pair.used.is_same(pair.master) || (!pair.trained && !frozen_too)) continue;
+    to.push_back(pair.used);
+    from.push_back(pair.master);
   }
+  CopyAll(to, from);
 }
 
 NamedParameters MasterWeights::FullPrecision() const {
@@ -67,7 +74,7 @@ void MasterWeights::Restore(const NamedParameters& stored, const std::string& la
   const torch::NoGradGuard no_grad;
   CopyParameters(stored, FullPrecision(), label);
   // The frozen ones too: the module must compute with what it was restored to, whatever it began with.
-  for (const Pair& pair : pairs_) pair.Publish();
+  Publish(/*frozen_too=*/true);
 }
 
 void CopyParameters(const NamedParameters& from, const NamedParameters& to, const std::string& label) {

@@ -31,7 +31,7 @@ class MasterWeights {
   void CollectGradients();
 
   // Rounds the masters of what is trained to the module's precision: after every update.
-  void Publish();
+  void Publish() { Publish(/*frozen_too=*/false); }
 
   // All parameters of the module in float32, trained or not: what checkpoints hold.
   NamedParameters FullPrecision() const;
@@ -40,12 +40,13 @@ class MasterWeights {
   void Restore(const NamedParameters& stored, const std::string& label);
 
  private:
+  void Publish(bool frozen_too);
+
   struct Pair {
     std::string name;
     torch::Tensor used;    // the module's parameter
     torch::Tensor master;  // float32; the same tensor if the module computes in float32
     bool trained;
-    void Publish() const;
   };
   std::vector<Pair> pairs_;  // of all parameters
   NamedParameters masters_;

@@ -15,7 +15,7 @@ namespace {
 
 std::shared_ptr<const PerceptualLoss> PerceptualOf(const TrainConfig& config) {
   const bool needed = config.loss.perceptual > 0 && config.stage != Stage::kMotionMasks;
-  return needed ? std::shared_ptr<const PerceptualLoss>(MakePerceptualLoss(config.vgg19)) : nullptr;
+  return needed ? std::shared_ptr<const PerceptualLoss>(MakePerceptualLoss(config.vgg19, config.device)) : nullptr;
 }
 
 LossOptions OptionsOf(const TrainConfig& config) {
@@ -50,10 +50,10 @@ void Show(Outcome& outcome, const torch::Tensor& images, const torch::Tensor& re
   if (labels.defined()) outcome.labels = labels[0].detach().to(torch::kFloat32);
 }
 
-void Describe(Outcome& outcome, const LossTerms& terms) {
+void Describe(Outcome& outcome, const LossTerms& terms, const LossOptions& options) {
   outcome.loss = terms.total;
   outcome.numbers = {{"loss", terms.loss}, {"psnr", terms.psnr}, {"mse", terms.mse}};
-  if (terms.perceptual > 0) outcome.numbers["perceptual"] = terms.perceptual;
+  if (options.perceptual != 0) outcome.numbers["perceptual"] = terms.perceptual;
 }
 
 }  // namespace
@@ -67,6 +67,7 @@ Objective::Objective(const TrainConfig& config, WildRayZer model, FeatureSource 
       match_head_(config.model.d),
       labels_(labels ? std::move(labels) : LabelsOf(config, model_, features_)) {
   InitializeParameters(*match_head_, 0.02, config.seed, "match_head.");
+  match_head_->to(config.device);
 }
 
 Outcome Objective::Rooms(const TrainingBatch& batch, int64_t step, const SumOverPieces& sum) {
@@ -93,13 +94,13 @@ void Objective::LearnCameras(Pass& pass, const TrainingBatch& batch, const SumOv
   const bool reads = config_.warmup.scenes > 0;  // then the head trains
   const torch::Tensor readings = reads ? match_head_->forward(pass.cameras().features) : torch::Tensor();
   const torch::Tensor loss =
-      scenes / Total(sum, {scenes})[0] *
+      scenes / Total(sum, {scenes})[0].Float() *
       KnownCameraLoss(pass.cameras(), readings, batch.c2w, batch.fxfycxcy, config_.warmup.huber);
-  const double value = Total(sum, {loss.item<double>()})[0];
+  const Number value = Total(sum, {Number(loss)})[0];
   const torch::Tensor weighted = config_.known_cameras * loss;
   outcome.loss = outcome.loss.defined() ? outcome.loss + weighted : weighted;
   outcome.numbers["known_camera_loss"] = value;
-  outcome.numbers["loss"] += config_.known_cameras * value;
+  outcome.numbers["loss"] = outcome.numbers["loss"] + config_.known_cameras * value;
 }
 
 torch::Tensor Objective::BoxesOf(const TrainingBatch& batch, int64_t step) const {
@@ -111,7 +112,7 @@ torch::Tensor Objective::BoxesOf(const TrainingBatch& batch, int64_t step) const
     boxes.push_back(RandomBoxes(batch.inputs, batch.images.size(3) / patch, batch.images.size(4) / patch,
                                 patch, config_.token_dropout, random));
   }
-  return torch::stack(boxes);
+  return torch::stack(boxes).to(batch.images.device());
 }
 
 Outcome Objective::Reconstruction(Pass& pass, const TrainingBatch& batch, int64_t step,
@@ -127,7 +128,7 @@ Outcome Objective::Reconstruction(Pass& pass, const TrainingBatch& batch, int64_
   loss.rendering = pass.RenderTargets();
   loss.target = Targets(batch.clean, batch.inputs);
   Outcome outcome;
-  Describe(outcome, losses_(loss, sum));
+  Describe(outcome, losses_(loss, sum), losses_.options());
   Show(outcome, batch.images, loss.rendering);
   return outcome;
 }
@@ -136,8 +137,9 @@ Objective::TargetTruth Objective::TargetLabelsOf(const Pass& pass, const Trainin
   const torch::NoGradGuard no_grad;
   const int64_t scenes = batch.images.size(0);
   TargetTruth truth;
-  truth.masks = torch::zeros({scenes, batch.targets(), 1, batch.images.size(3), batch.images.size(4)});
-  truth.psnr = torch::full({scenes, batch.targets()}, std::numeric_limits<float>::infinity());
+  const torch::TensorOptions options = batch.images.options();
+  truth.masks = torch::zeros({scenes, batch.targets(), 1, batch.images.size(3), batch.images.size(4)}, options);
+  truth.psnr = torch::full({scenes, batch.targets()}, std::numeric_limits<float>::infinity(), options);
   for (int64_t b = 0; b < scenes; ++b) {
     const auto index = static_cast<size_t>(b);
     if (batch.pasted[index]) {
@@ -162,15 +164,14 @@ Outcome Objective::MotionMasks(Pass& pass, const TrainingBatch& batch, const Sum
   loss.target_labels = truth.masks;
   loss.target_psnr = truth.psnr;
   const LossTerms terms = losses_(loss, sum);
-  const auto targets = static_cast<double>(terms.taught_views + terms.gated_views);
+  const Number targets = terms.taught_views + terms.gated_views;
   Outcome outcome;
-  if (terms.taught_views > 0) outcome.loss = terms.total;
+  outcome.loss = terms.total;
   outcome.numbers["loss"] = terms.loss;
   outcome.numbers["mask_bce"] = terms.target_mask;
-  outcome.numbers["gated_share"] = static_cast<double>(terms.gated_views) / targets;
-  outcome.numbers["labelled_share"] = Total(sum, {truth.masks.mean({1, 2, 3, 4}).sum().item<double>() *
-                                                  static_cast<double>(batch.targets())})[0] /
-                                      targets;
+  outcome.numbers["gated_share"] = terms.gated_views / targets;
+  const Number labelled = Number(truth.masks.mean({1, 2, 3, 4})) * static_cast<double>(batch.targets());
+  outcome.numbers["labelled_share"] = Total(sum, {labelled})[0] / targets;
   Show(outcome, batch.images, {}, loss.target_logits, truth.masks);
   return outcome;
 }
@@ -196,11 +197,10 @@ Outcome Objective::Joint(Pass& pass, const TrainingBatch& batch, const SumOverPi
   for (const bool dynamic : batch.dynamic) loss.scene_has_input_labels.push_back(!dynamic);
   const LossTerms terms = losses_(loss, sum);
   Outcome outcome;
-  Describe(outcome, terms);
+  Describe(outcome, terms, losses_.options());
   outcome.numbers["mask_bce"] = terms.target_mask;
   outcome.numbers["input_mask_bce"] = terms.input_mask;
-  outcome.numbers["gated_share"] =
-      static_cast<double>(terms.gated_views) / static_cast<double>(terms.taught_views + terms.gated_views);
+  outcome.numbers["gated_share"] = terms.gated_views / (terms.taught_views + terms.gated_views);
   outcome.numbers["static_share"] = terms.static_share;
   Show(outcome, batch.images, loss.rendering, loss.target_logits, truth.masks);
   return outcome;
@@ -235,7 +235,7 @@ Outcome Objective::Virtual(const WarmupBatch& batch, const SumOverPieces& sum) {
   const LossTerms rendered = losses_(loss, sum);
   outcome.loss = outcome.loss + rendered.total;
   outcome.numbers["virtual_psnr"] = rendered.psnr;
-  outcome.numbers["loss"] += rendered.loss;
+  outcome.numbers["loss"] = outcome.numbers["loss"] + rendered.loss;
   Show(outcome, batch.images, loss.rendering);
   return outcome;
 }

@@ -11,6 +11,7 @@
 #include "wildrayzer/models/wildrayzer.h"
 #include "wildrayzer/training/camera_warmup.h"
 #include "wildrayzer/training/losses.h"
+#include "wildrayzer/training/number.h"
 #include "wildrayzer/training/train_config.h"
 #include "wildrayzer/training/training_batch.h"
 
@@ -18,8 +19,8 @@ namespace wildrayzer {
 
 // What came of one batch, or of a piece of it.
 struct Outcome {
-  torch::Tensor loss;  // scalar with gradient, a piece's part; undefined when nothing in the batch can teach
-  std::map<std::string, double> numbers;  // "loss", "psnr", "mask_bce", ... of the whole batch
+  torch::Tensor loss;  // scalar with gradient, a piece's part; undefined when nothing was computed
+  Numbers numbers;     // "loss", "psnr", "mask_bce", ... of the whole batch
   // For the log, without gradient; undefined where the stage makes none. The first scene only.
   torch::Tensor images;      // [V, 3, H, W], inputs first
   torch::Tensor renderings;  // [T, 3, H, W]

@@ -8,6 +8,7 @@
 
 #include "wildrayzer/kernels/parallel.h"
 #include "wildrayzer/training/muon.h"
+#include "wildrayzer/training/optimizer_device.h"
 #include "wildrayzer/training/optimizer_kernels.h"
 #include "wildrayzer/util/error.h"
 
@@ -44,8 +45,9 @@ void CheckParameters(const NamedParameters& parameters) {
   std::set<std::string> names;
   for (const auto& [name, parameter] : parameters) {
     if (!names.insert(name).second) throw Error("the optimizer was given parameter '" + name + "' twice");
-    if (!parameter.defined() || parameter.scalar_type() != torch::kFloat32 || !parameter.device().is_cpu())
-      throw Error("the optimizer needs float32 parameters on the CPU; '" + name + "' is not");
+    if (!parameter.defined() || parameter.scalar_type() != torch::kFloat32 ||
+        parameter.device() != parameters[0].second.device())
+      throw Error("the optimizer needs float32 parameters on one device; '" + name + "' is not");
   }
 }
 
@@ -61,10 +63,15 @@ torch::Tensor Checked(const std::map<std::string, torch::Tensor>& state, const s
     throw FileError(label, "'" + name + "' of the optimizer state has another number type");
   if (value.is_floating_point() && !torch::isfinite(value).all().item<bool>())
     throw FileError(label, "'" + name + "' of the optimizer state holds values that are not finite");
-  return value.to(torch::kCPU).clone(torch::MemoryFormat::Contiguous);
+  return value.to(like.device()).clone(torch::MemoryFormat::Contiguous);
 }
 
 }  // namespace
+
+double MuonScaleOf(MuonScale scale, int64_t rows, int64_t columns) {
+  if (scale == MuonScale::kRmsMatched) return 0.2 * std::sqrt(static_cast<double>(std::max(rows, columns)));
+  return std::sqrt(std::max(1.0, static_cast<double>(rows) / static_cast<double>(columns)));
+}
 
 NamedParameters TrainableParameters(const torch::nn::Module& module) {
   NamedParameters parameters;
@@ -81,7 +88,7 @@ Optimizer::Optimizer(NamedParameters parameters, const OptimizerOptions& options
   for (size_t i = 0; i < parameters_.size(); ++i) {
     auto& [name, parameter] = parameters_[i];
     parameter.set_data(parameter.detach().clone(torch::MemoryFormat::Contiguous));
-    Slot slot;
+    OptimizerSlot slot;
     slot.muon = options_.kind == OptimizerKind::kMuon && IsBlockMatrix(name, parameter);
     slot.matrices = slot.muon ? MatricesIn(name, parameter) : 1;
     slot.decay = parameter.dim() == 1 ? 0.0 : options_.weight_decay;
@@ -96,7 +103,11 @@ Optimizer::Optimizer(NamedParameters parameters, const OptimizerOptions& options
   }
   std::copy_if(pieces_.begin(), pieces_.end(), std::back_inserter(adamw_pieces_),
                [&](const Piece& piece) { return !slots_[piece.parameter].muon; });
+  const bool on_cpu = parameters_.empty() || parameters_[0].second.device().is_cpu();
+  if (!on_cpu) device_ = std::make_unique<DeviceUpdate>(parameters_, options_);
 }
+
+Optimizer::~Optimizer() = default;
 
 std::vector<torch::Tensor> Optimizer::ContiguousGradients() const {
   std::vector<torch::Tensor> gradients;
@@ -122,36 +133,48 @@ double Optimizer::Norm(const std::vector<torch::Tensor>& gradients) const {
   return std::sqrt(total);
 }
 
-double Optimizer::GradientNorm() const { return Norm(ContiguousGradients()); }
+Number Optimizer::GradientNorm() const {
+  return device_ ? DeviceUpdate::Norm(ContiguousGradients()) : Number(Norm(ContiguousGradients()));
+}
+
+StepCounters Optimizer::counters() const { return device_ ? device_->Counters() : counters_; }
 
 void Optimizer::ZeroGrad() {
   for (auto& [name, parameter] : parameters_) parameter.mutable_grad() = torch::Tensor();
 }
 
-StepResult Optimizer::Step(double rate, double loss) {
+StepResult Optimizer::Step(double rate, const Number& loss) {
   const std::vector<torch::Tensor> gradients = ContiguousGradients();
+  if (device_) return device_->Step(parameters_, slots_, gradients, rate, loss);
+  StepResult result = StepOnCpu(gradients, rate, loss);
+  result.skipped = static_cast<double>(counters_.skipped());
+  return result;
+}
+
+StepResult Optimizer::StepOnCpu(const std::vector<torch::Tensor>& gradients, double rate, double loss) {
   const double norm = Norm(gradients);
   if (!std::isfinite(loss) || !std::isfinite(norm)) {
     ++counters_.not_finite;
-    return {false, norm};
+    return {0.0, norm, {}};
   }
   if (norm > options_.skip_factor * options_.clip_norm) {
     ++counters_.too_large;
-    return {false, norm};
+    return {0.0, norm, {}};
   }
+  if (norm == 0) return {0.0, norm, {}};
   const double gradient_scale = std::min(1.0, options_.clip_norm / (norm + 1e-6));
   for (size_t i = 0; i < slots_.size(); ++i) slots_[i].step += gradients[i].defined() ? 1 : 0;
   UpdateAdamW(gradients, rate, gradient_scale);
   UpdateMuon(gradients, rate * options_.muon_rate_ratio, gradient_scale);
   ++counters_.applied;
-  return {true, norm};
+  return {1.0, norm, {}};
 }
 
 void Optimizer::UpdateAdamW(const std::vector<torch::Tensor>& gradients, double rate, double gradient_scale) {
   ParallelFor(static_cast<int64_t>(adamw_pieces_.size()), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const Piece& piece = adamw_pieces_[i];
-      const Slot& slot = slots_[piece.parameter];
+      const OptimizerSlot& slot = slots_[piece.parameter];
       const torch::Tensor& gradient = gradients[piece.parameter];
       if (!gradient.defined()) continue;
       const double correction1 = 1.0 - std::pow(options_.beta1, static_cast<double>(slot.step));
@@ -174,7 +197,7 @@ void Optimizer::UpdateMuon(const std::vector<torch::Tensor>& gradients, double r
   ParallelFor(static_cast<int64_t>(muon_pieces_.size()), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const Piece& piece = muon_pieces_[i];
-      const Slot& slot = slots_[piece.parameter];
+      const OptimizerSlot& slot = slots_[piece.parameter];
       const torch::Tensor& parameter = parameters_[piece.parameter].second;
       const torch::Tensor& gradient = gradients[piece.parameter];
       if (!gradient.defined()) continue;
@@ -185,9 +208,7 @@ void Optimizer::UpdateMuon(const std::vector<torch::Tensor>& gradients, double r
                      options_.muon_nesterov, count, gradient.data_ptr<float>() + piece.begin,
                      slot.first.data_ptr<float>() + piece.begin, direction.data_ptr<float>());
       direction = Orthogonalize(direction, options_.muon_iterations, dtype);
-      const double scale = options_.muon_scale == MuonScale::kRmsMatched
-                               ? 0.2 * std::sqrt(static_cast<double>(std::max(rows, columns)))
-                               : std::sqrt(std::max(1.0, static_cast<double>(rows) / columns));
+      const double scale = MuonScaleOf(options_.muon_scale, rows, columns);
       ApplyDirection(static_cast<float>(1.0 - rate * slot.decay), static_cast<float>(rate * scale), count,
                      direction.data_ptr<float>(), parameter.data_ptr<float>() + piece.begin);
     }
@@ -203,15 +224,16 @@ bool Optimizer::UsesMuon(const std::string& name) const {
 
 std::map<std::string, torch::Tensor> Optimizer::ExportState() const {
   std::map<std::string, torch::Tensor> state;
+  const std::vector<int64_t> steps = device_ ? device_->Steps() : std::vector<int64_t>();
   for (size_t i = 0; i < parameters_.size(); ++i) {
     const std::string& name = parameters_[i].first;
-    const Slot& slot = slots_[i];
+    const OptimizerSlot& slot = slots_[i];
     state[(slot.muon ? "momentum/" : "exp_avg/") + name] = slot.first;
     if (!slot.muon) state["exp_avg_sq/" + name] = slot.second;
-    state["step/" + name] = torch::tensor(slot.step, torch::kInt64);
+    state["step/" + name] = torch::tensor(device_ ? steps[i] : slot.step, torch::kInt64);
   }
-  state["counters"] =
-      torch::tensor({counters_.applied, counters_.not_finite, counters_.too_large}, torch::kInt64);
+  const StepCounters now = counters();
+  state["counters"] = torch::tensor({now.applied, now.not_finite, now.too_large}, torch::kInt64);
   return state;
 }
 
@@ -225,13 +247,17 @@ void Optimizer::ImportState(const std::map<std::string, torch::Tensor>& state, c
   }
   for (size_t i = 0; i < parameters_.size(); ++i) {
     const std::string& name = parameters_[i].first;
-    Slot& slot = slots_[i];
+    OptimizerSlot& slot = slots_[i];
     slot.step = checked["step/" + name].item<int64_t>();
     slot.first = checked[(slot.muon ? "momentum/" : "exp_avg/") + name];
     if (!slot.muon) slot.second = checked["exp_avg_sq/" + name];
   }
   const torch::Tensor counters = checked["counters"];
   counters_ = {counters[0].item<int64_t>(), counters[1].item<int64_t>(), counters[2].item<int64_t>()};
+  if (!device_) return;
+  std::vector<int64_t> steps;
+  for (const OptimizerSlot& slot : slots_) steps.push_back(slot.step);
+  device_->Restore(steps, counters_);
 }
 
 std::array<std::vector<std::string>, 2> Optimizer::ReleaseGroups() const {

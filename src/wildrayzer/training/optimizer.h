@@ -4,17 +4,19 @@
 // Not torch::optim, because its state cannot be written and read back bit for bit under names, and because a
 // small model's step must not cost a hundred passes over memory: here clipping, decay and the AdamW update
 // are one pass on all cores. Results do not depend on the number of threads, except through the matrix
-// products of Muon.
+// products of Muon. On a GPU the same update is LibTorch's fused one (optimizer_device.h), and nothing is read there.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "wildrayzer/nn/module.h"
+#include "wildrayzer/training/number.h"
 
 namespace wildrayzer {
 
@@ -61,28 +63,47 @@ struct StepCounters {
 };
 
 struct StepResult {
-  bool applied = false;
-  double gradient_norm = 0;  // L2 over all parameters, before clipping
+  Number applied;        // 1 or 0
+  Number gradient_norm;  // L2 over all parameters, before clipping
+  Number skipped;        // StepCounters::skipped() after it
 };
+
+// What the optimizer keeps of one parameter.
+struct OptimizerSlot {
+  bool muon = false;
+  int64_t matrices = 1;  // of a Muon parameter: to_qkv holds three
+  double decay = 0;
+  int64_t step = 0;
+  torch::Tensor first;   // exp_avg or momentum
+  torch::Tensor second;  // exp_avg_sq; undefined with Muon
+};
+
+// What Muon's update of a matrix is multiplied by.
+double MuonScaleOf(MuonScale scale, int64_t rows, int64_t columns);
+
+class DeviceUpdate;
 
 class Optimizer {
  public:
-  // parameters: float32, on the CPU (Error naming the one that is not), unique names. They are moved into
+  // parameters: float32, all on one device (Error naming the one that is not), unique names. They are moved into
   // memory of their own, since weights may be mapped from a read-only file.
   Optimizer(NamedParameters parameters, const OptimizerOptions& options);
+  ~Optimizer();
 
   // One update from the parameters' gradients with AdamW's learning rate `rate`, or none when the skip rule
   // says so. loss: of this step (with many processes: their mean, so that all decide alike). Parameters
-  // without a gradient stay as they are and their step count stands still. Gradients are not changed.
-  StepResult Step(double rate, double loss);
+  // without a gradient stay as they are and their step count stands still; so does everything when the whole
+  // gradient is zero, as nothing was taught. Gradients are not changed.
+  StepResult Step(double rate, const Number& loss);
 
   // L2 norm of the gradient over all parameters; the same bits for every number of threads.
-  double GradientNorm() const;
+  Number GradientNorm() const;
 
   // Drops all gradients.
   void ZeroGrad();
 
-  const StepCounters& counters() const { return counters_; }
+  // Waits for the device.
+  StepCounters counters() const;
   const NamedParameters& parameters() const { return parameters_; }
   bool UsesMuon(const std::string& name) const;
 
@@ -99,14 +120,6 @@ class Optimizer {
   std::array<std::vector<std::string>, 2> ReleaseGroups() const;
 
  private:
-  struct Slot {
-    bool muon = false;
-    int64_t matrices = 1;  // of a Muon parameter: to_qkv holds three
-    double decay = 0;
-    int64_t step = 0;
-    torch::Tensor first;   // exp_avg or momentum
-    torch::Tensor second;  // exp_avg_sq; undefined with Muon
-  };
   // A part of one parameter that one thread works on: fixed when the optimizer is made, so that sums do not
   // depend on how many threads there are.
   struct Piece {
@@ -117,16 +130,18 @@ class Optimizer {
 
   std::vector<torch::Tensor> ContiguousGradients() const;
   double Norm(const std::vector<torch::Tensor>& gradients) const;
+  StepResult StepOnCpu(const std::vector<torch::Tensor>& gradients, double rate, double loss);
   void UpdateAdamW(const std::vector<torch::Tensor>& gradients, double rate, double gradient_scale);
   void UpdateMuon(const std::vector<torch::Tensor>& gradients, double rate, double gradient_scale);
 
   OptimizerOptions options_;
   NamedParameters parameters_;
-  std::vector<Slot> slots_;
+  std::vector<OptimizerSlot> slots_;
   std::vector<Piece> pieces_;        // of all parameters
   std::vector<Piece> adamw_pieces_;  // of AdamW's
   std::vector<Piece> muon_pieces_;   // one matrix each
   StepCounters counters_;
+  std::unique_ptr<DeviceUpdate> device_;  // null on the CPU; it has the step counts and counters then
 };
 
 }  // namespace wildrayzer

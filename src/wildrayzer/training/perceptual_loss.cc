@@ -2,8 +2,10 @@
 
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <algorithm>
 #include <array>
 #include <functional>
+#include <utility>
 
 #include "wildrayzer/io/checkpoint.h"
 #include "wildrayzer/kernels/parallel.h"
@@ -34,6 +36,56 @@ void ComputePlanes(PlaneDistance kind, const Tensor& x, const Tensor& y, const T
     distances[plane] = structural ? structural->Compute(a, b, counts, derivative)
                                   : SquaredError(a, b, counts, pixels, derivative);
   }
+}
+
+// The same distances composed of ATen operations, for tensors that are not on the CPU: x, y [N, C, H, W] -> [N], sums
+// over the channels.
+Tensor SquaredErrorAten(const Tensor& x, const Tensor& y, const Tensor& keep) {
+  const Tensor difference = x - y;
+  // Selected, not multiplied: what does not count may be anything, even NaN.
+  const Tensor counted =
+      keep.defined() ? torch::where(keep, difference, torch::zeros_like(difference)) : difference;
+  return counted.square().flatten(1).sum(1);
+}
+
+// 1 - SSIM, mean over the windows: [N, C].
+Tensor DissimilarityAten(const Tensor& x, const Tensor& y) {
+  constexpr double kC1 = 0.01 * 0.01, kC2 = 0.03 * 0.03;
+  const auto mean = [](const Tensor& t) {
+    constexpr int64_t kSide = StructuralDistance::kWindow;
+    return torch::avg_pool2d(t, {kSide, kSide}, {1, 1});
+  };
+  const Tensor mx = mean(x), my = mean(y), product = mx * my, squares = mx.square() + my.square();
+  const Tensor variances = mean(x.square() + y.square()) - squares, covariance = mean(x * y) - product;
+  const Tensor ssim = (2 * product + kC1) * (2 * covariance + kC2) / ((squares + kC1) * (variances + kC2));
+  return (1 - ssim).mean({2, 3});
+}
+
+// Mean smoothed size of the difference of the slopes along both axes: [N, C].
+Tensor SlopesAten(const Tensor& difference) {
+  constexpr double kSmooth = 1e-3;
+  const auto sum = [](const Tensor& d) { return (torch::sqrt(d.square() + kSmooth * kSmooth) - kSmooth).sum({2, 3}); };
+  const int64_t height = difference.size(2), width = difference.size(3);
+  const Tensor across = difference.narrow(3, 1, width - 1) - difference.narrow(3, 0, width - 1);
+  const Tensor down = difference.narrow(2, 1, height - 1) - difference.narrow(2, 0, height - 1);
+  return (sum(across) + sum(down)) / static_cast<double>(height * (width - 1) + (height - 1) * width);
+}
+
+Tensor StructuralAten(const Tensor& rendering, const Tensor& target, const Tensor& keep) {
+  Tensor x = keep.defined() ? torch::where(keep, rendering, target) : rendering;
+  Tensor y = target, total;
+  int levels = 0;
+  while (true) {
+    const bool windows = std::min(x.size(2), x.size(3)) >= StructuralDistance::kWindow;
+    if (levels > 0 && !windows) break;
+    Tensor distance = SlopesAten(x - y);
+    if (windows) distance = distance + 0.5 * DissimilarityAten(x, y);
+    total = total.defined() ? total + distance : distance;
+    if (++levels == StructuralDistance::kMaxLevels) break;
+    x = torch::avg_pool2d(x, {2, 2});
+    y = torch::avg_pool2d(y, {2, 2});
+  }
+  return total.sum(1) / static_cast<double>(levels);
 }
 
 // Sums a distance of planes over the channels of each view. The gradient is made with the value, while the
@@ -74,6 +126,11 @@ Tensor Apply(PlaneDistance kind, const Tensor& rendering, const Tensor& target, 
       (mask.scalar_type() != torch::kUInt8 || mask.dim() != 3 || mask.size(0) != rendering.size(0) ||
        mask.size(1) != rendering.size(2) || mask.size(2) != rendering.size(3)))
     throw Error("a loss was given a mask that does not fit its pictures");
+  if (!rendering.device().is_cpu()) {
+    const Tensor keep = mask.defined() ? mask.ne(0).unsqueeze(1) : mask;
+    const Tensor x = rendering.to(torch::kFloat32), y = target.detach().to(torch::kFloat32);
+    return kind == PlaneDistance::kStructural ? StructuralAten(x, y, keep) : SquaredErrorAten(x, y, keep);
+  }
   return ViewDistances::apply(rendering.to(torch::kFloat32), target.detach().to(torch::kFloat32),
                               mask.defined() ? mask.contiguous() : torch::empty({0}, torch::kUInt8),
                               static_cast<int64_t>(kind));
@@ -81,7 +138,7 @@ Tensor Apply(PlaneDistance kind, const Tensor& rendering, const Tensor& target, 
 
 // [N, 3, H, W] in [0, 1] -> what VGG's weights expect: 0..255 minus the mean colour.
 Tensor VggPixels(const Tensor& images) {
-  const Tensor mean = torch::tensor({123.68f, 116.779f, 103.939f}).view({1, 3, 1, 1});
+  const Tensor mean = torch::tensor({123.68f, 116.779f, 103.939f}).view({1, 3, 1, 1}).to(images.device());
   return images.to(torch::kFloat32) * 255.0f - mean;
 }
 
@@ -135,14 +192,15 @@ std::string StructuralPerceptualLoss::Description() const {
   return "multi-scale SSIM and slopes (the substitute for VGG19 that needs no weights)";
 }
 
-std::unique_ptr<PerceptualLoss> MakePerceptualLoss(const std::optional<std::filesystem::path>& vgg19) {
+std::unique_ptr<PerceptualLoss> MakePerceptualLoss(const std::optional<std::filesystem::path>& vgg19,
+                                                   torch::Device device) {
   std::unique_ptr<PerceptualLoss> loss;
   if (vgg19) {
     const std::string label = vgg19->string();
-    loss =
-        std::make_unique<VggPerceptualLoss>(VggTrunk::Load(Checkpoint::Open(*vgg19), label, VggDepth::k19,
-                                                           VggPooling::kAverage, VggPerceptualLoss::Taps()),
-                                            label);
+    VggTrunk trunk = VggTrunk::Load(Checkpoint::Open(*vgg19), label, VggDepth::k19, VggPooling::kAverage,
+                                    VggPerceptualLoss::Taps());
+    trunk.To(device, torch::kFloat32);
+    loss = std::make_unique<VggPerceptualLoss>(std::move(trunk), label);
     LogInfo("perceptual loss: " + loss->Description());
   } else {
     loss = std::make_unique<StructuralPerceptualLoss>();

@@ -63,6 +63,7 @@ class StructuralPerceptualLoss : public PerceptualLoss {
 
 // VGG19 from a file (torchvision's names, or a training checkpoint that holds them; FileError), or the
 // substitute when there is no file. Logs which; the substitute is a warning, as it changes what is trained.
-std::unique_ptr<PerceptualLoss> MakePerceptualLoss(const std::optional<std::filesystem::path>& vgg19);
+std::unique_ptr<PerceptualLoss> MakePerceptualLoss(const std::optional<std::filesystem::path>& vgg19,
+                                                   torch::Device device);
 
 }  // namespace wildrayzer

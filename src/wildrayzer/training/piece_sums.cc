@@ -2,7 +2,7 @@
 
 namespace wildrayzer {
 
-std::vector<double> PieceSums::Add(int64_t index, const std::vector<double>& values) {
+std::vector<Number> PieceSums::Add(int64_t index, const std::vector<Number>& values) {
   std::unique_lock lock(mutex_);
   if (abandoned_) throw Abandoned{};
   given_[static_cast<size_t>(index)] = values;
@@ -13,9 +13,9 @@ std::vector<double> PieceSums::Add(int64_t index, const std::vector<double>& val
     return sums_;  // the next round cannot end without this piece
   }
   // In the order of the pieces, whoever came last: the same bits every time.
-  sums_.assign(values.size(), 0.0);
-  for (const std::vector<double>& of_piece : given_) {
-    for (size_t i = 0; i < sums_.size(); ++i) sums_[i] += of_piece.at(i);
+  sums_ = given_[0];
+  for (size_t piece = 1; piece < given_.size(); ++piece) {
+    for (size_t i = 0; i < sums_.size(); ++i) sums_[i] = sums_[i] + given_[piece].at(i);
   }
   arrived_ = 0;
   ++round_;

@@ -8,13 +8,15 @@
 #include <mutex>
 #include <vector>
 
+#include "wildrayzer/training/number.h"
+
 namespace wildrayzer {
 
 // Gives the sums of `values` over all pieces. Every piece must ask for the same sums in the same order; it
 // waits for the others. Empty: there is one piece, whose values are the sums.
-using SumOverPieces = std::function<std::vector<double>(const std::vector<double>& values)>;
+using SumOverPieces = std::function<std::vector<Number>(const std::vector<Number>& values)>;
 
-inline std::vector<double> Total(const SumOverPieces& sum, const std::vector<double>& values) {
+inline std::vector<Number> Total(const SumOverPieces& sum, const std::vector<Number>& values) {
   return sum ? sum(values) : values;
 }
 
@@ -25,19 +27,19 @@ class PieceSums {
   // What piece `index` is handed, to call from its own thread. Raises Abandoned when another piece has given
   // up.
   SumOverPieces Of(int64_t index) {
-    return [this, index](const std::vector<double>& values) { return Add(index, values); };
+    return [this, index](const std::vector<Number>& values) { return Add(index, values); };
   }
   struct Abandoned {};
   // A piece will ask no more: those who wait for it are told.
   void Abandon();
 
  private:
-  std::vector<double> Add(int64_t index, const std::vector<double>& values);
+  std::vector<Number> Add(int64_t index, const std::vector<Number>& values);
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::vector<std::vector<double>> given_;  // by piece
-  std::vector<double> sums_;                // of the last round that was complete
+  std::vector<std::vector<Number>> given_;  // by piece
+  std::vector<Number> sums_;                // of the last round that was complete
   size_t arrived_ = 0;
   int64_t round_ = 0;
   bool abandoned_ = false;

@@ -20,7 +20,7 @@ std::string Text(const Getter& get, const char* name) {
 }
 
 // An integer variable within [low, high].
-int Number(const Getter& get, const char* name, int low, int high) {
+int IntegerOf(const Getter& get, const char* name, int low, int high) {
   const std::string text = Text(get, name);
   if (text.empty())
     throw UsageError(std::string("the environment variable ") + name +
@@ -38,16 +38,16 @@ int Number(const Getter& get, const char* name, int low, int high) {
 ProcessEnvironment ReadProcessEnvironment(const Getter& get) {
   ProcessEnvironment result;
   if (Text(get, "RANK").empty() && Text(get, "WORLD_SIZE").empty()) return result;
-  result.world_size = Number(get, "WORLD_SIZE", 1, kMaxProcesses);
-  result.rank = Number(get, "RANK", 0, result.world_size - 1);
+  result.world_size = IntegerOf(get, "WORLD_SIZE", 1, kMaxProcesses);
+  result.rank = IntegerOf(get, "RANK", 0, result.world_size - 1);
   result.local_rank =
-      Text(get, "LOCAL_RANK").empty() ? result.rank : Number(get, "LOCAL_RANK", 0, result.world_size - 1);
+      Text(get, "LOCAL_RANK").empty() ? result.rank : IntegerOf(get, "LOCAL_RANK", 0, result.world_size - 1);
   if (result.world_size == 1) return result;
   result.master_address = Text(get, "MASTER_ADDR");
   if (result.master_address.empty())
     throw UsageError(
         "the environment variable MASTER_ADDR is missing: the address of the machine with rank 0");
-  result.master_port = Number(get, "MASTER_PORT", 1, 65535);
+  result.master_port = IntegerOf(get, "MASTER_PORT", 1, 65535);
   result.launcher_listens = Text(get, "TORCHELASTIC_USE_AGENT_STORE") == "True";
   if (!Text(get, "TORCHELASTIC_RESTART_COUNT").empty())
     result.attempt = Text(get, "TORCHELASTIC_RESTART_COUNT");

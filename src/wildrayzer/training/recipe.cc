@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "wildrayzer/kernels/device.h"
 #include "wildrayzer/training/process_environment.h"
 #include "wildrayzer/training/run_folder.h"
 #include "wildrayzer/training/run_report.h"
@@ -89,13 +90,23 @@ void CheckParts(const std::vector<RecipePart>& parts, const std::vector<Config>&
 }
 
 TrainingResult TrainPart(const Config& config, const std::filesystem::path& folder, bool resume,
-                         const std::filesystem::path& previous) {
+                         const std::filesystem::path& previous, torch::Device device) {
   Config part = config;
   if (!previous.empty() && !config.Has("training.init_checkpoint")) {
     part = Config::Parse(config.Dump(), config.name());
     part.Override("training.init_checkpoint=\"" + previous.string() + "\"");
   }
-  return Train(TrainConfig::Read(part), folder, resume);
+  TrainConfig train = TrainConfig::Read(part);
+  train.device = device;
+  return Train(train, folder, resume);
+}
+
+torch::Device DeviceOfThisProcess(const std::string& name) {
+  const ProcessEnvironment environment = ReadProcessEnvironment();
+  if (environment.world_size == 1) return ChooseDevice(name);
+  if (name == "auto" && ChooseDevice(name).is_cpu()) return torch::kCPU;
+  const bool own = name == "auto" || name == "cuda";
+  return ChooseDevice(own ? "cuda:" + std::to_string(environment.local_rank) : name);
 }
 
 }  // namespace
@@ -126,13 +137,14 @@ std::vector<RecipePart> ReadRecipe(const Config& config) {
 }
 
 TrainingResult TrainRecipe(const std::string& text, const std::string& name, const RecipeOptions& options) {
+  const torch::Device device = DeviceOfThisProcess(options.device);
   const auto parts = ReadRecipe(WithSettings(text, name, {}, options.overrides));
   if (parts.empty()) {
     std::vector<std::string> settings;
     if (options.only_stage) settings.push_back(fmt::format("training.stage={}", *options.only_stage));
     const Config config = WithSettings(text, name, settings, options.overrides);
     NameKeysWithoutEffect({config});
-    return TrainPart(config, options.folder, options.resume, {});
+    return TrainPart(config, options.folder, options.resume, {}, device);
   }
   TrainingResult result;
   std::filesystem::path previous, made;
@@ -153,7 +165,7 @@ TrainingResult TrainRecipe(const std::string& text, const std::string& name, con
           !config.Has("training.init_checkpoint")) {
         throw UsageError(previous.string() + ": missing; train the stages before first");
       }
-      result = TrainPart(config, folder, options.resume, previous);
+      result = TrainPart(config, folder, options.resume, previous, device);
     } else if (wanted) {
       LogInfo("{}: finished before", folder.string());
     }

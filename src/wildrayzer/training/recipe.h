@@ -26,6 +26,8 @@ struct RecipeOptions {
   bool resume = false;
   std::optional<int> only_stage;       // train this stage alone
   std::vector<std::string> overrides;  // from the command line; they win over the recipe's settings
+  // As ChooseDevice takes it; of several processes, "auto" and "cuda" give each its own GPU, that of LOCAL_RANK.
+  std::string device = "cpu";
 };
 
 // A configuration without a recipe is one stage, trained in `folder`. With a recipe every part is trained in

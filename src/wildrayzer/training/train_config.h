@@ -51,6 +51,7 @@ struct TrainConfig {
   ModelConfig model;
   LoaderOptions loader;  // undefined sets in the camera warm-up
   Precision precision = Precision::kFp32;
+  torch::Device device = torch::kCPU;  // of this process; no key of the file
 
   OptimizerOptions optimizer;
   CosineSchedule schedule;

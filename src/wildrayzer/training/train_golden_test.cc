@@ -88,7 +88,7 @@ class StageCase {
     expect("input_mask_bce_loss", terms.input_mask, 1e-4);
     CheckGradients(prefix);
     if (prefix != "filtered") {
-      const Tensor psnr = torch::tensor(terms.view_psnr);
+      const Tensor psnr = terms.view_psnr;
       EXPECT_LT(RelativeError(psnr, golden_.Get("psnr_per_view")), 1e-4);
     }
   }

@@ -10,10 +10,8 @@
 #include <vector>
 
 #include "wildrayzer/data/prefetcher.h"
-#include "wildrayzer/io/checkpoint.h"
+#include "wildrayzer/kernels/device.h"
 #include "wildrayzer/kernels/threads.h"
-#include "wildrayzer/models/dinov3_weights.h"
-#include "wildrayzer/models/patch_resize.h"
 #include "wildrayzer/training/checkpoint_store.h"
 #include "wildrayzer/training/distributed.h"
 #include "wildrayzer/training/master_weights.h"
@@ -22,6 +20,7 @@
 #include "wildrayzer/training/run_log.h"
 #include "wildrayzer/training/run_report.h"
 #include "wildrayzer/training/scene_pieces.h"
+#include "wildrayzer/training/starting_model.h"
 #include "wildrayzer/training/training_pictures.h"
 #include "wildrayzer/training/validation.h"
 #include "wildrayzer/training/virtual_batches.h"
@@ -39,47 +38,11 @@ constexpr char kOptimizer[] = "optimizer.";
 constexpr char kAverage[] = "average.";
 constexpr char kMatchHead[] = "match_head.";
 constexpr char kMotionEstimator[] = "motion_mask_predictor.";
+// Numbers of a step that are of the optimizer.
+constexpr char kGradientNorm[] = "gradient_norm", kSkipped[] = "skipped";
 
 double SecondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-// Random weights, then whatever the initial checkpoint has; the motion estimator may be missing from it.
-WildRayZer MakeModel(const TrainConfig& config) {
-  WildRayZer model(config.model);
-  RandomInit(model, config.seed);
-  model->train();
-  model->RecomputeBlocks(config.recompute_every);
-  if (config.init_checkpoint.empty()) return model;
-  LoadOptions options;
-  options.writable = true;
-  options.require_all = false;
-  const Checkpoint checkpoint = Checkpoint::Open(config.init_checkpoint);
-  ModelConfig stored = config.model;
-  stored.patch = ConfigOfCheckpoint(checkpoint).patch;
-  if (stored.patch == config.model.patch) {
-    LoadWeights(*model, checkpoint, options);
-    return model;
-  }
-  stored.height = config.model.height / config.model.patch * stored.patch;
-  stored.width = config.model.width / config.model.patch * stored.patch;
-  LogInfo("{}: from patches of {} to patches of {} pixels", config.init_checkpoint, stored.patch,
-          config.model.patch);
-  WildRayZer before(stored);
-  RandomInit(before, config.seed);
-  LoadWeights(*before, checkpoint, options);
-  CopyResizingPatches(before, model);
-  return model;
-}
-
-Dinov3 LoadDino(const TrainConfig& config) {
-  const bool needed = config.model.use_motion && config.model.motion.features == MotionFeatures::kDinov3;
-  if (!needed) return Dinov3(nullptr);
-  if (config.dino.empty()) {
-    throw UsageError("the motion estimator sees DINOv3 features: set training.dinov3_path to the folder of " +
-                     config.model.dino_model + ", or model.motion.features=own to do without");
-  }
-  return LoadDinov3(config.dino, {});
 }
 
 std::map<std::string, torch::Tensor> WithPrefix(const std::map<std::string, torch::Tensor>& extra,
@@ -104,11 +67,12 @@ class Trainer {
  private:
   void Restore(const std::filesystem::path& checkpoint);
   void Save();
-  // One update; the numbers of the last batch of it.
+  // One update. What comes of it is read in Report, and nothing before: on a GPU every reading waits.
   void Step();
   void Learn(const std::vector<ScenePiece>& pieces,
              const std::function<Outcome(const ScenePiece&, const SumOverPieces&)>& pass);
   void Report(double rate, const StepResult& update);
+  void NameSkippedSteps(const std::map<std::string, double>& values);
   void ValidateAndLog();
   void Finish();
   bool Leads() const { return group_->is_main(); }
@@ -135,11 +99,12 @@ class Trainer {
   double seconds_before_ = 0;
   Clock::time_point start_ = Clock::now();
   // Since the last report.
-  std::map<std::string, std::pair<double, int64_t>> sums_;
+  std::map<std::string, std::pair<Number, int64_t>> sums_;
   Clock::time_point report_start_ = Clock::now();
   int64_t report_scenes_ = 0;
   double waited_ = 0;
-  double step_loss_ = 0;
+  Number step_loss_;
+  int64_t reported_skips_ = 0;
   Outcome shown_;
 };
 
@@ -147,10 +112,10 @@ class Trainer {
 Trainer::Trainer(const TrainConfig& config, std::filesystem::path folder)
     : config_(config),
       folder_(std::move(folder)),
-      group_(std::make_unique<ProcessGroup>(ReadProcessEnvironment())),
+      group_(std::make_unique<ProcessGroup>(ReadProcessEnvironment(), config.device)),
       store_(folder_ / "checkpoints", config.keep_checkpoints),
-      model_(MakeModel(config)),
-      features_(LoadDino(config)),
+      model_(StartingModel(config)),
+      features_(StartingFeatures(config)),
       objective_(config, model_, features_),
       weights_(*model_, config.precision,
                [stage = config.stage](const std::string& name) { return StageTrains(stage, name); }),
@@ -210,6 +175,7 @@ void Trainer::Restore(const std::filesystem::path& checkpoint) {
     CopyParameters({aids.begin(), aids.end()}, head, checkpoint.string());
   }
   step_ = state.step;
+  reported_skips_ = optimizer_.counters().skipped();
   scenes_ = state.scenes;
   seconds_before_ = state.seconds;
   loader_state_ = state.loader;
@@ -248,24 +214,26 @@ void Trainer::Learn(const std::vector<ScenePiece>& pieces,
                                     [this] { weights_.CollectGradients(); });
   for (const auto& [name, value] : outcome.numbers) {
     auto& [sum, count] = sums_[name];
-    sum += value;
+    sum = sum + value;
     ++count;
   }
   if (!outcome.loss.defined()) return;
-  step_loss_ += outcome.loss.item<double>() / config_.accumulation;
+  step_loss_ = step_loss_ + Number(outcome.loss) * (1.0 / config_.accumulation);
   outcome.loss.reset();
   shown_ = std::move(outcome);
 }
 
 void Trainer::Step() {
-  step_loss_ = 0;
+  step_loss_ = 0.0;
+  // A GPU is kept busy by whole batches, the cores by a scene each.
+  const int64_t workers = config_.device.is_cpu() ? NumThreads() : 1;
   for (int pass = 0; pass < config_.accumulation; ++pass) {
     if (virtual_) {
       const Clock::time_point before = Clock::now();
-      const WarmupBatch batch = virtual_->Next();
+      const WarmupBatch batch = virtual_->Next().To(config_.device);
       waited_ += SecondsSince(before);
       report_scenes_ += batch.images.size(0) * group_->world_size();
-      Learn(SplitScenes(batch.images.size(0), NumThreads()),
+      Learn(SplitScenes(batch.images.size(0), workers),
             [&](const ScenePiece& piece, const SumOverPieces& sum) {
               return objective_.Virtual(batch.Scenes(piece.first, piece.count), sum);
             });
@@ -275,34 +243,44 @@ void Trainer::Step() {
     const Batch batch = loader_->Next();
     waited_ += SecondsSince(before);
     report_scenes_ += static_cast<int64_t>(batch.samples.size()) * group_->world_size();
-    const TrainingBatch rooms = ToTensors(batch);
-    Learn(SplitScenes(rooms.images.size(0), NumThreads()),
+    const TrainingBatch rooms = ToTensors(batch, config_.device);
+    Learn(SplitScenes(rooms.images.size(0), workers),
           [&](const ScenePiece& piece, const SumOverPieces& sum) {
             return objective_.Rooms(rooms.Scenes(piece.first, piece.count),
                                     step_ * config_.accumulation + pass, sum);
           });
   }
   group_->AverageGradients(optimizer_.parameters());
-  const double loss = group_->AllReduceSum({step_loss_})[0] / group_->world_size();
+  const Number loss = group_->Mean(step_loss_);
   const double rate = config_.lr * config_.schedule.Factor(step_);
   const StepResult update = optimizer_.Step(rate, loss);
   optimizer_.ZeroGrad();
   weights_.Publish();
   if (average_) average_->Update();
   ++step_;
-  if (!update.applied && Leads()) {
-    LogWarning("step {} skipped: loss {:.4g}, gradient norm {:.4g}", step_, loss, update.gradient_norm);
-  }
   if (step_ % config_.print_every == 0 || step_ == config_.schedule.total_steps) Report(rate, update);
+}
+
+void Trainer::NameSkippedSteps(const std::map<std::string, double>& values) {
+  const auto skipped = static_cast<int64_t>(values.at(kSkipped));
+  if (skipped > reported_skips_) {
+    LogWarning("{} of the last {} steps skipped (their gradient was too large or not finite); gradient norm now {:.4g}",
+               skipped - reported_skips_, config_.print_every, values.at(kGradientNorm));
+  }
+  reported_skips_ = skipped;
 }
 
 void Trainer::Report(double rate, const StepResult& update) {
   scenes_ += report_scenes_;
+  Numbers numbers{{kGradientNorm, update.gradient_norm}, {kSkipped, update.skipped}};
+  for (const auto& [name, sum] : sums_) numbers[name] = sum.first;
+  const std::map<std::string, double> values = Read(numbers);
   const double seconds = SecondsSince(report_start_);
   if (Leads()) {
+    NameSkippedSteps(values);
     std::string line;
     for (const auto& [name, sum] : sums_) {
-      const double mean = sum.first / static_cast<double>(sum.second);
+      const double mean = values.at(name) / static_cast<double>(sum.second);
       log_->Scalar(step_, "train/" + name, mean);
       if (name == "loss" || name.ends_with("psnr") || name == "mask_bce" || name == "virtual_match_r2") {
         line += fmt::format("{} {:.4g}  ", name, mean);
@@ -310,10 +288,10 @@ void Trainer::Report(double rate, const StepResult& update) {
     }
     const double scenes_per_second = static_cast<double>(report_scenes_) / seconds;
     log_->Scalar(step_, "train/lr", rate);
-    log_->Scalar(step_, "train/gradient_norm", update.gradient_norm);
+    log_->Scalar(step_, "train/gradient_norm", values.at(kGradientNorm));
     log_->Scalar(step_, "train/scenes_per_second", scenes_per_second);
     log_->Scalar(step_, "train/waiting_share", waited_ / seconds);
-    log_->Scalar(step_, "train/skipped_steps", static_cast<double>(optimizer_.counters().skipped()));
+    log_->Scalar(step_, "train/skipped_steps", values.at(kSkipped));
     log_->Scalar(step_, "train/scenes", static_cast<double>(scenes_));
     const double left = static_cast<double>(config_.schedule.total_steps - step_) * seconds /
                         static_cast<double>(config_.print_every);
@@ -360,8 +338,10 @@ TrainingResult Trainer::Run() {
   if (Leads()) {
     log_->Text(step_, "configuration", config_.yaml);
     log_->Text(step_, "seed", std::to_string(config_.seed));
-    LogInfo("stage {} ({}), {} parameters trained, seed {}", static_cast<int>(config_.stage),
-            StageName(config_.stage), weights_.masters().size(), config_.seed);
+    const std::string device = DeviceText(config_.device) + ", " + DeviceName(config_.device);
+    log_->Text(step_, "device", device);
+    LogInfo("stage {} ({}), {} parameters trained, seed {}, on {}", static_cast<int>(config_.stage),
+            StageName(config_.stage), weights_.masters().size(), config_.seed, device);
   }
   if (step_ == 0) ValidateAndLog();
   int64_t saved = step_;

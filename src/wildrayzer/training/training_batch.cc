@@ -3,6 +3,8 @@
 #include <Eigen/LU>
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <span>
 
 #include "wildrayzer/kernels/parallel.h"
 #include "wildrayzer/util/error.h"
@@ -10,15 +12,6 @@
 
 namespace wildrayzer {
 namespace {
-
-void CopyPlanes(const Image& image, float* out) {
-  const size_t pixels = static_cast<size_t>(image.width) * image.height;
-  for (size_t i = 0; i < pixels; ++i) {
-    for (size_t channel = 0; channel < 3; ++channel) {
-      out[channel * pixels + i] = static_cast<float>(image.rgb[3 * i + channel]) / 255.0F;
-    }
-  }
-}
 
 void CheckSizes(const Batch& batch) {
   const Sample& first = batch.samples.front();
@@ -32,8 +25,31 @@ void CheckSizes(const Batch& batch) {
   }
 }
 
+using Bytes = std::span<const uint8_t>;
+using Picture = std::function<Bytes(const Sample& sample, size_t view)>;
+
+// The pictures of all views as float planes [B, V, channels, H, W] with values 0 to 255; an empty one is black. They
+// travel to the device as the bytes that they are.
+torch::Tensor StackPictures(const Batch& batch, int64_t channels, const Picture& picture, torch::Device device) {
+  const auto scenes = static_cast<int64_t>(batch.samples.size());
+  const auto views = static_cast<int64_t>(batch.samples[0].views.size());
+  const Image& first = batch.samples[0].views[0].image;
+  const torch::Tensor bytes = torch::zeros({scenes, views, first.height, first.width, channels}, torch::kUInt8);
+  const int64_t size = bytes[0][0].numel();
+  auto* const out = bytes.data_ptr<uint8_t>();
+  ParallelFor(scenes * views, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const Bytes pixels =
+          picture(batch.samples[static_cast<size_t>(i / views)], static_cast<size_t>(i % views));
+      std::copy(pixels.begin(), pixels.end(), out + i * size);
+    }
+  });
+  return bytes.to(device).permute({0, 1, 4, 2, 3}).to(torch::kFloat32, /*non_blocking=*/false, /*copy=*/false,
+                                                      torch::MemoryFormat::Contiguous);
+}
+
 // The cameras of all views, if they are known.
-void AddCameras(const Batch& batch, TrainingBatch& out) {
+void AddCameras(const Batch& batch, TrainingBatch& out, torch::Device device) {
   for (const Sample& sample : batch.samples) {
     for (const View& view : sample.views) {
       if (!view.w2c || !view.intrinsics) return;
@@ -53,6 +69,8 @@ void AddCameras(const Batch& batch, TrainingBatch& out) {
         *intrinsics++ = static_cast<float>(value);
     }
   }
+  out.c2w = out.c2w.to(device);
+  out.fxfycxcy = out.fxfycxcy.to(device);
 }
 
 }  // namespace
@@ -70,12 +88,8 @@ TrainingBatch TrainingBatch::Scenes(int64_t begin, int64_t count) const {
           narrow(fxfycxcy), narrow(pasted_masks), part(pasted),   part(dynamic), part(samples)};
 }
 
-TrainingBatch ToTensors(const Batch& batch) {
+TrainingBatch ToTensors(const Batch& batch, torch::Device device) {
   CheckSizes(batch);
-  const auto scenes = static_cast<int64_t>(batch.samples.size());
-  const auto views = static_cast<int64_t>(batch.samples[0].views.size());
-  const int64_t height = batch.samples[0].views[0].image.height;
-  const int64_t width = batch.samples[0].views[0].image.width;
   TrainingBatch out;
   out.inputs = batch.inputs;
   for (const Sample& sample : batch.samples) {
@@ -83,29 +97,19 @@ TrainingBatch ToTensors(const Batch& batch) {
     out.pasted.push_back(sample.pasted);
     out.dynamic.push_back(sample.dynamic);
   }
-  const bool any_pasted = std::find(out.pasted.begin(), out.pasted.end(), true) != out.pasted.end();
-  out.images = torch::empty({scenes, views, 3, height, width});
-  out.clean = any_pasted ? torch::empty_like(out.images) : out.images;
-  if (any_pasted) out.pasted_masks = torch::zeros({scenes, views, 1, height, width});
-  AddCameras(batch, out);
-  const int64_t pixels = height * width;
-  float* const images = out.images.data_ptr<float>();
-  float* const clean = out.clean.data_ptr<float>();
-  float* const masks = any_pasted ? out.pasted_masks.data_ptr<float>() : nullptr;
-  ParallelFor(scenes * views, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const Sample& sample = batch.samples[static_cast<size_t>(i / views)];
-      const auto v = static_cast<size_t>(i % views);
-      const View& view = sample.views[v];
-      CopyPlanes(view.image, images + i * 3 * pixels);
-      if (!any_pasted) continue;
-      CopyPlanes(sample.pasted ? view.clean : view.image, clean + i * 3 * pixels);
-      if (!sample.pasted) continue;
-      for (int64_t p = 0; p < pixels; ++p) {
-        masks[i * pixels + p] = sample.overlays[v].values[static_cast<size_t>(p)] > 0 ? 1.0F : 0.0F;
-      }
-    }
-  });
+  const Picture shown = [](const Sample& sample, size_t v) { return Bytes(sample.views[v].image.rgb); };
+  const Picture clean = [](const Sample& sample, size_t v) {
+    return Bytes(sample.pasted ? sample.views[v].clean.rgb : sample.views[v].image.rgb);
+  };
+  out.images = StackPictures(batch, 3, shown, device).div_(255.0);
+  out.clean = out.images;
+  if (std::find(out.pasted.begin(), out.pasted.end(), true) != out.pasted.end()) {
+    out.clean = StackPictures(batch, 3, clean, device).div_(255.0);
+    out.pasted_masks = StackPictures(batch, 1, [](const Sample& sample, size_t v) {
+                         return sample.pasted ? Bytes(sample.overlays[v].values) : Bytes();
+                       }, device).gt(0.0).to(torch::kFloat32);
+  }
+  AddCameras(batch, out, device);
   return out;
 }
 

@@ -29,8 +29,8 @@ struct TrainingBatch {
   TrainingBatch Scenes(int64_t begin, int64_t count) const;
 };
 
-// `batch` must outlive the result. Raises Error for samples of different sizes.
-TrainingBatch ToTensors(const Batch& batch);
+// On `device`. `batch` must outlive the result. Raises Error for samples of different sizes.
+TrainingBatch ToTensors(const Batch& batch, torch::Device device = torch::kCPU);
 
 // Random boxes of patches for masked reconstruction: [views, 1, rows * patch, columns * patch] float, 1 =
 // masked. 1-3 boxes a view of aspect 0.5-2 that together cover about `share` of the patches, at least one.

@@ -8,9 +8,10 @@ Image TrainingPicture(const torch::Tensor& images, const torch::Tensor& renderin
                       const torch::Tensor& masks, const torch::Tensor& labels) {
   const torch::NoGradGuard no_grad;
   const int64_t views = images.size(0);
-  std::vector<torch::Tensor> rows{images.to(torch::kFloat32)};
-  for (const torch::Tensor& part : {renderings, masks, labels}) {
-    if (!part.defined()) continue;
+  std::vector<torch::Tensor> rows{images.to(torch::kCPU, torch::kFloat32)};
+  for (const torch::Tensor& given : {renderings, masks, labels}) {
+    if (!given.defined()) continue;
+    const torch::Tensor part = given.to(torch::kCPU);
     const int64_t targets = part.size(0);
     const torch::Tensor colour = part.to(torch::kFloat32).expand({targets, 3, part.size(2), part.size(3)});
     const torch::Tensor blank = torch::zeros({views - targets, 3, images.size(2), images.size(3)});

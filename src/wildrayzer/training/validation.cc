@@ -17,7 +17,7 @@ namespace wildrayzer {
 namespace {
 
 Planes ToPlanes(const torch::Tensor& planes) {
-  const torch::Tensor flat = planes.to(torch::kFloat32).contiguous();
+  const torch::Tensor flat = planes.to(torch::kCPU, torch::kFloat32).contiguous();
   Planes out(static_cast<int>(flat.size(0)), static_cast<int>(flat.size(1)), static_cast<int>(flat.size(2)));
   std::copy_n(flat.data_ptr<float>(), flat.numel(), out.values.begin());
   return out;
@@ -144,7 +144,7 @@ std::map<std::string, double> Validate(WildRayZer model, const FeatureSource& fe
     Batch batch;
     batch.inputs = static_cast<int>(sample->list.inputs.size());
     batch.samples.push_back(std::move(*sample));
-    const TrainingBatch tensors = ToTensors(batch);
+    const TrainingBatch tensors = ToTensors(batch, config.device);
     PredictOptions predict;
     predict.features = features;
     const Prediction prediction = Predict(model, tensors.images, tensors.inputs, predict);

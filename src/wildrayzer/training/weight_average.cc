@@ -1,10 +1,12 @@
 #include "wildrayzer/training/weight_average.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "wildrayzer/kernels/parallel.h"
 #include "wildrayzer/training/optimizer_kernels.h"
 #include "wildrayzer/util/error.h"
+#include "wildrayzer/util/torch_version.h"
 
 namespace wildrayzer {
 
@@ -17,12 +19,27 @@ WeightAverage::WeightAverage(NamedParameters parameters, double decay)
 void WeightAverage::Update() {
   const double n = static_cast<double>(updates_++);
   const auto weight = static_cast<float>(std::min(decay_, (1.0 + n) / (10.0 + n)));
+  if (!parameters_.empty() && !parameters_[0].second.device().is_cpu()) return UpdateOnDevice(weight);
   ParallelFor(static_cast<int64_t>(parameters_.size()), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const torch::Tensor& parameter = parameters_[i].second;
       Average(weight, parameter.numel(), parameter.data_ptr<float>(), averages_[i].second.data_ptr<float>());
     }
   });
+}
+
+void WeightAverage::UpdateOnDevice(double weight) {
+#if WILDRAYZER_TORCH_2
+  const torch::NoGradGuard no_grad;
+  std::vector<torch::Tensor> averages, values;
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    averages.push_back(averages_[i].second);
+    values.push_back(parameters_[i].second.detach());
+  }
+  at::_foreach_lerp_(averages, values, 1.0 - weight);
+#else
+  throw Error("averaged weights on a GPU need LibTorch 2");
+#endif
 }
 
 void WeightAverage::Swap() {

@@ -11,7 +11,7 @@ namespace wildrayzer {
 
 class WeightAverage {
  public:
-  // Starts at the parameters' values (float32, contiguous, on the CPU, as the optimizer leaves them).
+  // Starts at the parameters' values (float32, contiguous, as the optimizer leaves them).
   // decay in [0, 1).
   WeightAverage(NamedParameters parameters, double decay);
 
@@ -28,6 +28,8 @@ class WeightAverage {
   void ImportState(const std::map<std::string, torch::Tensor>& state, const std::string& label);
 
  private:
+  void UpdateOnDevice(double weight);
+
   NamedParameters parameters_;
   NamedParameters averages_;
   double decay_;

@@ -5,6 +5,7 @@
 #include "wildrayzer/models/dinov3_test_files.h"
 #include "wildrayzer/models/dinov3_weights.h"
 #include "wildrayzer/models/testing/golden_model.h"
+#include "wildrayzer/testing/test_device.h"
 #include "wildrayzer/util/error.h"
 
 namespace wildrayzer::testing {
@@ -81,7 +82,7 @@ torch::Tensor ModelCase::Images() const {
       SmoothImage(file.Key(tiny ? "input/tiny" : "input/image"), views, height, width);
   // The small model's files have no corners: their first tensor is made of the images alone.
   if (!tiny) CheckInput(WithTensor("check/image_corner"), "check/image_corner", images);
-  return images.unsqueeze(0);
+  return images.unsqueeze(0).to(TestDevice());
 }
 
 WildRayZer GoldenModel(const ModelConfig& config, const std::vector<ManifestEntry>& manifest) {
@@ -104,6 +105,7 @@ WildRayZer GoldenModel(const ModelConfig& config, const std::vector<ManifestEntr
     ++filled;
   }
   if (filled != parameters.size()) throw Error("the manifest lacks parameters of the model");
+  model->to(TestDevice());
   return model;
 }
 
@@ -122,7 +124,9 @@ Dinov3 GoldenDinov3(int64_t width) {
     if (std::none_of(manifest.begin(), manifest.end(), has_width)) continue;
     const TemporaryFolder folder;
     WriteMetaSafetensors(folder.path() / "dinov3.safetensors", manifest, /*periods=*/16);
-    return LoadDinov3(folder.path() / "dinov3.safetensors");
+    Dinov3LoadOptions options;
+    options.device = TestDevice();
+    return LoadDinov3(folder.path() / "dinov3.safetensors", options);
   }
   throw Error(fmt::format("{}: no DINOv3 weights of width {}", GoldenDir().string(), width));
 }

@@ -50,7 +50,7 @@ std::vector<torch::Tensor> SlicesOf(const torch::Tensor& value) {
 Trace GoldenValues::MakeTrace() {
   Trace trace;
   trace.record = [this](const std::string& name, const torch::Tensor& tensor) {
-    const torch::Tensor value = tensor.detach();
+    const torch::Tensor value = tensor.detach().to(torch::kCPU);
     if (!IsProbed(name) || value.numel() < (1 << 20)) recorded_[name].push_back(value);
     Probe& probe = probes_[name];
     probe.squares += value.to(torch::kFloat64).square().sum().item<double>();
@@ -135,7 +135,8 @@ GoldenValues RunCase(const ModelCase& test_case, WildRayZer& model, const torch:
     values.Set("motion/dino_features", features[0].slice(0, 0, inputs).flatten(2).transpose(1, 2));
   }
   if (test_case.file.Has("gt_motion_masks")) {
-    options.input_masks = test_case.file.Get("gt_motion_masks").slice(0, 0, inputs).unsqueeze(0);
+    options.input_masks =
+        test_case.file.Get("gt_motion_masks").slice(0, 0, inputs).unsqueeze(0).to(images.device());
   }
   const Prediction result = Predict(model, images, inputs, options, values.MakeTrace());
   const Cameras& cameras = result.cameras;

@@ -1,0 +1,31 @@
+# LibTorch: Debian's 1.13, or whatever CMAKE_PREFIX_PATH names (2.x, with or without CUDA; the torch package of Python is one).
+# The sources' own differences by version are in util/torch_version.h.
+if(NOT DEFINED TORCH_CUDA_ARCH_LIST AND NOT DEFINED ENV{TORCH_CUDA_ARCH_LIST})
+  set(TORCH_CUDA_ARCH_LIST 9.0)  # else a CUDA LibTorch looks for a GPU while configuring, and needs a newer CMake for it
+endif()
+find_package(Torch REQUIRED)
+
+if(TORCH_INSTALL_PREFIX MATCHES "^/usr(/|$)")
+  # Debian's uses the system's BLAS, which is the slow reference one unless OpenBLAS is linked directly; the others bring
+  # their own, which a second BLAS would replace.
+  set(BLA_VENDOR OpenBLAS)
+  find_package(BLAS REQUIRED)
+else()
+  # They also bring the headers of a fmt that is not the installed library's. The library's come first.
+  find_path(WILDRAYZER_FMT_INCLUDE fmt/format.h PATHS /usr/include NO_DEFAULT_PATH REQUIRED)
+  file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/installed_fmt)
+  file(CREATE_LINK ${WILDRAYZER_FMT_INCLUDE}/fmt ${CMAKE_BINARY_DIR}/installed_fmt/fmt SYMBOLIC)
+  include_directories(BEFORE SYSTEM ${CMAKE_BINARY_DIR}/installed_fmt)
+endif()
+
+# What of CUDA it was built with.
+set(WILDRAYZER_TORCH_DEFINITIONS)
+if(TARGET torch_cuda)
+  list(APPEND WILDRAYZER_TORCH_DEFINITIONS WILDRAYZER_CUDA)
+  find_path(WILDRAYZER_NCCL_INCLUDE nccl.h HINTS ${TORCH_INSTALL_PREFIX}/../nvidia/nccl/include)
+  if(WILDRAYZER_NCCL_INCLUDE)
+    list(APPEND WILDRAYZER_TORCH_DEFINITIONS WILDRAYZER_NCCL)
+  else()
+    message(STATUS "nccl.h was not found: this build trains on one GPU at most")
+  endif()
+endif()

@@ -1,0 +1,319 @@
+#include "wildrayzer/check/device_checks.h"
+
+#include <torch/csrc/autograd/autograd.h>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <utility>
+
+#include "wildrayzer/check/small_models.h"
+#include "wildrayzer/kernels/attention.h"
+#include "wildrayzer/kernels/attention_paths.h"
+#include "wildrayzer/kernels/device.h"
+#include "wildrayzer/kernels/norm.h"
+#include "wildrayzer/kernels/replay.h"
+#include "wildrayzer/models/pass.h"
+#include "wildrayzer/models/weights.h"
+#include "wildrayzer/training/master_weights.h"
+#include "wildrayzer/training/objective.h"
+#include "wildrayzer/training/optimizer_device.h"
+#include "wildrayzer/training/scene_pieces.h"
+#include "wildrayzer/training/weight_average.h"
+#include "wildrayzer/util/torch_version.h"
+
+namespace wildrayzer {
+namespace {
+
+using torch::Tensor;
+using Tensors = std::vector<Tensor>;
+
+// float32 sums in another order, through a few layers; bfloat16 has steps of 2^-8, and two values that round to
+// neighbours differ by one of them.
+constexpr double kFp32 = 1e-4, kBf16 = 1e-2;
+
+// Largest difference over the largest value.
+double RelativeError(const Tensor& found, const Tensor& wanted) {
+  const Tensor a = found.detach().to(torch::kCPU, torch::kFloat64), b = wanted.detach().to(torch::kCPU, torch::kFloat64);
+  if (a.sizes() != b.sizes()) return INFINITY;
+  const double error = (a - b).abs().max().item<double>();
+  return std::isfinite(error) ? error / std::max(b.abs().max().item<double>(), 1e-12) : INFINITY;
+}
+
+double LargestError(const Tensors& found, const Tensors& wanted) {
+  double largest = found.size() == wanted.size() ? 0.0 : INFINITY;
+  for (size_t i = 0; i < std::min(found.size(), wanted.size()); ++i)
+    largest = std::max(largest, RelativeError(found[i], wanted[i]));
+  return largest;
+}
+
+Tensors On(torch::Device device, const Tensors& tensors) {
+  Tensors moved;
+  for (const Tensor& tensor : tensors)
+    moved.push_back(tensor.to(device).detach().set_requires_grad(tensor.is_floating_point()));
+  return moved;
+}
+
+// What a function of tensors gives, and its gradients after all of them, for a fixed gradient of the result.
+Tensors WithGradients(const std::function<Tensor(const Tensors&)>& f, const Tensors& inputs) {
+  const Tensor y = f(inputs);
+  const Tensor outer = RandomValues(y.sizes().vec(), 9).sub_(0.5).to(y.options());
+  Tensors all{y};
+  for (Tensor& gradient : torch::autograd::grad({y}, inputs, {outer})) all.push_back(std::move(gradient));
+  return all;
+}
+
+class Checks {
+ public:
+  Checks(torch::Device device, const std::function<void(const CheckResult&)>& report)
+      : device_(device), report_(report) {}
+
+  void Attention();
+  void Norms();
+  void Losses();
+  void Optimizers();
+  void Passes();
+  void Replays();
+  void Steps();
+
+  std::vector<CheckResult> results;
+
+ private:
+  void Add(const std::string& name, double allowed, const std::function<double()>& error) {
+    CheckResult result{name, 0, allowed, ""};
+    try {
+      result.error = error();
+    } catch (const std::exception& thrown) {
+      result.failure = std::string(thrown.what()).substr(0, std::string(thrown.what()).find('\n'));
+    }
+    report_(result);
+    results.push_back(std::move(result));
+  }
+
+  torch::Device device_;
+  std::function<void(const CheckResult&)> report_;
+};
+
+void Checks::Attention() {
+  for (const auto& [type, allowed] : {std::pair(torch::kFloat32, kFp32), std::pair(torch::kBFloat16, kBf16)}) {
+    const auto operand = [&, type = type](int64_t tokens, uint64_t seed) {
+      return RandomValues({3, 4, tokens, 32}, seed).sub_(0.5).mul_(3.0).to(type);
+    };
+    const Tensors inputs{operand(70, 1), operand(90, 2), operand(90, 3)};
+    const Tensor counts = torch::tensor({90, 37, 0}, torch::kInt64);
+    for (const bool counted : {false, true}) {
+      Add(fmt::format("attention{}, {}", counted ? " to the first keys" : "", type == torch::kFloat32 ? "fp32" : "bf16"),
+          allowed, [&] {
+            const auto ours = [&](const Tensors& t) {
+              return wildrayzer::Attention(t[0], t[1], t[2], 0.18, counted ? counts : Tensor());
+            };
+            const auto theirs = [&](const Tensors& t) {
+              return AttentionFused(t[0], t[1], t[2], 0.18, counted ? counts.to(device_) : Tensor());
+            };
+            return LargestError(WithGradients(theirs, On(device_, inputs)), WithGradients(ours, On(torch::kCPU, inputs)));
+          });
+    }
+  }
+}
+
+void Checks::Norms() {
+  const Tensors inputs{RandomValues({5, 7, 3 * 64}, 1).sub_(0.3).mul_(4.0), RandomValues({3 * 64}, 2),
+                       RandomValues({3 * 64}, 3), RandomValues({32}, 4), RandomValues({32}, 5)};
+  const auto compare = [&](const std::function<Tensor(const Tensors&)>& f, const Tensors& some) {
+    return LargestError(WithGradients(f, On(device_, some)), WithGradients(f, On(torch::kCPU, some)));
+  };
+  Add("layer norm", kFp32, [&] {
+    return compare([](const Tensors& t) { return LayerNormalize(t[0], t[1], t[2], 1e-5, torch::kFloat32); },
+                   {inputs[0], inputs[1], inputs[2]});
+  });
+  Add("RMS norm of heads", kFp32, [&] {
+    const auto f = [](const Tensors& t) {
+      const AttentionOperands heads = NormalizeQueriesAndKeys(t[0], t[1], t[2], 1e-5);
+      return torch::cat({heads.q, heads.k, heads.v}, 2);
+    };
+    return compare(f, {inputs[0], inputs[3], inputs[4]});
+  });
+}
+
+void Checks::Losses() {
+  const Tensor rendering = RandomValues({4, 3, 40, 56}, 1), target = RandomValues({4, 3, 40, 56}, 2);
+  const Tensor mask = RandomValues({4, 40, 56}, 3).gt(0.4).to(torch::kUInt8);
+  const StructuralPerceptualLoss structural;
+  for (const bool masked : {false, true}) {
+    const auto distances = [&](const Tensors& t) {
+      const torch::Device here = t[0].device();
+      const Tensor keep = masked ? mask.to(here) : Tensor(), truth = target.to(here);
+      return torch::cat({SquaredErrors(t[0], truth, keep), structural.Distances(t[0], truth, keep)});
+    };
+    Add(masked ? "losses of masked pictures" : "losses of pictures", kFp32, [&] {
+      return LargestError(WithGradients(distances, On(device_, {rendering})),
+                          WithGradients(distances, On(torch::kCPU, {rendering})));
+    });
+  }
+}
+
+// Three updates of a few parameters by either path of the optimizer, and their moving average.
+Tensors Optimized(torch::Device device, const OptimizerOptions& options, bool as_on_gpu) {
+  NamedParameters parameters;
+  const std::vector<std::pair<std::string, std::vector<int64_t>>> shapes{
+      {"0.attn.to_qkv.weight", {96, 32}}, {"0.mlp.mlp.0.weight", {64, 32}}, {"0.mlp.mlp.2.weight", {32, 64}},
+      {"head.weight", {20, 33}},          {"head.bias", {20}}};
+  for (size_t i = 0; i < shapes.size(); ++i) {
+    parameters.emplace_back(shapes[i].first, RandomValues(shapes[i].second, 10 + i).sub_(0.5).to(device));
+    parameters.back().second.set_requires_grad(true);
+  }
+  Optimizer optimizer(parameters, options);
+  std::vector<OptimizerSlot> slots;
+  for (const auto& [name, parameter] : parameters) {
+    OptimizerSlot slot;
+    slot.muon = optimizer.UsesMuon(name);
+    slot.matrices = slot.muon && parameter.size(0) == 96 ? 3 : 1;
+    slot.decay = parameter.dim() == 1 ? 0.0 : options.weight_decay;
+    slot.first = torch::zeros_like(parameter, torch::requires_grad(false));
+    slot.second = torch::zeros_like(slot.first);
+    slots.push_back(slot);
+  }
+  DeviceUpdate device_update(parameters, options);
+  WeightAverage average(parameters, 0.9);
+  for (uint64_t step = 0; step < 3; ++step) {
+    std::vector<Tensor> gradients;
+    for (size_t i = 0; i < parameters.size(); ++i) {
+      gradients.push_back(RandomValues(shapes[i].second, 100 * step + i).sub_(0.5).to(device));
+      // The second step is not finite and must leave no trace.
+      if (step == 1) gradients.back().flatten()[0] = NAN;
+      parameters[i].second.mutable_grad() = gradients.back();
+    }
+    if (as_on_gpu) {
+      device_update.Step(parameters, slots, gradients, 0.01, 1.0);
+    } else {
+      optimizer.Step(0.01, 1.0);
+    }
+    average.Update();
+  }
+  Tensors all;
+  for (const auto& [name, parameter] : parameters) all.push_back(parameter);
+  for (const auto& [name, tensor] : average.ExportState()) all.push_back(tensor);
+  return all;
+}
+
+void Checks::Optimizers() {
+  for (const OptimizerKind kind : {OptimizerKind::kAdamW, OptimizerKind::kMuon}) {
+    OptimizerOptions options;
+    options.kind = kind;
+    Add(kind == OptimizerKind::kMuon ? "Muon and moving average" : "AdamW and moving average", kFp32, [&] {
+      return LargestError(Optimized(device_, options, true), Optimized(torch::kCPU, options, false));
+    });
+  }
+}
+
+void Checks::Passes() {
+  for (const auto& [name, config] : SmallLayouts()) {
+    for (const Precision precision : {Precision::kFp32, Precision::kBf16}) {
+      const bool bf16 = precision == Precision::kBf16;
+      const auto predict = [&, &config = config](torch::Device device) -> Tensors {
+        const torch::NoGradGuard no_grad;
+        WildRayZer model = LivelyModel(config);
+        CastWeights(*model, precision);
+        model->to(device);
+        const TrainingBatch batch = RandomBatch(config, 2, 2, 3, device);
+        PredictOptions options;
+        options.input_masks = batch.pasted_masks.narrow(1, 0, 2);
+        const Prediction all = Predict(model, batch.images, 2, options);
+        return {all.cameras.c2w, all.cameras.fxfycxcy, all.images, all.input_logits.sigmoid()};
+      };
+      // In bfloat16 a rounding becomes another rounding at every layer.
+      Add(fmt::format("whole pass, {}, {}", name, bf16 ? "bf16" : "fp32"), bf16 ? 5 * kBf16 : kFp32,
+          [&] { return LargestError(predict(device_), predict(torch::kCPU)); });
+    }
+  }
+}
+
+void Checks::Replays() {
+  for (const auto& [name, config] : SmallLayouts()) {
+    Add(fmt::format("one more view, played again, {}", name), 1e-6, [&, &config = config] {
+      const torch::NoGradGuard no_grad;
+      WildRayZer model = LivelyModel(config);
+      model->to(device_);
+      const TrainingBatch batch = RandomBatch(config, 1, 2, 3, device_);
+      Pass pass(model, FeatureSource(), batch.images, 2);
+      const SceneMemory memory = pass.Encode(batch.pasted_masks.narrow(1, 0, 2)).memory;
+      const auto render = [&](const Tensors& camera) {
+        return model->Render(memory, Cameras{camera[0], camera[1], {}, {}, {}}, config.height, config.width);
+      };
+      Replay replay(render);
+      double error = 0;
+      for (int64_t view = 0; view < 5; ++view) {
+        const Cameras camera = pass.cameras().Views(view, 1);
+        error = std::max(error, RelativeError(replay({camera.c2w, camera.fxfycxcy}), render({camera.c2w, camera.fxfycxcy})));
+      }
+      return error;
+    });
+  }
+}
+
+// Gradients and loss of one batch, and the weights after three steps, in which nothing on the device is waited for.
+Tensors Trained(Stage stage, const ModelConfig& config, torch::Device device) {
+  const TrainConfig train = SmallStage(stage, config, device);
+  WildRayZer model = LivelyModel(config);
+  model->to(device);
+  Objective objective(train, model, FeatureSource());
+  MasterWeights weights(*model, Precision::kFp32, [&](const std::string& name) { return StageTrains(stage, name); });
+  Optimizer optimizer(weights.masters(), train.optimizer);
+  const TrainingBatch batch = RandomBatch(config, 2, 2, 3, device);
+  Tensors all;
+  for (int64_t step = 0; step < 3; ++step) {
+    std::optional<NoWaiting> watch;
+    if (step > 0) watch.emplace(device);  // the first may make what the next ones keep
+    const Outcome outcome =
+        LearnFromPieces(SplitScenes(2, 1), 1.0, weights.used(),
+                        [&](const ScenePiece&, const SumOverPieces& sum) { return objective.Rooms(batch, 0, sum); },
+                        [&] { weights.CollectGradients(); });
+    if (step == 0) {
+      all.push_back(outcome.loss);
+      for (const auto& [name, master] : weights.masters()) {
+        if (master.grad().defined()) all.push_back(master.grad().clone());
+      }
+    }
+    optimizer.Step(1e-3, Number(outcome.loss));
+    optimizer.ZeroGrad();
+    weights.Publish();
+  }
+  return all;
+}
+
+void Checks::Steps() {
+  for (const auto& [name, config] : SmallLayouts()) {
+    for (const Stage stage : {Stage::kCameraWarmup, Stage::kPretraining, Stage::kMotionMasks,
+                              Stage::kMaskedReconstruction, Stage::kJoint}) {
+      // Gradients of a whole model: differences of sums that nearly cancel.
+      Add(fmt::format("gradients of {}, {}", StageName(stage), name), 20 * kFp32, [&, &config = config] {
+        const Tensors found = Trained(stage, config, device_), wanted = Trained(stage, config, torch::kCPU);
+        double squares = 0, errors = 0;
+        for (size_t i = 0; i < wanted.size(); ++i) {
+          const Tensor a = found.at(i).detach().to(torch::kCPU, torch::kFloat64), b = wanted[i].detach().to(torch::kFloat64);
+          errors += (a - b).square().sum().item<double>();
+          squares += b.square().sum().item<double>();
+        }
+        return std::sqrt(errors / squares);
+      });
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<CheckResult> CheckDevice(torch::Device device, const std::function<void(const CheckResult&)>& report) {
+  Checks checks(device, report);
+  if (kHasDeviceOperations) checks.Attention();
+  checks.Norms();
+  checks.Losses();
+  if (kHasDeviceOperations) checks.Optimizers();
+  checks.Passes();
+  checks.Replays();
+  checks.Steps();
+  return std::move(checks.results);
+}
+
+}  // namespace wildrayzer

@@ -1,0 +1,26 @@
+// Whether a device computes what the processor does: the self-check's first half. On the processor itself the operations
+// that GPUs use are compared with our kernels, as far as LibTorch has both there.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "wildrayzer/util/tensor.h"
+
+namespace wildrayzer {
+
+struct CheckResult {
+  std::string name;
+  double error = 0;    // relative to the largest value, or as the name says
+  double allowed = 0;  // the check fails above it
+  std::string failure;  // what was thrown instead of a result; empty: nothing was
+  bool passed() const { return failure.empty() && error <= allowed; }
+};
+
+// All checks, in the order of the program: kernels, losses, optimizer, passes through small random models of every
+// layout in float32 and bfloat16, a training step of every stage, and that such a step never waits for the device.
+// report: called with every result as it comes.
+std::vector<CheckResult> CheckDevice(torch::Device device, const std::function<void(const CheckResult&)>& report);
+
+}  // namespace wildrayzer
