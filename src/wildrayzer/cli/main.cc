@@ -48,6 +48,7 @@ int Run(int argc, char** argv) {
   wildrayzer::AddTrainCommand(app);
   wildrayzer::AddLabelsCommand(app);
   wildrayzer::AddCheckCommand(app);
+  wildrayzer::AddPackCommand(app);
   try {
     app.parse(argc, argv);
     return 0;

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "wildrayzer/data/camera_lines.h"
+#include "wildrayzer/data/packed_scenes.h"
 #include "wildrayzer/data/scene_json.h"
 #include "wildrayzer/data/view_lists.h"
 #include "wildrayzer/io/images.h"
@@ -205,6 +206,7 @@ std::unique_ptr<SceneDataset> OpenScenes(const fs::path& path, const ListedScene
     return WithViews(FolderScenes(path), options.view_index);
   }
   if (!fs::exists(path)) throw FileError(path.string(), "does not exist");
+  if (HasPackedExtension(path)) return OpenPackedScenes(path, options);
   if (HasVideoExtension(path)) return WithViews({FindVideoScene(path)}, options.view_index);
   if (path.extension() == ".json") {
     SceneRecord scene = ReadSceneJson(path, path.parent_path());
@@ -214,8 +216,10 @@ std::unique_ptr<SceneDataset> OpenScenes(const fs::path& path, const ListedScene
     return WithViews(std::move(scenes), options.view_index);
   }
   if (path.extension() == ".txt") return OpenListedScenes(path, options);
-  throw FileError(path.string(),
-                  "is no data set: expected a list (.txt), a scene (.json), a video or a folder");
+  throw FileError(
+      path.string(),
+      "is no data set: expected a list (.txt), a scene (.json), packed scenes (.safetensors), a video or "
+      "a folder");
 }
 
 }  // namespace wildrayzer

@@ -26,9 +26,10 @@ bool IsFolderScene(const std::filesystem::path& folder);
 // Every frame of a video; frames are counted by decoding, as headers may lie.
 SceneRecord FindVideoScene(const std::filesystem::path& video);
 
-// Opens whatever `path` is: a list of metadata files (.txt), one metadata file (.json), a video, a folder
-// with full_list.txt, a DAVIS root, a folder scene, or a folder of folder scenes. `options.view_index`
-// applies to all of them, `options.masks` to lists. Raises FileError saying what was expected.
+// Opens whatever `path` is: a list of metadata files (.txt), one metadata file (.json), packed scenes
+// (.safetensors), a video, a folder with full_list.txt, a DAVIS root, a folder scene, or a folder of folder
+// scenes. `options.view_index` applies to all of them, `options.masks` to lists (packed scenes must then have
+// masks of their own). Raises FileError saying what was expected.
 std::unique_ptr<SceneDataset> OpenScenes(const std::filesystem::path& path,
                                          const ListedScenesOptions& options = {});
 

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,10 +27,16 @@ struct StoredIntrinsics {
   bool fractions = false;
 };
 
+class PackedFile;
+
 // One frame as found on disk; nothing has been opened yet. Empty paths: there is none.
 struct FrameRecord {
   std::filesystem::path image_path;  // a picture, or a video if video_frame >= 0
   int64_t video_frame = -1;
+  // Not null: picture, clean picture and mask are those of frame `packed_frame` of this file, cropped
+  // already; the paths are empty.
+  std::shared_ptr<const PackedFile> pack;
+  int64_t packed_frame = -1;
   std::filesystem::path clean_path;  // the same view without anything that moves
   std::filesystem::path mask_path;   // what moves: .npy (non-zero) or a picture (any value above 0)
   MaskFrame mask_frame = MaskFrame::kPhoto;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "wildrayzer/data/masks.h"
+#include "wildrayzer/data/packed_scenes.h"
 #include "wildrayzer/data/view_lists.h"
 #include "wildrayzer/io/video.h"
 #include "wildrayzer/util/error.h"
@@ -15,12 +16,6 @@ namespace wildrayzer {
 namespace {
 
 namespace fs = std::filesystem;
-
-Framing ChooseFraming(const Image& photo, const ViewOptions& options) {
-  if (options.crop)
-    return CoverFraming(photo.width, photo.height, options.width, options.height, options.patch);
-  return ReleaseFraming(photo.width, photo.height, options.height, options.patch, /*square_crop=*/false);
-}
 
 GrayImage LoadMask(const FrameRecord& frame, const Framing& framing) {
   const GrayImage mask = ReadMask(frame.mask_path);
@@ -39,7 +34,7 @@ GrayImage LoadMask(const FrameRecord& frame, const Framing& framing) {
 View MakeView(int index, const FrameRecord& frame, const Image& photo, const ViewOptions& options) {
   View view;
   view.frame = index;
-  view.framing = ChooseFraming(photo, options);
+  view.framing = ChooseFraming(photo.width, photo.height, options);
   view.image = ApplyFraming(photo, view.framing);
   view.w2c = frame.w2c;
   if (frame.intrinsics) {
@@ -72,7 +67,21 @@ std::map<int64_t, Image> VideoFrames(const fs::path& video, std::vector<int64_t>
   return frames;
 }
 
+View LoadView(int index, const FrameRecord& frame, const std::map<fs::path, std::map<int64_t, Image>>& videos,
+              const ViewOptions& options) {
+  if (frame.pack) return PackedView(index, frame, options);
+  if (frame.video_frame >= 0)
+    return MakeView(index, frame, videos.at(frame.image_path).at(frame.video_frame), options);
+  return MakeView(index, frame, ReadImage(frame.image_path), options);
+}
+
 }  // namespace
+
+Framing ChooseFraming(int photo_width, int photo_height, const ViewOptions& options) {
+  if (options.crop)
+    return CoverFraming(photo_width, photo_height, options.width, options.height, options.patch);
+  return ReleaseFraming(photo_width, photo_height, options.height, options.patch, /*square_crop=*/false);
+}
 
 std::vector<View> LoadViews(const SceneRecord& scene, std::span<const int> frames,
                             const ViewOptions& options) {
@@ -88,9 +97,7 @@ std::vector<View> LoadViews(const SceneRecord& scene, std::span<const int> frame
   std::vector<View> views;
   for (const int index : frames) {
     const FrameRecord& frame = scene.frames[static_cast<size_t>(index)];
-    views.push_back(frame.video_frame >= 0
-                        ? MakeView(index, frame, videos.at(frame.image_path).at(frame.video_frame), options)
-                        : MakeView(index, frame, ReadImage(frame.image_path), options));
+    views.push_back(LoadView(index, frame, videos, options));
     const Image& first = views.front().image;
     const Image& last = views.back().image;
     if (last.width != first.width || last.height != first.height) {

@@ -35,10 +35,13 @@ struct View {
   GrayImage mask;                             // 255 = moving; empty: not asked for or not there
 };
 
+// The framing of a photo that the options ask for.
+Framing ChooseFraming(int photo_width, int photo_height, const ViewOptions& options);
+
 // Loads the frames with the given indices, in that order. All views have one size. A mask is resized with the
 // nearest pixel; masks that belong to the photo are then cropped like it. Raises FileError for indices that
 // the scene does not have, damaged or missing files (each names the file), a clean picture of another size,
-// and views of different sizes.
+// and views of different sizes; UsageError when the frames are packed in another size.
 std::vector<View> LoadViews(const SceneRecord& scene, std::span<const int> frames,
                             const ViewOptions& options);
 

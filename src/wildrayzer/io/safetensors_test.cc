@@ -9,6 +9,7 @@
 #include <fstream>
 #include <limits>
 
+#include "wildrayzer/io/safetensors_appender.h"
 #include "wildrayzer/io/tensor_checks.h"
 #include "wildrayzer/testing/files.h"
 #include "wildrayzer/util/error.h"
@@ -252,6 +253,34 @@ TEST(SafetensorsWriter, LeavesNothingBehindOnErrors) {
   EXPECT_THROW(WriteSafetensors(path, {Floats("a", {1000}, std::vector<float>(1000))}), FileError);
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &old_limit), 0);
   EXPECT_TRUE(fs::is_empty(folder));
+}
+
+TEST(SafetensorsAppender, WritesWhatIsKnownLast) {
+  const fs::path folder = FreshFolder("appender");
+  const auto bytes = [](std::string_view text) { return std::as_bytes(std::span(text)); };
+  {
+    SafetensorsAppender abandoned(folder / "a.safetensors");
+    abandoned.Write(bytes("12"));
+  }
+  EXPECT_TRUE(fs::is_empty(folder));
+  SafetensorsAppender file(folder / "a.safetensors");
+  file.Write(bytes("12345678"));
+  EXPECT_EQ(file.size(), 8);
+  file.Truncate(3);
+  EXPECT_THROW(file.EndTensor("short", DType::kU8, {4}), Error);
+  file.Write(bytes("z"));
+  file.EndTensor("z", DType::kU8, {2, 2});
+  EXPECT_EQ(file.size(), 0);
+  file.Write(bytes("ab"));
+  file.EndTensor("a", DType::kI16, {1});
+  EXPECT_THROW(file.Commit({{"long", std::string(1024, 'x')}}), FileError);
+  file.Commit({{"k", "v"}});
+  const TensorFile read = OpenSafetensors(folder / "a.safetensors");
+  EXPECT_EQ(read.metadata().at("k"), "v");
+  EXPECT_EQ(read.Find("z")->shape, (std::vector<int64_t>{2, 2}));
+  EXPECT_EQ(std::memcmp(read.Find("z")->data, "123z", 4), 0);
+  EXPECT_EQ(read.Find("a")->dtype, DType::kI16);
+  EXPECT_EQ(std::memcmp(read.Find("a")->data, "ab", 2), 0);
 }
 
 TEST(TensorEntry, StreamsStridedElementsInRowMajorOrder) {

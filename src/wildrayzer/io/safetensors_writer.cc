@@ -1,7 +1,10 @@
 #include <algorithm>
+#include <cstring>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "wildrayzer/io/safetensors.h"
+#include "wildrayzer/io/safetensors_appender.h"
 #include "wildrayzer/util/atomic_file.h"
 #include "wildrayzer/util/error.h"
 
@@ -70,6 +73,36 @@ void WriteSafetensors(const std::filesystem::path& path, std::vector<TensorSourc
   file.Write(header);
   for (const TensorSource& tensor : tensors) WriteTensor(&file, tensor);
   file.Commit();
+}
+
+SafetensorsAppender::SafetensorsAppender(const std::filesystem::path& path)
+    : path_(path.string()), file_(path), begin_(kHeaderBytes) {
+  file_.Write(std::string(kHeaderBytes, ' '));
+}
+
+void SafetensorsAppender::Write(std::span<const std::byte> bytes) { file_.Write(bytes); }
+
+void SafetensorsAppender::Truncate(int64_t size) { file_.Truncate(static_cast<uint64_t>(begin_ + size)); }
+
+void SafetensorsAppender::EndTensor(const std::string& name, DType dtype, std::vector<int64_t> shape) {
+  const TensorSource tensor{name, dtype, std::move(shape), {}};
+  if (tensor.byte_size() != size()) {
+    throw Error("tensor '" + name + "' has " + std::to_string(size()) + " bytes instead of " +
+                std::to_string(tensor.byte_size()));
+  }
+  tensors_.push_back(tensor);
+  begin_ = static_cast<int64_t>(file_.size());
+}
+
+void SafetensorsAppender::Commit(const std::map<std::string, std::string>& metadata) {
+  const uint64_t length = kHeaderBytes - sizeof(length);
+  std::string header = HeaderText(path_, tensors_, metadata);
+  if (header.size() > length) throw FileError(path_, "the header has no room for so many tensors");
+  header.resize(length, ' ');
+  std::string prefix(sizeof(length), '\0');
+  std::memcpy(prefix.data(), &length, sizeof(length));
+  file_.Overwrite(0, prefix + header);
+  file_.Commit();
 }
 
 }  // namespace wildrayzer

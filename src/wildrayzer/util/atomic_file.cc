@@ -54,6 +54,26 @@ void AtomicFile::Write(std::span<const std::byte> bytes) { Write(bytes.data(), b
 
 void AtomicFile::Write(std::string_view text) { Write(text.data(), text.size()); }
 
+void AtomicFile::Overwrite(uint64_t offset, std::string_view text) {
+  if (offset > size_ || text.size() > size_ - offset) throw Error("nothing was written there yet");
+  while (!text.empty()) {
+    const ssize_t written = ::pwrite(descriptor_, text.data(), text.size(), static_cast<off_t>(offset));
+    if (written < 0) {
+      if (errno == EINTR) continue;
+      Fail(path_, "cannot write (is the disk full?)");
+    }
+    text.remove_prefix(static_cast<size_t>(written));
+    offset += static_cast<uint64_t>(written);
+  }
+}
+
+void AtomicFile::Truncate(uint64_t size) {
+  const auto end = static_cast<off_t>(size);
+  if (size > size_ || ::ftruncate(descriptor_, end) != 0 || ::lseek(descriptor_, end, SEEK_SET) != end)
+    Fail(path_, "cannot be shortened");
+  size_ = size;
+}
+
 void AtomicFile::Commit() {
   if (::fsync(descriptor_) != 0) Fail(path_, "cannot flush to disk");
   const int descriptor = descriptor_;

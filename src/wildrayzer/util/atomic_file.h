@@ -24,6 +24,10 @@ class AtomicFile {
 
   // Bytes written so far.
   uint64_t size() const { return size_; }
+  // Writes over bytes that are there already, for headers that are known last.
+  void Overwrite(uint64_t offset, std::string_view text);
+  // Takes back what was written after the first `size` bytes.
+  void Truncate(uint64_t size);
   // The temporary name, for libraries that insist on opening files themselves (OpenCV's video writer).
   const std::filesystem::path& temporary_path() const { return temporary_; }
 

@@ -39,6 +39,21 @@ TEST(AtomicFile, AppearsOnlyOnCommit) {
   EXPECT_EQ(CountEntries(folder), 1u);
 }
 
+TEST(AtomicFile, IsShortenedAndWrittenOver) {
+  const fs::path folder = FreshFolder("atomic_over");
+  AtomicFile file(folder / "a.txt");
+  file.Write("head, a long tail");
+  file.Truncate(6);
+  EXPECT_EQ(file.size(), 6u);
+  file.Write("end");
+  file.Overwrite(0, "HEAD");
+  EXPECT_THROW(file.Overwrite(6, "more"), Error);
+  EXPECT_THROW(file.Overwrite(UINT64_MAX, "x"), Error);
+  EXPECT_THROW(file.Truncate(10), FileError);
+  file.Commit();
+  EXPECT_EQ(ReadText(folder / "a.txt"), "HEAD, end");
+}
+
 TEST(AtomicFile, KeepsTheOldFileWhenTheDiskIsFull) {
   const fs::path folder = FreshFolder("full");
   WriteFileAtomically(folder / "a.txt", "old");
