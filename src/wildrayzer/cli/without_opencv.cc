@@ -17,9 +17,7 @@ namespace {
   throw Error(WithoutOpenCv(what, remedy));
 }
 
-[[noreturn]] void MissingPasting() {
-  Missing("pasting objects", "paste while packing the scenes and set training.copy_paste.enabled=false");
-}
+[[noreturn]] void MissingPasting() { Missing("pasting objects", "set training.copy_paste.enabled=false"); }
 
 [[noreturn]] void MissingVideo() { Missing("reading and writing videos", "use pictures (PNG or JPEG)"); }
 

@@ -70,7 +70,8 @@ void RefuseWhatNeedsOpenCv(const TrainConfig& config) {
   }
   if (config.loader.pool != nullptr)
     RefuseInNodeBuild("pasting objects",
-                      "paste while packing the scenes and set training.copy_paste.enabled=false");
+                      "set training.copy_paste.enabled=false; scenes with true masks "
+                      "(training.dynamic_masks_path) teach in the same way");
 }
 
 // Every part's settings and folder are looked at before hours are spent on the first.
