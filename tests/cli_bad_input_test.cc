@@ -103,6 +103,12 @@ std::vector<BadInput> Cases() {
          folder.Commit();
          return TinyRender(f, {GoodPhoto(f), GoodPhoto(f)});
        }},
+      {"a_device_that_nobody_has", 2, "--device tpu: must be auto, cpu, cuda or cuda:N",
+       [](const fs::path& f) {
+         auto arguments = TinyRender(f, {GoodPhoto(f), GoodPhoto(f)});
+         arguments.insert(arguments.end(), {"--device", "tpu"});
+         return arguments;
+       }},
       {"output_is_a_file", 2, "out: is a file",
        [](const fs::path& f) {
          Write(f / "out", "keep me");

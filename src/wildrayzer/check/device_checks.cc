@@ -11,7 +11,7 @@
 
 #include "wildrayzer/check/small_models.h"
 #include "wildrayzer/kernels/attention.h"
-#include "wildrayzer/kernels/attention_paths.h"
+#include "wildrayzer/kernels/cpu_kernels.h"
 #include "wildrayzer/kernels/device.h"
 #include "wildrayzer/kernels/norm.h"
 #include "wildrayzer/kernels/replay.h"
@@ -19,7 +19,6 @@
 #include "wildrayzer/models/weights.h"
 #include "wildrayzer/training/master_weights.h"
 #include "wildrayzer/training/objective.h"
-#include "wildrayzer/training/optimizer_device.h"
 #include "wildrayzer/training/scene_pieces.h"
 #include "wildrayzer/training/weight_average.h"
 #include "wildrayzer/util/torch_version.h"
@@ -47,6 +46,13 @@ double LargestError(const Tensors& found, const Tensors& wanted) {
   for (size_t i = 0; i < std::min(found.size(), wanted.size()); ++i)
     largest = std::max(largest, RelativeError(found[i], wanted[i]));
   return largest;
+}
+
+// What f gives when tensors are computed in a GPU's way, wherever they are; LibTorch 1 has no such operations.
+template <typename F>
+auto InGpusWay(const F& f) {
+  const AsOnGpu on_gpu(kHasDeviceOperations);
+  return f();
 }
 
 Tensors On(torch::Device device, const Tensors& tensors) {
@@ -110,9 +116,10 @@ void Checks::Attention() {
               return wildrayzer::Attention(t[0], t[1], t[2], 0.18, counted ? counts : Tensor());
             };
             const auto theirs = [&](const Tensors& t) {
-              return AttentionFused(t[0], t[1], t[2], 0.18, counted ? counts.to(device_) : Tensor());
+              return wildrayzer::Attention(t[0], t[1], t[2], 0.18, counted ? counts.to(device_) : Tensor());
             };
-            return LargestError(WithGradients(theirs, On(device_, inputs)), WithGradients(ours, On(torch::kCPU, inputs)));
+            const auto found = InGpusWay([&] { return WithGradients(theirs, On(device_, inputs)); });
+            return LargestError(found, WithGradients(ours, On(torch::kCPU, inputs)));
           });
     }
   }
@@ -122,7 +129,8 @@ void Checks::Norms() {
   const Tensors inputs{RandomValues({5, 7, 3 * 64}, 1).sub_(0.3).mul_(4.0), RandomValues({3 * 64}, 2),
                        RandomValues({3 * 64}, 3), RandomValues({32}, 4), RandomValues({32}, 5)};
   const auto compare = [&](const std::function<Tensor(const Tensors&)>& f, const Tensors& some) {
-    return LargestError(WithGradients(f, On(device_, some)), WithGradients(f, On(torch::kCPU, some)));
+    const auto found = InGpusWay([&] { return WithGradients(f, On(device_, some)); });
+    return LargestError(found, WithGradients(f, On(torch::kCPU, some)));
   };
   Add("layer norm", kFp32, [&] {
     return compare([](const Tensors& t) { return LayerNormalize(t[0], t[1], t[2], 1e-5, torch::kFloat32); },
@@ -148,53 +156,38 @@ void Checks::Losses() {
       return torch::cat({SquaredErrors(t[0], truth, keep), structural.Distances(t[0], truth, keep)});
     };
     Add(masked ? "losses of masked pictures" : "losses of pictures", kFp32, [&] {
-      return LargestError(WithGradients(distances, On(device_, {rendering})),
-                          WithGradients(distances, On(torch::kCPU, {rendering})));
+      const auto found = InGpusWay([&] { return WithGradients(distances, On(device_, {rendering})); });
+      return LargestError(found, WithGradients(distances, On(torch::kCPU, {rendering})));
     });
   }
 }
 
-// Three updates of a few parameters by either path of the optimizer, and their moving average.
-Tensors Optimized(torch::Device device, const OptimizerOptions& options, bool as_on_gpu) {
-  NamedParameters parameters;
+// Three updates of a few parameters, the second of which is not finite and must leave no trace, and a moving average.
+Tensors Optimized(torch::Device device, const OptimizerOptions& options) {
   const std::vector<std::pair<std::string, std::vector<int64_t>>> shapes{
       {"0.attn.to_qkv.weight", {96, 32}}, {"0.mlp.mlp.0.weight", {64, 32}}, {"0.mlp.mlp.2.weight", {32, 64}},
       {"head.weight", {20, 33}},          {"head.bias", {20}}};
+  NamedParameters parameters;
   for (size_t i = 0; i < shapes.size(); ++i) {
     parameters.emplace_back(shapes[i].first, RandomValues(shapes[i].second, 10 + i).sub_(0.5).to(device));
     parameters.back().second.set_requires_grad(true);
   }
   Optimizer optimizer(parameters, options);
-  std::vector<OptimizerSlot> slots;
-  for (const auto& [name, parameter] : parameters) {
-    OptimizerSlot slot;
-    slot.muon = optimizer.UsesMuon(name);
-    slot.matrices = slot.muon && parameter.size(0) == 96 ? 3 : 1;
-    slot.decay = parameter.dim() == 1 ? 0.0 : options.weight_decay;
-    slot.first = torch::zeros_like(parameter, torch::requires_grad(false));
-    slot.second = torch::zeros_like(slot.first);
-    slots.push_back(slot);
-  }
-  DeviceUpdate device_update(parameters, options);
   WeightAverage average(parameters, 0.9);
+  Tensors all;
   for (uint64_t step = 0; step < 3; ++step) {
-    std::vector<Tensor> gradients;
     for (size_t i = 0; i < parameters.size(); ++i) {
-      gradients.push_back(RandomValues(shapes[i].second, 100 * step + i).sub_(0.5).to(device));
-      // The second step is not finite and must leave no trace.
-      if (step == 1) gradients.back().flatten()[0] = NAN;
-      parameters[i].second.mutable_grad() = gradients.back();
+      const Tensor gradient = RandomValues(shapes[i].second, 100 * step + i).sub_(0.5).to(device);
+      if (step == 1) gradient.flatten()[0] = NAN;
+      parameters[i].second.mutable_grad() = gradient;
     }
-    if (as_on_gpu) {
-      device_update.Step(parameters, slots, gradients, 0.01, 1.0);
-    } else {
-      optimizer.Step(0.01, 1.0);
-    }
+    const StepResult result = optimizer.Step(0.01, 1.0);
+    all.push_back(torch::stack({result.applied.tensor(), result.skipped.tensor()}).to(torch::kFloat64));
     average.Update();
   }
-  Tensors all;
   for (const auto& [name, parameter] : parameters) all.push_back(parameter);
-  for (const auto& [name, tensor] : average.ExportState()) all.push_back(tensor);
+  for (const auto& state : {optimizer.ExportState(), average.ExportState()})
+    for (const auto& [name, tensor] : state) all.push_back(tensor);
   return all;
 }
 
@@ -203,7 +196,8 @@ void Checks::Optimizers() {
     OptimizerOptions options;
     options.kind = kind;
     Add(kind == OptimizerKind::kMuon ? "Muon and moving average" : "AdamW and moving average", kFp32, [&] {
-      return LargestError(Optimized(device_, options, true), Optimized(torch::kCPU, options, false));
+      const auto found = InGpusWay([&] { return Optimized(device_, options); });
+      return LargestError(found, Optimized(torch::kCPU, options));
     });
   }
 }
@@ -225,7 +219,10 @@ void Checks::Passes() {
       };
       // In bfloat16 a rounding becomes another rounding at every layer.
       Add(fmt::format("whole pass, {}, {}", name, bf16 ? "bf16" : "fp32"), bf16 ? 5 * kBf16 : kFp32,
-          [&] { return LargestError(predict(device_), predict(torch::kCPU)); });
+          [&] {
+            const auto found = InGpusWay([&] { return predict(device_); });
+            return LargestError(found, predict(torch::kCPU));
+          });
     }
   }
 }
@@ -289,7 +286,8 @@ void Checks::Steps() {
                               Stage::kMaskedReconstruction, Stage::kJoint}) {
       // Gradients of a whole model: differences of sums that nearly cancel.
       Add(fmt::format("gradients of {}, {}", StageName(stage), name), 20 * kFp32, [&, &config = config] {
-        const Tensors found = Trained(stage, config, device_), wanted = Trained(stage, config, torch::kCPU);
+        const Tensors found = InGpusWay([&, stage = stage] { return Trained(stage, config, device_); });
+        const Tensors wanted = Trained(stage, config, torch::kCPU);
         double squares = 0, errors = 0;
         for (size_t i = 0; i < wanted.size(); ++i) {
           const Tensor a = found.at(i).detach().to(torch::kCPU, torch::kFloat64), b = wanted[i].detach().to(torch::kFloat64);
@@ -306,10 +304,10 @@ void Checks::Steps() {
 
 std::vector<CheckResult> CheckDevice(torch::Device device, const std::function<void(const CheckResult&)>& report) {
   Checks checks(device, report);
-  if (kHasDeviceOperations) checks.Attention();
+  checks.Attention();
   checks.Norms();
   checks.Losses();
-  if (kHasDeviceOperations) checks.Optimizers();
+  checks.Optimizers();
   checks.Passes();
   checks.Replays();
   checks.Steps();

@@ -1,5 +1,5 @@
-// Whether a device computes what the processor does: the self-check's first half. On the processor itself the operations
-// that GPUs use are compared with our kernels, as far as LibTorch has both there.
+// Whether a device computes what the processor does: the self-check's first half. On the processor itself what is done
+// in a GPU's way (cpu_kernels.h) is compared with our own, where LibTorch is 2.
 #pragma once
 
 #include <functional>

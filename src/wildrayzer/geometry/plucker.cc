@@ -29,8 +29,11 @@ torch::Tensor PluckerRays(const torch::Tensor& c2w, const torch::Tensor& fxfycxc
     return pose.narrow(-2, 0, 3).select(-1, index).unsqueeze(-1).unsqueeze(-1);  // [..., 3, 1, 1]
   };
   const torch::Tensor unnormalised = column(0) * x + column(1) * y + column(2);
-  const torch::Tensor direction = unnormalised / torch::linalg_vector_norm(unnormalised, 2, {-3}, true);
-  const torch::Tensor moment = torch::linalg_cross(column(3).expand_as(direction), direction, -3);
+  // Norm and cross product by components: LibTorch's own are many times slower along an axis that is not the last.
+  const torch::Tensor direction = unnormalised / unnormalised.square().sum(-3, /*keepdim=*/true).sqrt();
+  const std::vector<torch::Tensor> o = column(3).unbind(-3), d = direction.unbind(-3);
+  const torch::Tensor moment =
+      torch::stack({o[1] * d[2] - o[2] * d[1], o[2] * d[0] - o[0] * d[2], o[0] * d[1] - o[1] * d[0]}, -3);
   return torch::cat({moment, direction}, -3);
 }
 

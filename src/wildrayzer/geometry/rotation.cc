@@ -71,8 +71,10 @@ CameraTensors DecodeCameraInfo(const torch::Tensor& camera_info) {
   const torch::Tensor top = torch::cat({rotation, translation}, -1);
   std::vector<int64_t> bottom_shape = top.sizes().vec();
   bottom_shape[bottom_shape.size() - 2] = 1;
-  const torch::Tensor bottom =
-      torch::tensor({0, 0, 0, 1}, top.options().requires_grad(false)).expand(bottom_shape);
+  // Made where it is needed: a list of numbers would have to travel, and a GPU be waited for.
+  const torch::Tensor last_row = torch::zeros({4}, top.options().requires_grad(false));
+  last_row[3].fill_(1.0);
+  const torch::Tensor bottom = last_row.expand(bottom_shape);
   return {torch::cat({top, bottom}, -2), info.narrow(-1, rotation_size + 3, 4)};
 }
 

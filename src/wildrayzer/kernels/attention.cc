@@ -94,7 +94,7 @@ torch::Tensor Attention(const torch::Tensor& q, const torch::Tensor& k, const to
   TORCH_CHECK(!key_counts.defined() || (key_counts.dim() == 1 && key_counts.size(0) == q.size(0) &&
                                         key_counts.scalar_type() == torch::kInt64),
               "Attention: key_counts must be int64 [B]");
-  if (!q.device().is_cpu()) return AttentionFused(q, k, v, scale, key_counts);
+  if (!OnCpu(q)) return AttentionFused(q, k, v, scale, key_counts);
   return key_counts.defined() ? AttentionToFirst(q, k, v, scale, key_counts) : FullAttention(q, k, v, scale);
 }
 

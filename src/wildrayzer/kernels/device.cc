@@ -92,6 +92,12 @@ std::string DeviceName(torch::Device device) {
   return CpuName();
 }
 
+torch::Tensor Upload(const torch::Tensor& tensor, torch::Device device) {
+  if (!device.is_cuda()) return tensor.to(device);
+  // From ordinary memory a copy waits until the GPU has come to it.
+  return tensor.pin_memory().to(device, /*non_blocking=*/true);
+}
+
 bool HasFastBf16(torch::Device device) {
 #ifdef WILDRAYZER_CUDA
   if (device.is_cuda()) return at::cuda::getDeviceProperties(device.index())->major >= 8;

@@ -19,6 +19,9 @@ std::string DeviceText(torch::Device device);
 // The card's or the processor's own name.
 std::string DeviceName(torch::Device device);
 
+// A copy there of a tensor of the processor; returns before a GPU has it, and does not wait for what it does now.
+torch::Tensor Upload(const torch::Tensor& tensor, torch::Device device);
+
 // Whether matrix products in bfloat16 run in hardware there.
 bool HasFastBf16(torch::Device device);
 

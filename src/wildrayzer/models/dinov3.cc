@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "wildrayzer/kernels/attention.h"
+#include "wildrayzer/kernels/device.h"
 #include "wildrayzer/kernels/linear.h"
 #include "wildrayzer/nn/init.h"
 #include "wildrayzer/util/error.h"
@@ -163,8 +164,7 @@ torch::Tensor Dinov3Impl::forward(const torch::Tensor& images) {
 torch::Tensor Dinov3Impl::PatchFeatures(const torch::Tensor& images, const PixelStatistics& pixels) {
   torch::NoGradGuard guard;
   const auto channels = [&](const std::array<double, 3>& values) {
-    return torch::tensor({values[0], values[1], values[2]}, torch::kFloat32)
-        .to(images.device())
+    return Upload(torch::tensor({values[0], values[1], values[2]}, torch::kFloat32), images.device())
         .view({1, 3, 1, 1});
   };
   const torch::Tensor normalised =

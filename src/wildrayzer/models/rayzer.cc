@@ -7,6 +7,7 @@
 
 #include "wildrayzer/geometry/plucker.h"
 #include "wildrayzer/geometry/rotation.h"
+#include "wildrayzer/kernels/cpu_kernels.h"
 #include "wildrayzer/nn/positional_encoding.h"
 #include "wildrayzer/util/error.h"
 
@@ -15,7 +16,7 @@ namespace {
 
 // Targets are rendered together up to this many tokens: enough for full speed, little enough for the memory (on a
 // GPU about 3 GB at d = 768).
-int64_t RenderTokensAtOnce(torch::Device device) { return device.is_cpu() ? 1024 : 1 << 16; }
+int64_t RenderTokensAtOnce(torch::Device device) { return OnCpu(device) ? 1024 : 1 << 16; }
 
 int64_t PatchesOf(int64_t pixels, int64_t patch) {
   if (pixels < patch || pixels % patch != 0) {

@@ -11,6 +11,7 @@
 
 #include "wildrayzer/io/safetensors.h"
 #include "wildrayzer/nn/module.h"
+#include "wildrayzer/models/pass.h"
 #include "wildrayzer/testing/golden.h"
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/log.h"

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "wildrayzer/kernels/cpu_kernels.h"
 #include "wildrayzer/util/error.h"
 
 namespace wildrayzer {
@@ -45,7 +46,7 @@ TokenSet WildRayZerImpl::MaskTokens(const torch::Tensor& fused, const torch::Ten
   const torch::Tensor counts = hidden.logical_not().sum(1);
   // The processor goes on with as many as the fullest scene has. To know that number, it would have to wait for a
   // GPU, where all places are kept instead.
-  const bool known = counts.device().is_cpu();
+  const bool known = OnCpu(counts);
   const int64_t most = known ? std::max<int64_t>(1, counts.max().item<int64_t>()) : tokens.size(1);
   const torch::Tensor order = torch::argsort(hidden.to(torch::kUInt8), /*stable=*/true, /*dim=*/1);
   const torch::Tensor first = order.narrow(1, 0, most).unsqueeze(-1).expand({-1, -1, tokens.size(2)});

@@ -84,6 +84,21 @@ torch::Tensor EmbeddedPositions(const std::string& name, const torch::Tensor& em
   return (torch::atan2(values.select(1, half - 1), values.select(1, dim - 1)) / frequency).round();
 }
 
+TEST(CodeCache, MakesACodeOnceAndForgetsNoSize) {
+  CodeCache cache;
+  int made = 0;
+  const auto get = [&](int64_t size) {
+    return cache.Get({size}, torch::kCPU, [&] {
+      ++made;
+      return torch::full({size}, static_cast<double>(size));
+    });
+  };
+  for (const int64_t size : {2, 3, 2, 3, 3}) EXPECT_TRUE(torch::equal(get(size), torch::full({size}, static_cast<double>(size))));
+  EXPECT_EQ(made, 2);
+  for (int64_t size = 1; size < 60; ++size) EXPECT_EQ(get(size).size(0), size);  // more than it keeps
+  EXPECT_EQ(CodeCache(cache).Get({2}, torch::kCPU, [] { return torch::zeros({5}); }).size(0), 5) << "a copy begins empty";
+}
+
 TEST(PositionalEncoding, GoldenVectors) {
   for (const testing::GoldenFile& file : GoldenGeometry()) {
     const std::vector<std::string> lines = file.NamesWithPrefix("pe1d/"),

@@ -5,6 +5,7 @@
 #include <numbers>
 #include <vector>
 
+#include "wildrayzer/kernels/device.h"
 #include "wildrayzer/vision/framing.h"
 
 namespace wildrayzer {
@@ -97,7 +98,7 @@ WarmupBatch WarmupBatch::Scenes(int64_t begin, int64_t count) const {
 }
 
 WarmupBatch WarmupBatch::To(torch::Device device) const {
-  const auto moved = [&](const torch::Tensor& all) { return all.to(device); };
+  const auto moved = [&](const torch::Tensor& all) { return Upload(all, device); };
   return {moved(images),    moved(c2w),     moved(fxfycxcy),           moved(matches),
           moved(log_depth), moved(visible), moved(render_true_camera), inputs};
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "wildrayzer/kernels/device.h"
 #include "wildrayzer/util/error.h"
 
 namespace wildrayzer {
@@ -16,7 +17,7 @@ Tensor ToPsnr(const Tensor& mse) { return -10.0 * torch::log10(mse); }
 
 // One value a scene, repeated for each of its views, where `like` is.
 Tensor PerView(const std::vector<float>& scenes, int64_t views, const Tensor& like) {
-  return torch::tensor(scenes).repeat_interleave(views).to(like.device());
+  return Upload(torch::tensor(scenes).repeat_interleave(views), like.device());
 }
 
 bool IsDynamic(const LossInputs& inputs, int64_t scene) {

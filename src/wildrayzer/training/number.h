@@ -27,6 +27,7 @@ class Number {
   friend Number operator-(const Number& a, const Number& b) { return Number(a.tensor_ - b.tensor_); }
   friend Number operator*(const Number& a, const Number& b) { return Number(a.tensor_ * b.tensor_); }
   friend Number operator/(const Number& a, const Number& b) { return Number(a.tensor_ / b.tensor_); }
+  friend Number operator+(double a, const Number& b) { return Number(a) + b; }
   friend Number operator*(double a, const Number& b) { return Number(a) * b; }
   friend Number operator*(const Number& a, double b) { return a * Number(b); }
   Number AtLeast(double least) const { return Number(tensor_.clamp_min(least)); }

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "wildrayzer/kernels/device.h"
 #include "wildrayzer/nn/init.h"
 #include "wildrayzer/util/error.h"
 
@@ -112,7 +113,7 @@ torch::Tensor Objective::BoxesOf(const TrainingBatch& batch, int64_t step) const
     boxes.push_back(RandomBoxes(batch.inputs, batch.images.size(3) / patch, batch.images.size(4) / patch,
                                 patch, config_.token_dropout, random));
   }
-  return torch::stack(boxes).to(batch.images.device());
+  return Upload(torch::stack(boxes), batch.images.device());
 }
 
 Outcome Objective::Reconstruction(Pass& pass, const TrainingBatch& batch, int64_t step,

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <set>
 
+#include "wildrayzer/kernels/cpu_kernels.h"
 #include "wildrayzer/kernels/parallel.h"
 #include "wildrayzer/training/muon.h"
 #include "wildrayzer/training/optimizer_device.h"
@@ -103,7 +104,7 @@ Optimizer::Optimizer(NamedParameters parameters, const OptimizerOptions& options
   }
   std::copy_if(pieces_.begin(), pieces_.end(), std::back_inserter(adamw_pieces_),
                [&](const Piece& piece) { return !slots_[piece.parameter].muon; });
-  const bool on_cpu = parameters_.empty() || parameters_[0].second.device().is_cpu();
+  const bool on_cpu = parameters_.empty() || OnCpu(parameters_[0].second);
   if (!on_cpu) device_ = std::make_unique<DeviceUpdate>(parameters_, options_);
 }
 

@@ -41,8 +41,9 @@ Number DeviceUpdate::Norm(const std::vector<Tensor>& gradients) {
 }
 
 DeviceUpdate::Decision DeviceUpdate::Decide(const Number& norm, const Number& loss) {
-  const Tensor size = norm.tensor().to(counters_.device());
-  const Tensor finite = size.isfinite().logical_and(loss.tensor().to(counters_.device()).isfinite());
+  // Either may be a constant of the processor, which operations take as it is.
+  const Tensor size = torch::zeros_like(counters_[0], torch::kFloat64) + norm.tensor();
+  const Tensor finite = size.isfinite().logical_and(loss.tensor().isfinite());
   const Tensor too_large = finite.logical_and(size > options_.skip_factor * options_.clip_norm);
   const Tensor applied = finite.logical_and(too_large.logical_not()).logical_and(size > 0.0);
   counters_.add_(torch::stack({applied, finite.logical_not(), too_large}).to(torch::kInt64));

@@ -9,12 +9,14 @@
 #include <nlohmann/json.hpp>
 
 #include "wildrayzer/kernels/threads.h"
+#include "wildrayzer/kernels/cpu_kernels.h"
 #include "wildrayzer/testing/generator.h"
 #include "wildrayzer/testing/golden.h"
 #include "wildrayzer/training/muon.h"
 #include "wildrayzer/training/schedule.h"
 #include "wildrayzer/training/weight_average.h"
 #include "wildrayzer/util/error.h"
+#include "wildrayzer/util/torch_version.h"
 
 namespace wildrayzer {
 namespace {
@@ -229,7 +231,8 @@ TEST(Optimizer, AdamWDecaysMatricesOnlyAndFollowsTheSign) {
   EXPECT_FALSE(matrix.grad().defined());
 }
 
-TEST(Optimizer, SkipsAndCounts) {
+// By a branch on the processor, by selection on a GPU.
+void ExpectSkipsAndCounts() {
   torch::Tensor p = Parameter(torch::ones({4, 4}));
   Optimizer optimizer({{"p", p}}, {});
   const auto attempt = [&](double gradient, double loss) {
@@ -249,6 +252,20 @@ TEST(Optimizer, SkipsAndCounts) {
   EXPECT_EQ(optimizer.counters().too_large, 1);
   EXPECT_EQ(optimizer.counters().skipped(), 5);
   EXPECT_EQ(optimizer.counters().applied, 1);
+  // Nothing was taught: nothing moves, and it is no step that was skipped.
+  const torch::Tensor before = p.detach().clone();
+  EXPECT_FALSE(attempt(0.0, 0.1).applied);
+  EXPECT_TRUE(torch::equal(p.detach(), before));
+  EXPECT_EQ(optimizer.ExportState().at("step/p").item<int64_t>(), 1);
+  EXPECT_EQ(optimizer.counters().skipped(), 5);
+}
+
+TEST(Optimizer, SkipsAndCounts) { ExpectSkipsAndCounts(); }
+
+TEST(Optimizer, SkipsAndCountsOnGpusToo) {
+  if (!kHasDeviceOperations) GTEST_SKIP() << "LibTorch 1 trains on the processor only";
+  const AsOnGpu on_gpu;
+  ExpectSkipsAndCounts();
 }
 
 // Three more steps with gradients of their own.

@@ -8,6 +8,8 @@
 #include <utility>
 
 #include "wildrayzer/io/checkpoint.h"
+#include "wildrayzer/kernels/cpu_kernels.h"
+#include "wildrayzer/kernels/device.h"
 #include "wildrayzer/kernels/parallel.h"
 #include "wildrayzer/training/loss_kernels.h"
 #include "wildrayzer/util/error.h"
@@ -126,7 +128,7 @@ Tensor Apply(PlaneDistance kind, const Tensor& rendering, const Tensor& target, 
       (mask.scalar_type() != torch::kUInt8 || mask.dim() != 3 || mask.size(0) != rendering.size(0) ||
        mask.size(1) != rendering.size(2) || mask.size(2) != rendering.size(3)))
     throw Error("a loss was given a mask that does not fit its pictures");
-  if (!rendering.device().is_cpu()) {
+  if (!OnCpu(rendering)) {
     const Tensor keep = mask.defined() ? mask.ne(0).unsqueeze(1) : mask;
     const Tensor x = rendering.to(torch::kFloat32), y = target.detach().to(torch::kFloat32);
     return kind == PlaneDistance::kStructural ? StructuralAten(x, y, keep) : SquaredErrorAten(x, y, keep);
@@ -138,7 +140,7 @@ Tensor Apply(PlaneDistance kind, const Tensor& rendering, const Tensor& target, 
 
 // [N, 3, H, W] in [0, 1] -> what VGG's weights expect: 0..255 minus the mean colour.
 Tensor VggPixels(const Tensor& images) {
-  const Tensor mean = torch::tensor({123.68f, 116.779f, 103.939f}).view({1, 3, 1, 1}).to(images.device());
+  const Tensor mean = Upload(torch::tensor({123.68f, 116.779f, 103.939f}).view({1, 3, 1, 1}), images.device());
   return images.to(torch::kFloat32) * 255.0f - mean;
 }
 

@@ -6,6 +6,7 @@
 #include <functional>
 #include <span>
 
+#include "wildrayzer/kernels/device.h"
 #include "wildrayzer/kernels/parallel.h"
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/vision/framing.h"
@@ -44,7 +45,7 @@ torch::Tensor StackPictures(const Batch& batch, int64_t channels, const Picture&
       std::copy(pixels.begin(), pixels.end(), out + i * size);
     }
   });
-  return bytes.to(device).permute({0, 1, 4, 2, 3}).to(torch::kFloat32, /*non_blocking=*/false, /*copy=*/false,
+  return Upload(bytes, device).permute({0, 1, 4, 2, 3}).to(torch::kFloat32, /*non_blocking=*/false, /*copy=*/false,
                                                       torch::MemoryFormat::Contiguous);
 }
 
@@ -69,8 +70,8 @@ void AddCameras(const Batch& batch, TrainingBatch& out, torch::Device device) {
         *intrinsics++ = static_cast<float>(value);
     }
   }
-  out.c2w = out.c2w.to(device);
-  out.fxfycxcy = out.fxfycxcy.to(device);
+  out.c2w = Upload(out.c2w, device);
+  out.fxfycxcy = Upload(out.fxfycxcy, device);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "wildrayzer/kernels/cpu_kernels.h"
 #include "wildrayzer/kernels/parallel.h"
 #include "wildrayzer/training/optimizer_kernels.h"
 #include "wildrayzer/util/error.h"
@@ -19,7 +20,7 @@ WeightAverage::WeightAverage(NamedParameters parameters, double decay)
 void WeightAverage::Update() {
   const double n = static_cast<double>(updates_++);
   const auto weight = static_cast<float>(std::min(decay_, (1.0 + n) / (10.0 + n)));
-  if (!parameters_.empty() && !parameters_[0].second.device().is_cpu()) return UpdateOnDevice(weight);
+  if (!parameters_.empty() && !OnCpu(parameters_[0].second)) return UpdateOnDevice(weight);
   ParallelFor(static_cast<int64_t>(parameters_.size()), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const torch::Tensor& parameter = parameters_[i].second;
