@@ -1,17 +1,39 @@
 # Everything comes from Debian packages (see scripts/setup); nothing is downloaded or built here.
 find_package(Threads REQUIRED)
 find_package(OpenMP REQUIRED COMPONENTS CXX)
+
+# What follows is linked statically in a node build. OpenMP is not: there may be only one, which LibTorch brings.
+set(WILDRAYZER_YAML yaml-cpp)
+set(WILDRAYZER_SPDLOG spdlog::spdlog)
+if(WILDRAYZER_NODE)
+  set(OPENSSL_USE_STATIC_LIBS ON)
+  set(CMAKE_FIND_LIBRARY_SUFFIXES .a)  # until LibTorch is looked for
+endif()
+
 find_package(Eigen3 REQUIRED NO_MODULE)
-find_package(OpenCV REQUIRED COMPONENTS core imgproc imgcodecs videoio calib3d features2d)
-find_package(yaml-cpp REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(CLI11 REQUIRED)
-find_package(spdlog REQUIRED)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 find_package(ZLIB REQUIRED)
-find_package(embree 3 REQUIRED)
-find_library(LIBZIP_LIBRARY zip REQUIRED)  # the CMake file of libzip-dev fails without libzip's tools
-find_package(tinyobjloader REQUIRED)
+find_package(PNG REQUIRED)
+find_package(JPEG REQUIRED)
+if(WILDRAYZER_NODE)
+  find_library(YAML_CPP_ARCHIVE yaml-cpp REQUIRED)
+  set(WILDRAYZER_YAML ${YAML_CPP_ARCHIVE})
+  # Debian has no archives of spdlog, which its headers replace, and fmt (util/fmt_library.cc).
+  add_library(wrz_spdlog INTERFACE)
+  target_compile_definitions(wrz_spdlog INTERFACE SPDLOG_FMT_EXTERNAL)
+  target_link_libraries(wrz_spdlog INTERFACE Threads::Threads)
+  set(WILDRAYZER_SPDLOG wrz_spdlog)
+  set(CMAKE_FIND_LIBRARY_SUFFIXES .so .a)
+else()
+  find_package(OpenCV REQUIRED COMPONENTS core imgproc imgcodecs videoio calib3d features2d)
+  find_package(yaml-cpp REQUIRED)
+  find_package(spdlog REQUIRED)
+  find_package(embree 3 REQUIRED)
+  find_library(LIBZIP_LIBRARY zip REQUIRED)  # the CMake file of libzip-dev fails without libzip's tools
+  find_package(tinyobjloader REQUIRED)
+endif()
 include(WildrayzerTorch)
 if(WILDRAYZER_TESTS)
   find_package(GTest REQUIRED)

@@ -28,10 +28,15 @@ if(CCACHE_PROGRAM)
       CCACHE_DEPEND=1 CCACHE_SLOPPINESS=time_macros,include_file_mtime,include_file_ctime ${CCACHE_PROGRAM})
 endif()
 
-# wrz_add_module(NAME [TORCH] SOURCES ... [DEPS ...] [PRIVATE_DEPS ...])
-#   Library wildrayzer_NAME, alias wildrayzer::NAME. TORCH links LibTorch.
+# wrz_add_module(NAME [TORCH] SOURCES ... [DEPS ...] [PRIVATE_DEPS ...] [OPENCV_SOURCES ... OPENCV ...])
+#   Library wildrayzer_NAME, alias wildrayzer::NAME. TORCH links LibTorch. OPENCV_SOURCES are the files that need OpenCV,
+#   of which OPENCV names the libraries; a node build has cli/without_opencv.cc in their place.
 function(wrz_add_module name)
-  cmake_parse_arguments(ARG "TORCH" "" "SOURCES;DEPS;PRIVATE_DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "TORCH" "" "SOURCES;DEPS;PRIVATE_DEPS;OPENCV_SOURCES;OPENCV" ${ARGN})
+  if(NOT WILDRAYZER_NODE)
+    list(APPEND ARG_SOURCES ${ARG_OPENCV_SOURCES})
+    list(APPEND ARG_PRIVATE_DEPS ${ARG_OPENCV})
+  endif()
   set(target wildrayzer_${name})
   add_library(${target} STATIC ${ARG_SOURCES})
   add_library(wildrayzer::${name} ALIAS ${target})

@@ -3,6 +3,14 @@
 if(NOT DEFINED TORCH_CUDA_ARCH_LIST AND NOT DEFINED ENV{TORCH_CUDA_ARCH_LIST})
   set(TORCH_CUDA_ARCH_LIST 9.0)  # else a CUDA LibTorch looks for a GPU while configuring, and needs a newer CMake for it
 endif()
+# TorchConfig.cmake looks for its libraries in the system's folders before its own, and would find Debian's there: the root of
+# Python's torch, which calls `share/cmake` in it its prefix, is made one that comes before the system.
+string(REPLACE ":" ";" torch_prefixes "$ENV{CMAKE_PREFIX_PATH}")
+foreach(prefix IN LISTS CMAKE_PREFIX_PATH torch_prefixes)
+  if(EXISTS ${prefix}/Torch/TorchConfig.cmake)
+    list(PREPEND CMAKE_PREFIX_PATH ${prefix}/../..)
+  endif()
+endforeach()
 find_package(Torch REQUIRED)
 
 if(TORCH_INSTALL_PREFIX MATCHES "^/usr(/|$)")

@@ -11,6 +11,7 @@
 #include "wildrayzer/evaluation/runner.h"
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/log.h"
+#include "wildrayzer/util/node_build.h"
 #include "wildrayzer/util/output_folder.h"
 
 namespace wildrayzer {
@@ -143,7 +144,9 @@ void AddModelMethods(EvalOptions& options, Contest& contest) {
   const JudgedModel rayzer = Load(source, "RayZer", contest);
   const std::string of = options.rayzer.empty() ? weights : options.rayzer;
   methods.push_back(ModelMethod("rayzer", "RayZer", "no masks, " + of, rayzer));
-  if (!options.no_cosegmentation) {
+  if (kNodeBuild && !options.no_cosegmentation) {
+    LogWarning("co-segmentation is left out; it {}", kNoOpenCv);
+  } else if (!options.no_cosegmentation) {
     const std::string dino = ours ? ours->model->dino_name() : "";
     methods.push_back(ModelMethod("rayzer_cosegmentation", "RayZer + co-segmentation masks",
                                   "features of " + (dino.empty() ? "its own" : dino) + ", " + of, rayzer,

@@ -21,6 +21,7 @@
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/interrupt.h"
 #include "wildrayzer/util/log.h"
+#include "wildrayzer/util/node_build.h"
 #include "wildrayzer/util/output_folder.h"
 #include "wildrayzer/version.h"
 
@@ -371,6 +372,8 @@ void AddLabelsCommand(CLI::App& app) {
       "Example:\n  wildrayzer labels rooms/dynamic_re10k/train/full_list.txt --model stage1.safetensors "
       "--out labels");
   command->callback([options] {
+    if (!options->no_grabcut) RefuseInNodeBuild("GrabCut", "add --no-grabcut");
+    if (!options->no_pictures) RefuseInNodeBuild("drawing contact sheets", "add --no-pictures");
     options->labels.weights =
         options->weights == "fixed" ? SaliencyWeights::kFixed : SaliencyWeights::kAdaptive;
     options->labels.grabcut = !options->no_grabcut;

@@ -9,6 +9,7 @@
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/interrupt.h"
 #include "wildrayzer/util/log.h"
+#include "wildrayzer/util/node_build.h"
 #include "wildrayzer/version.h"
 
 namespace {
@@ -21,8 +22,12 @@ int Fail(const std::string& message, int exit_code) {
 
 int Run(int argc, char** argv) {
   CLI::App app{
-      "Clean novel views, cameras and motion masks from two or more photos of a place where things move."};
-  app.set_version_flag("--version", std::string("wildrayzer ") + wildrayzer::kVersion);
+      std::string(
+          "Clean novel views, cameras and motion masks from two or more photos of a place where things "
+          "move.") +
+      wildrayzer::kBuildNote};
+  app.set_version_flag("--version",
+                       std::string("wildrayzer ") + wildrayzer::kVersion + wildrayzer::kBuildNote);
   app.require_subcommand(1);
   app.fallthrough();  // -q and -v may stand after the command, too
   app.footer(

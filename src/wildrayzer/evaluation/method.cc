@@ -9,6 +9,8 @@
 #include "wildrayzer/data/views.h"
 #include "wildrayzer/evaluation/floors.h"
 #include "wildrayzer/util/error.h"
+#include "wildrayzer/util/log.h"
+#include "wildrayzer/util/node_build.h"
 #include "wildrayzer/util/sha256.h"
 
 namespace wildrayzer {
@@ -122,6 +124,11 @@ std::vector<std::unique_ptr<Method>> FloorMethods(uint64_t seed) {
   floors.push_back(std::make_unique<Floor>(
       "floor_mean", "Mean of inputs", "floor: the inputs averaged pixel by pixel",
       [](const EvaluationScene& scene, size_t) { return MeanOfViews(Inputs(scene)); }));
+  if (kNodeBuild) {
+    LogWarning("the floor of homographies is left out; it {}", kNoOpenCv);
+    floors.push_back(std::make_unique<StillCameras>());
+    return floors;
+  }
   floors.push_back(std::make_unique<Floor>(
       "floor_homography", "Warped nearest input",
       "floor: the nearest input moved onto the target by a homography of matched features",

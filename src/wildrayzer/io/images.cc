@@ -10,10 +10,9 @@
 #include <cstdio>
 #include <cstring>
 #include <memory>
-#include <opencv2/imgcodecs.hpp>
 
+#include "wildrayzer/io/codecs.h"
 #include "wildrayzer/io/image_header.h"
-#include "wildrayzer/io/mat.h"
 #include "wildrayzer/util/atomic_file.h"
 #include "wildrayzer/util/error.h"
 
@@ -42,81 +41,67 @@ std::vector<std::byte> ReadBounded(const fs::path& path) {
   return bytes;
 }
 
-// EXIF orientation tag to the operation that makes the picture upright.
-cv::Mat Upright(const cv::Mat& stored, int orientation) {
-  cv::Mat result = stored;
-  if (orientation >= 5) cv::transpose(stored, result);
-  switch (orientation) {
-    case 2:
-    case 6:
-      cv::flip(result, result, 1);
-      break;
-    case 3:
-    case 7:
-      cv::flip(result, result, -1);
-      break;
-    case 4:
-    case 8:
-      cv::flip(result, result, 0);
-      break;
-    default:
-      break;
+// The picture made upright, by its EXIF orientation tag.
+template <typename T>
+Samples<T> Upright(Samples<T> stored, int orientation) {
+  if (orientation == 1) return stored;
+  const bool transposed = orientation >= 5;
+  const bool from_right = orientation == 2 || orientation == 3 || orientation == 6 || orientation == 7;
+  const bool from_below = orientation == 3 || orientation == 4 || orientation == 7 || orientation == 8;
+  Samples<T> upright(transposed ? stored.height : stored.width, transposed ? stored.width : stored.height,
+                     stored.channels);
+  for (int y = 0; y < upright.height; ++y) {
+    const int row = from_below ? upright.height - 1 - y : y;
+    for (int x = 0; x < upright.width; ++x) {
+      const int column = from_right ? upright.width - 1 - x : x;
+      const T* in = transposed ? stored.Pixel(row, column) : stored.Pixel(column, row);
+      std::copy_n(in, stored.channels, upright.Pixel(x, y));
+    }
   }
-  return result;
+  return upright;
 }
 
-// The decoded, upright picture: 8 or 16 bits, 1 (grey), 3 (BGR) or 4 (BGRA) channels.
-cv::Mat Decode(std::span<const std::byte> bytes, const std::string& name) {
-  SilenceOpenCv();
+// The decoded, upright picture: 8 or 16 bits, 1 (grey), 3 (RGB) or 4 (RGBA) channels.
+DecodedSamples Decode(std::span<const std::byte> bytes, const std::string& name) {
   if (bytes.size() > kMaxImageFileBytes) throw FileError(name, "is too large for a picture");
   const ImageHeader header = ParseImageHeader(bytes, name);
   if (!header.essential.empty()) bytes = header.essential;
-  // UNCHANGED keeps alpha and depth. The alpha of BMP and TIFF is left out: writers disagree on what it means
-  // there.
-  int flags = cv::IMREAD_UNCHANGED;
-  if (header.format == ImageFormat::kBmp) flags = cv::IMREAD_COLOR;
-  if (header.format == ImageFormat::kTiff) flags = cv::IMREAD_ANYDEPTH | cv::IMREAD_ANYCOLOR;
-  if (flags != cv::IMREAD_UNCHANGED) flags |= cv::IMREAD_IGNORE_ORIENTATION;
-  cv::Mat decoded;
-  try {
-    const cv::Mat raw(1, static_cast<int>(bytes.size()), CV_8UC1,
-                      const_cast<std::byte*>(bytes.data()));  // only read
-    decoded = cv::imdecode(raw, flags);
-  } catch (const std::exception&) {
-    decoded.release();  // the text is a stack position inside OpenCV, of no use to anybody
-  }
-  if (decoded.empty()) {
+  DecodedSamples decoded;
+  const bool done = header.format == ImageFormat::kPng    ? DecodePng(bytes, decoded)
+                    : header.format == ImageFormat::kJpeg ? DecodeJpeg(bytes, decoded)
+                                                          : DecodeOther(bytes, header.format, decoded);
+  if (!done) {
     throw FileError(
         name, "cannot be decoded (damaged, or a rare variant of the format): save it again as PNG or JPEG");
   }
-  const bool known = (decoded.depth() == CV_8U || decoded.depth() == CV_16U) &&
-                     (decoded.channels() == 1 || decoded.channels() == 3 || decoded.channels() == 4);
-  if (!known)
-    throw FileError(name, "has floating-point or unusual channels: save it as 8 or 16-bit RGB or grey");
-  return Upright(decoded, header.orientation);
+  return std::visit(
+      [&](auto& samples) -> DecodedSamples {
+        if (samples.channels != 1 && samples.channels != 3 && samples.channels != 4)
+          throw FileError(name, "has floating-point or unusual channels: save it as 8 or 16-bit RGB or grey");
+        return Upright(std::move(samples), header.orientation);
+      },
+      decoded);
 }
 
 uint8_t To8Bit(uint8_t value) { return value; }
 uint8_t To8Bit(uint16_t value) { return static_cast<uint8_t>((value + 128u) / 257u); }
 
-// BGR(A) or grey of either depth to 8-bit RGB, transparent parts over white.
+// RGB(A) or grey of either depth to 8-bit RGB, transparent parts over white.
 template <typename T>
-Image ToRgb(const cv::Mat& mat) {
+Image ToRgb(const Samples<T>& samples) {
   constexpr uint64_t kMax = static_cast<T>(-1);
-  const int channels = mat.channels();
-  Image image(mat.cols, mat.rows);
-  for (int y = 0; y < mat.rows; ++y) {
-    const T* in = mat.ptr<T>(y);
-    uint8_t* out = image.Pixel(0, y);
-    for (int x = 0; x < mat.cols; ++x, in += channels, out += 3) {
-      for (int c = 0; c < 3; ++c) {
-        const T value = channels == 1 ? in[0] : in[2 - c];
-        if (channels < 4) {
-          out[c] = To8Bit(value);
-        } else {
-          const uint64_t alpha = in[3];
-          out[c] = To8Bit(static_cast<T>((value * alpha + kMax * (kMax - alpha) + kMax / 2) / kMax));
-        }
+  const int channels = samples.channels;
+  Image image(samples.width, samples.height);
+  const T* in = samples.values.data();
+  uint8_t* out = image.rgb.data();
+  for (size_t i = image.rgb.size() / 3; i > 0; --i, in += channels, out += 3) {
+    for (int c = 0; c < 3; ++c) {
+      const T value = channels == 1 ? in[0] : in[c];
+      if (channels < 4) {
+        out[c] = To8Bit(value);
+      } else {
+        const uint64_t alpha = in[3];
+        out[c] = To8Bit(static_cast<T>((value * alpha + kMax * (kMax - alpha) + kMax / 2) / kMax));
       }
     }
   }
@@ -125,39 +110,29 @@ Image ToRgb(const cv::Mat& mat) {
 
 // One channel, or three equal opaque ones, at the stored depth.
 template <typename T>
-GrayMap<T> ToGray(const cv::Mat& mat, const std::string& name) {
-  const int channels = mat.channels();
-  GrayMap<T> image(mat.cols, mat.rows);
-  for (int y = 0; y < mat.rows; ++y) {
-    const T* in = mat.ptr<T>(y);
-    for (int x = 0; x < mat.cols; ++x, in += channels) {
-      const bool grey = channels == 1 || (in[0] == in[1] && in[1] == in[2]);
-      const bool opaque = channels < 4 || in[3] == static_cast<T>(-1);
-      if (!grey || !opaque)
-        throw FileError(name, "is a colour or transparent picture; an opaque grey one is needed");
-      image.At(x, y) = in[0];
-    }
+GrayMap<T> ToGray(const Samples<T>& samples, const std::string& name) {
+  const int channels = samples.channels;
+  GrayMap<T> image(samples.width, samples.height);
+  const T* in = samples.values.data();
+  for (T& value : image.values) {
+    const bool grey = channels == 1 || (in[0] == in[1] && in[1] == in[2]);
+    const bool opaque = channels < 4 || in[3] == static_cast<T>(-1);
+    if (!grey || !opaque)
+      throw FileError(name, "is a colour or transparent picture; an opaque grey one is needed");
+    value = in[0];
+    in += channels;
   }
   return image;
 }
 
-std::vector<std::byte> Encode(const std::string& extension, const cv::Mat& mat,
-                              const std::vector<int>& parameters) {
-  SilenceOpenCv();
-  if (mat.empty()) throw Error("an empty picture cannot be written");
-  std::vector<uchar> buffer;
-  bool done = false;
-  try {
-    done = cv::imencode(extension, mat, buffer, parameters);
-  } catch (const cv::Exception&) {
-    done = false;
-  }
-  if (!done) throw Error(fmt::format("a picture of {} x {} pixels cannot be encoded", mat.cols, mat.rows));
-  const auto* data = reinterpret_cast<const std::byte*>(buffer.data());
-  return {data, data + buffer.size()};
+std::vector<std::byte> Encode(const SampleView& view, int jpeg_quality = 0) {
+  if (view.width <= 0 || view.height <= 0) throw Error("an empty picture cannot be written");
+  std::vector<std::byte> bytes =
+      jpeg_quality > 0 ? EncodeJpegSamples(view, jpeg_quality) : EncodePngSamples(view);
+  if (bytes.empty())
+    throw Error(fmt::format("a picture of {} x {} pixels cannot be encoded", view.width, view.height));
+  return bytes;
 }
-
-const std::vector<int> kPngParameters = {cv::IMWRITE_PNG_COMPRESSION, 6};
 
 void WriteBytes(const fs::path& path, const std::vector<std::byte>& bytes) {
   AtomicFile file(path);
@@ -172,16 +147,15 @@ uint8_t Quantise(float value) {
 }  // namespace
 
 Image DecodeImage(std::span<const std::byte> bytes, const std::string& name) {
-  const cv::Mat mat = Decode(bytes, name);
-  return mat.depth() == CV_8U ? ToRgb<uint8_t>(mat) : ToRgb<uint16_t>(mat);
+  return std::visit([](const auto& samples) { return ToRgb(samples); }, Decode(bytes, name));
 }
 
 Image ReadImage(const fs::path& path) { return DecodeImage(ReadBounded(path), path.string()); }
 
 GrayImage ReadGray(const fs::path& path) {
-  const cv::Mat mat = Decode(ReadBounded(path), path.string());
-  if (mat.depth() == CV_8U) return ToGray<uint8_t>(mat, path.string());
-  const DepthImage wide = ToGray<uint16_t>(mat, path.string());
+  const DecodedSamples decoded = Decode(ReadBounded(path), path.string());
+  if (const auto* narrow = std::get_if<Samples<uint8_t>>(&decoded)) return ToGray(*narrow, path.string());
+  const DepthImage wide = ToGray(std::get<Samples<uint16_t>>(decoded), path.string());
   GrayImage image(wide.width, wide.height);
   std::transform(wide.values.begin(), wide.values.end(), image.values.begin(),
                  [](uint16_t v) { return To8Bit(v); });
@@ -189,10 +163,10 @@ GrayImage ReadGray(const fs::path& path) {
 }
 
 DepthImage ReadDepth(const fs::path& path) {
-  const cv::Mat mat = Decode(ReadBounded(path), path.string());
-  if (mat.depth() != CV_16U)
-    throw FileError(path.string(), "has 8 bits a sample; a 16-bit depth map is needed");
-  return ToGray<uint16_t>(mat, path.string());
+  const DecodedSamples decoded = Decode(ReadBounded(path), path.string());
+  const auto* wide = std::get_if<Samples<uint16_t>>(&decoded);
+  if (wide == nullptr) throw FileError(path.string(), "has 8 bits a sample; a 16-bit depth map is needed");
+  return ToGray(*wide, path.string());
 }
 
 bool HasImageExtension(const fs::path& path) {
@@ -204,20 +178,20 @@ bool HasImageExtension(const fs::path& path) {
   return std::find(kKnown.begin(), kKnown.end(), extension) != kKnown.end();
 }
 
-std::vector<std::byte> EncodePng(const Image& image) { return Encode(".png", ToBgr(image), kPngParameters); }
+std::vector<std::byte> EncodePng(const Image& image) {
+  return Encode({image.rgb.data(), image.width, image.height, 3, 8});
+}
 
 std::vector<std::byte> EncodePng(const GrayImage& image) {
-  return Encode(".png", AsMat(image), kPngParameters);
+  return Encode({image.values.data(), image.width, image.height, 1, 8});
 }
 
 std::vector<std::byte> EncodePng(const DepthImage& image) {
-  const cv::Mat mat(image.height, image.width, CV_16UC1,
-                    const_cast<uint16_t*>(image.values.data()));  // only read
-  return Encode(".png", mat, kPngParameters);
+  return Encode({image.values.data(), image.width, image.height, 1, 16});
 }
 
 std::vector<std::byte> EncodeJpeg(const Image& image, int quality) {
-  return Encode(".jpg", ToBgr(image), {cv::IMWRITE_JPEG_QUALITY, std::clamp(quality, 1, 100)});
+  return Encode({image.rgb.data(), image.width, image.height, 3, 8}, std::clamp(quality, 1, 100));
 }
 
 void WritePng(const fs::path& path, const Image& image) { WriteBytes(path, EncodePng(image)); }

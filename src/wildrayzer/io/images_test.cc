@@ -7,6 +7,7 @@
 #include <cmath>
 #include <opencv2/imgcodecs.hpp>
 
+#include "wildrayzer/io/mat.h"
 #include "wildrayzer/util/error.h"
 
 namespace wildrayzer {
@@ -29,9 +30,9 @@ Image Gradient(int width, int height) {
   return image;
 }
 
-Bytes FromMat(const std::string& extension, const cv::Mat& mat) {
+Bytes FromMat(const std::string& extension, const cv::Mat& mat, const std::vector<int>& parameters = {}) {
   std::vector<uchar> buffer;
-  cv::imencode(extension, mat, buffer);
+  cv::imencode(extension, mat, buffer, parameters);
   const auto* data = reinterpret_cast<const std::byte*>(buffer.data());
   return {data, data + buffer.size()};
 }
@@ -150,6 +151,47 @@ TEST(DecodeImage, CmykJpeg) {
   for (int bar = 0; bar < 4; ++bar) {
     for (int c = 0; c < 3; ++c) EXPECT_NEAR(image.Pixel(8 * bar + 4, 8)[c], bars[bar][c], 6) << bar;
   }
+}
+
+// ---- PNG and JPEG are ours; OpenCV, which reads the rest, uses the same libraries
+
+std::vector<uchar> Raw(const Bytes& bytes) {
+  const auto* data = reinterpret_cast<const uchar*>(bytes.data());
+  return {data, data + bytes.size()};
+}
+
+TEST(Codecs, FilesAreThoseOfOpenCv) {
+  for (const auto& [width, height] : {std::pair{61, 35}, {2, 2}, {300, 17}}) {
+    const Image image = Gradient(width, height);
+    const cv::Mat bgr = ToBgr(image);
+    EXPECT_EQ(EncodePng(image), FromMat(".png", bgr, {cv::IMWRITE_PNG_COMPRESSION, 6}));
+    for (const int quality : {30, 92, 100})
+      EXPECT_EQ(EncodeJpeg(image, quality), FromMat(".jpg", bgr, {cv::IMWRITE_JPEG_QUALITY, quality}));
+    GrayImage gray(width, height);
+    DepthImage depth(width, height);
+    for (size_t i = 0; i < gray.values.size(); ++i) {
+      gray.values[i] = image.rgb[3 * i];
+      depth.values[i] = static_cast<uint16_t>(131 * i);
+    }
+    EXPECT_EQ(EncodePng(gray), FromMat(".png", AsMat(gray), {cv::IMWRITE_PNG_COMPRESSION, 6}));
+    EXPECT_EQ(EncodePng(depth), FromMat(".png", cv::Mat(height, width, CV_16UC1, depth.values.data()),
+                                        {cv::IMWRITE_PNG_COMPRESSION, 6}));
+  }
+}
+
+TEST(Codecs, JpegsAreDecodedAsByOpenCv) {
+  const Image image = Gradient(61, 35);
+  for (const int progressive : {0, 1}) {
+    const Bytes jpeg = FromMat(".jpg", ToBgr(image),
+                               {cv::IMWRITE_JPEG_QUALITY, 70, cv::IMWRITE_JPEG_PROGRESSIVE, progressive});
+    EXPECT_TRUE(DecodeImage(jpeg, "a.jpg") == FromBgr(cv::imdecode(Raw(jpeg), cv::IMREAD_COLOR)));
+  }
+  GrayImage gray(20, 10);
+  for (size_t i = 0; i < gray.values.size(); ++i) gray.values[i] = static_cast<uint8_t>(i);
+  const Bytes jpeg = FromMat(".jpg", AsMat(gray), {});
+  EXPECT_TRUE(DecodeImage(jpeg, "g.jpg") == FromBgr(cv::imdecode(Raw(jpeg), cv::IMREAD_COLOR)));
+  const std::string cmyk = "tests/data/media/cmyk_adobe.jpg";
+  EXPECT_TRUE(ReadImage(cmyk) == FromBgr(cv::imread(cmyk)));
 }
 
 // ---- small helpers

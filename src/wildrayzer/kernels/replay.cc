@@ -4,7 +4,7 @@
 
 #ifdef WILDRAYZER_CUDA
 #include <ATen/cuda/CUDAGraph.h>
-#include <c10/cuda/CUDAGuard.h>
+#include <c10/core/StreamGuard.h>
 #include <c10/cuda/CUDAStream.h>
 #endif
 
@@ -26,24 +26,25 @@ struct Replay::Recording {
 Replay::Replay(Function function) : function_(std::move(function)) {}
 Replay::~Replay() = default;
 
+// Streams through LibTorch's common interface: c10/cuda/CUDAGuard.h would have the program itself call the CUDA runtime, which
+// only LibTorch knows where to find on a machine without the toolkit.
 std::unique_ptr<Replay::Recording> Replay::Record([[maybe_unused]] const std::vector<Tensor>& inputs) {
 #ifdef WILDRAYZER_CUDA
   auto recording = std::make_unique<Recording>();
   for (const Tensor& input : inputs) recording->inputs.push_back(input.clone());
   // Recording needs a stream of its own, which has to begin after what was done so far and end before what follows.
-  const c10::cuda::CUDAStream outside = c10::cuda::getCurrentCUDAStream();
-  outside.synchronize();
-  const c10::cuda::CUDAStreamGuard guard(c10::cuda::getStreamFromPool());
+  c10::cuda::getCurrentCUDAStream().unwrap().synchronize();
+  const c10::StreamGuard guard(c10::cuda::getStreamFromPool().unwrap());
   bool capturing = false;
   try {
     function_(recording->inputs);  // makes what libraries keep, which must not be recorded
-    c10::cuda::getCurrentCUDAStream().synchronize();
+    c10::cuda::getCurrentCUDAStream().unwrap().synchronize();
     recording->graph.capture_begin();
     capturing = true;
     recording->output = function_(recording->inputs);
     capturing = false;
     recording->graph.capture_end();
-    c10::cuda::getCurrentCUDAStream().synchronize();
+    c10::cuda::getCurrentCUDAStream().unwrap().synchronize();
     return recording;
   } catch (const std::exception& error) {
     const std::string text = error.what();

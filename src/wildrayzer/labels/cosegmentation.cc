@@ -146,13 +146,6 @@ std::vector<std::vector<float>> CrossViewDissimilarity(std::span<const LabelFram
   return result;
 }
 
-LabelOptions CoSegmentationOptions() {
-  LabelOptions options;
-  options.selection.top_share = 0.2;
-  options.selection.frames_needed = 2;
-  return options;
-}
-
 PseudoLabels CoSegment(std::span<const LabelFrame> views, const LabelShape& shape,
                        const LabelOptions& options) {
   if (views.size() < 2) throw UsageError("co-segmentation needs at least two views");

@@ -25,7 +25,12 @@ std::vector<std::vector<float>> CrossViewDissimilarity(std::span<const LabelFram
 // The settings of the baseline. Those of the labels choose next to nothing by this weaker saliency; these,
 // 20 % of the clusters and 2 of 6 frames, did best on rooms (docs/labels.md), so that the baseline is not
 // handicapped.
-LabelOptions CoSegmentationOptions();
+inline LabelOptions CoSegmentationOptions() {
+  LabelOptions options;
+  options.selection.top_share = 0.2;
+  options.selection.frames_needed = 2;
+  return options;
+}
 
 // Masks of all views of one scene (at least two, UsageError); `image` and `features` of the views are used.
 // psnr, ssim_weight, ssim_map and ssim of the result are empty. Options about PSNR and SSIM have no effect.

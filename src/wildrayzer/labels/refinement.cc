@@ -3,46 +3,64 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <opencv2/imgproc.hpp>
+#include <cmath>
+#include <vector>
 
-#include "wildrayzer/io/mat.h"
 #include "wildrayzer/util/error.h"
-#include "wildrayzer/util/log.h"
 
 namespace wildrayzer {
 namespace {
 
-constexpr int kSeedErosion = 7;
+// A shape with its anchor in the middle: row i of it reaches from -reach[i] to reach[i], or nowhere when
+// that is negative. Squares of an even size reach one pixel less to the right and below, as OpenCV's.
+struct Kernel {
+  int size = 0;
+  std::vector<int> left, right;  // of every row, relative to the anchor, both included
+};
 
-GrayImage Morphology(const GrayImage& mask, int operation, int shape, int size, int iterations) {
-  const cv::Mat kernel = cv::getStructuringElement(shape, {size, size});
-  GrayImage out(mask.width, mask.height);
-  cv::Mat result = AsMat(out);
-  cv::morphologyEx(AsMat(mask), result, operation, kernel, {-1, -1}, iterations);
-  return out;
+Kernel Square(int size) {
+  const int anchor = size / 2;
+  return {size, std::vector<int>(size, -anchor), std::vector<int>(size, size - 1 - anchor)};
 }
 
-GrayImage Complement(const GrayImage& mask) {
-  GrayImage out = mask;
-  for (uint8_t& v : out.values) v = v ? 0 : 255;
-  return out;
-}
-
-bool IsUniform(const GrayImage& mask) {
-  return std::all_of(mask.values.begin(), mask.values.end(),
-                     [&](uint8_t v) { return (v != 0) == (mask.values.front() != 0); });
-}
-
-// GrabCut's classes of every pixel.
-GrayImage Seeds(const GrayImage& mask) {
-  const GrayImage sure_foreground = ErodeMask(mask, kSeedErosion);
-  const GrayImage sure_background = ErodeMask(Complement(mask), kSeedErosion);
-  GrayImage seeds(mask.width, mask.height, cv::GC_PR_FGD);
-  for (size_t i = 0; i < seeds.values.size(); ++i) {
-    if (sure_background.values[i]) seeds.values[i] = cv::GC_BGD;
-    if (sure_foreground.values[i]) seeds.values[i] = cv::GC_FGD;
+Kernel Ellipse(int size) {
+  Kernel kernel = Square(size);
+  const int radius = size / 2;
+  for (int i = 0; i < size; ++i) {
+    const int dy = i - radius;
+    const int reach = radius == 0
+                          ? 0
+                          : static_cast<int>(std::lrint(
+                                radius * std::sqrt((radius * radius - dy * dy) * (1.0 / (radius * radius)))));
+    kernel.left[i] = std::max(-radius, -reach);
+    kernel.right[i] = std::min(size - 1 - radius, reach);
   }
-  return seeds;
+  return kernel;
+}
+
+const uint8_t& Smaller(const uint8_t& a, const uint8_t& b) { return std::min(a, b); }
+const uint8_t& Larger(const uint8_t& a, const uint8_t& b) { return std::max(a, b); }
+
+// `Choose` over the pixels under the kernel; outside the picture nothing counts.
+template <const uint8_t& Choose(const uint8_t&, const uint8_t&)>
+GrayImage Apply(const GrayImage& mask, const Kernel& kernel, int iterations) {
+  GrayImage from = mask, to = mask;
+  const int anchor = kernel.size / 2;
+  for (int n = 0; n < iterations; ++n) {
+    for (int y = 0; y < mask.height; ++y) {
+      for (int x = 0; x < mask.width; ++x) {
+        uint8_t value = from.At(x, y);  // the anchor belongs to every kernel
+        for (int i = std::max(0, anchor - y); i < std::min(kernel.size, mask.height - y + anchor); ++i) {
+          const uint8_t* row = &from.values[static_cast<size_t>(y + i - anchor) * mask.width];
+          const int end = std::min(mask.width - 1, x + kernel.right[i]);
+          for (int at = std::max(0, x + kernel.left[i]); at <= end; ++at) value = Choose(value, row[at]);
+        }
+        to.At(x, y) = value;
+      }
+    }
+    std::swap(from, to);
+  }
+  return from;
 }
 
 }  // namespace
@@ -62,45 +80,40 @@ GrayImage PatchesToPixels(std::span<const uint8_t> patches, int rows, int column
 }
 
 GrayImage CloseMask(const GrayImage& mask, int size, int iterations) {
-  return Morphology(mask, cv::MORPH_CLOSE, cv::MORPH_ELLIPSE, size, iterations);
+  const Kernel kernel = Ellipse(size);
+  return Apply<Smaller>(Apply<Larger>(mask, kernel, iterations), kernel, iterations);
 }
 
 GrayImage OpenMask(const GrayImage& mask, int size, int iterations) {
-  return Morphology(mask, cv::MORPH_OPEN, cv::MORPH_ELLIPSE, size, iterations);
+  const Kernel kernel = Ellipse(size);
+  return Apply<Larger>(Apply<Smaller>(mask, kernel, iterations), kernel, iterations);
 }
 
-GrayImage ErodeMask(const GrayImage& mask, int size) {
-  return Morphology(mask, cv::MORPH_ERODE, cv::MORPH_RECT, size, 1);
-}
+GrayImage ErodeMask(const GrayImage& mask, int size) { return Apply<Smaller>(mask, Square(size), 1); }
 
 GrayImage LargeComponents(const GrayImage& mask, int min_area) {
-  cv::Mat labels, statistics, centroids;
-  cv::connectedComponentsWithStats(AsMat(mask), labels, statistics, centroids, 8, CV_32S);
   GrayImage kept(mask.width, mask.height);
-  for (int y = 0; y < mask.height; ++y) {
-    const int* row = labels.ptr<int>(y);
-    for (int x = 0; x < mask.width; ++x) {
-      const bool large = row[x] > 0 && statistics.at<int>(row[x], cv::CC_STAT_AREA) >= min_area;
-      kept.At(x, y) = large ? 255 : 0;
+  GrayImage left = mask;  // what was not visited
+  std::vector<size_t> component;
+  for (size_t first = 0; first < left.values.size(); ++first) {
+    if (left.values[first] == 0) continue;
+    component.assign(1, first);
+    left.values[first] = 0;
+    for (size_t next = 0; next < component.size(); ++next) {
+      const int x = static_cast<int>(component[next] % mask.width);
+      const int y = static_cast<int>(component[next] / mask.width);
+      for (int v = std::max(0, y - 1); v <= std::min(mask.height - 1, y + 1); ++v) {
+        for (int u = std::max(0, x - 1); u <= std::min(mask.width - 1, x + 1); ++u) {
+          if (left.At(u, v) == 0) continue;
+          left.At(u, v) = 0;
+          component.push_back(static_cast<size_t>(v) * mask.width + u);
+        }
+      }
     }
+    if (static_cast<int64_t>(component.size()) < min_area) continue;
+    for (const size_t at : component) kept.values[at] = 255;
   }
   return kept;
-}
-
-GrayImage GrabCutMask(const Image& image, const GrayImage& mask, int iterations, int seed) {
-  if (mask.empty() || IsUniform(mask)) return mask;
-  GrayImage classes = Seeds(mask);
-  try {
-    cv::Mat state = AsMat(classes), background, foreground;
-    cv::setRNGSeed(seed);
-    cv::grabCut(AsMat(image), state, {}, background, foreground, iterations, cv::GC_INIT_WITH_MASK);
-  } catch (const cv::Exception& error) {
-    LogDebug(fmt::format("GrabCut failed, the mask stays as it was: {}", error.err));
-    return mask;
-  }
-  for (uint8_t& v : classes.values) v = v == cv::GC_FGD || v == cv::GC_PR_FGD ? 255 : 0;
-  const bool nothing_left = IsUniform(classes) && classes.values.front() == 0;
-  return nothing_left ? mask : classes;
 }
 
 }  // namespace wildrayzer

@@ -9,6 +9,8 @@
 #include "wildrayzer/io/video.h"
 #include "wildrayzer/pipeline/result_page.h"
 #include "wildrayzer/util/error.h"
+#include "wildrayzer/util/log.h"
+#include "wildrayzer/util/node_build.h"
 #include "wildrayzer/vision/overlay.h"
 #include "wildrayzer/vision/resize.h"
 
@@ -120,7 +122,13 @@ void WriteRenderFiles(const fs::path& folder, const RenderResult& result,
     if (Role(result.scene, i) == CameraRole::kTarget)
       WritePng(folder / "views" / ("target_" + name + ".png"), result.clean[i]);
   }
-  if (result.path_views.size() > 1) WriteVideo(folder / "video.mp4", result.path_views, result.fps);
+  if (result.path_views.size() > 1) {
+    if (kNodeBuild) {
+      LogWarning("video.mp4 is not written; it {}", kNoOpenCv);
+    } else {
+      WriteVideo(folder / "video.mp4", result.path_views, result.fps);
+    }
+  }
 
   const std::vector<NamedCamera> cameras = AllCameras(result);
   WriteCameras(folder / "cameras.json", cameras);

@@ -12,6 +12,7 @@
 #include "wildrayzer/util/atomic_file.h"
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/log.h"
+#include "wildrayzer/util/node_build.h"
 
 namespace wildrayzer {
 namespace {
@@ -61,15 +62,29 @@ bool IsFinished(const std::filesystem::path& model, const RecipeOptions& options
   return options.resume && std::filesystem::exists(model);
 }
 
+void RefuseWhatNeedsOpenCv(const TrainConfig& config) {
+  if (config.labels.grabcut && StageNeedsMotion(config.stage)) {
+    RefuseInNodeBuild("GrabCut, which refines the pseudo labels of stage " +
+                          std::to_string(static_cast<int>(config.stage)) + ",",
+                      "set model.dinov3_pseudolabel.coseg_grabcut=false");
+  }
+  if (config.loader.pool != nullptr)
+    RefuseInNodeBuild("pasting objects",
+                      "set training.copy_paste.enabled=false; scenes with true masks "
+                      "(training.dynamic_masks_path) teach in the same way");
+}
+
 // Every part's settings and folder are looked at before hours are spent on the first.
 void CheckParts(const std::vector<RecipePart>& parts, const std::vector<Config>& configs,
                 const RecipeOptions& options) {
   std::vector<std::string> names;
   for (size_t i = 0; i < parts.size(); ++i) {
-    TrainConfig::Read(configs[i]);
+    const TrainConfig config = TrainConfig::Read(configs[i]);
     const std::filesystem::path folder = options.folder / parts[i].name;
-    if (IsWanted(configs[i], options) && !IsFinished(folder / "model.safetensors", options))
+    if (IsWanted(configs[i], options) && !IsFinished(folder / "model.safetensors", options)) {
+      RefuseWhatNeedsOpenCv(config);
       CheckRunFolder(folder, options.resume);
+    }
     names.push_back(parts[i].name);
   }
   CheckRecipeFolder(options.folder, names);

@@ -158,6 +158,7 @@ void ReadLabels(const Config& config, TrainConfig& train) {
   Bounded(config, key + "coseg_morph_kernel", 3, 3, 3);
   Bounded(config, key + "coseg_morph_iters", 1, 1, 1);
   Bounded(config, key + "coseg_grabcut_kernel", 7, 7, 7);
+  labels.grabcut = config.Get<bool>(key + "coseg_grabcut", true);
   labels.min_area = Bounded(config, key + "coseg_min_component_area_ratio", labels.min_area, 0.0, 1.0);
   labels.seed = train.seed;
   labels.Validate();

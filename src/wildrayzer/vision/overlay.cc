@@ -4,11 +4,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <opencv2/imgproc.hpp>
+#include <utility>
 
-#include "wildrayzer/io/mat.h"
 #include "wildrayzer/util/error.h"
-#include "wildrayzer/vision/resize.h"
+#include "wildrayzer/vision/inferno.h"
 
 namespace wildrayzer {
 namespace {
@@ -19,26 +18,35 @@ void CheckSameSize(const Image& photo, const GrayImage& map) {
                           photo.width, photo.height));
 }
 
-constexpr int kMargin = 8;
-constexpr int kLabelHeight = 22;
-
-// `image` scaled to fit into width x height, shape kept, each side at least one pixel.
-Image Fit(const Image& image, int width, int height) {
-  const double scale =
-      std::min(static_cast<double>(width) / image.width, static_cast<double>(height) / image.height);
-  const int w = std::clamp(static_cast<int>(std::lround(image.width * scale)), 1, width);
-  const int h = std::clamp(static_cast<int>(std::lround(image.height * scale)), 1, height);
-  return Resize(image, w, h, Filter::kBicubic);
+// Offsets of a round pen of `thickness` pixels.
+std::vector<std::pair<int, int>> Pen(int thickness) {
+  const int radius = thickness / 2;
+  std::vector<std::pair<int, int>> offsets;
+  for (int y = -radius; y <= radius; ++y) {
+    for (int x = -radius; x <= radius; ++x) {
+      if (x * x + y * y <= radius * radius) offsets.emplace_back(x, y);
+    }
+  }
+  return offsets;
 }
 
-// Cut to what fits into `width` pixels.
-std::string FittingLabel(std::string label, double scale, int width) {
-  int baseline = 0;
-  while (!label.empty() &&
-         cv::getTextSize(label, cv::FONT_HERSHEY_SIMPLEX, scale, 1, &baseline).width > width) {
-    label.pop_back();
+// Draws along the pixels of at least `level` that have a side in common with one below it or with the border.
+void DrawOutline(const GrayImage& map, int level, const Rgb& color, int thickness, Image& image) {
+  const auto inside = [&](int x, int y) {
+    return x >= 0 && y >= 0 && x < map.width && y < map.height && map.At(x, y) >= level;
+  };
+  const auto pen = Pen(thickness);
+  for (int y = 0; y < map.height; ++y) {
+    for (int x = 0; x < map.width; ++x) {
+      if (!inside(x, y)) continue;
+      if (inside(x - 1, y) && inside(x + 1, y) && inside(x, y - 1) && inside(x, y + 1)) continue;
+      for (const auto& [dx, dy] : pen) {
+        const int u = x + dx, v = y + dy;
+        if (u >= 0 && v >= 0 && u < image.width && v < image.height)
+          std::copy(color.begin(), color.end(), image.Pixel(u, v));
+      }
+    }
   }
-  return label;
 }
 
 }  // namespace
@@ -54,13 +62,9 @@ Image OverlayMask(const Image& photo, const GrayImage& probability, const Overla
           static_cast<uint8_t>(std::lround(value + weight * (static_cast<double>(style.color[c]) - value)));
     }
   }
-  const cv::Mat above = AsMat(probability) >= std::ceil(255.0 * style.threshold);
-  std::vector<std::vector<cv::Point>> outlines;
-  cv::findContours(above, outlines, cv::RETR_CCOMP, cv::CHAIN_APPROX_NONE);
   const int thickness = std::max(1, std::min(photo.width, photo.height) / 256);  // alike at every resolution
-  cv::Mat canvas = AsMat(result);
-  cv::drawContours(canvas, outlines, -1, cv::Scalar(style.color[0], style.color[1], style.color[2]),
-                   thickness);
+  DrawOutline(probability, static_cast<int>(std::ceil(255.0 * style.threshold)), style.color, thickness,
+              result);
   return result;
 }
 
@@ -76,41 +80,12 @@ Image DimUnknown(const Image& photo, const GrayImage& known) {
 
 Image HeatMap(const GrayImage& values) {
   if (values.empty()) throw Error("an empty map cannot be drawn");
-  cv::Mat colored;
-  cv::applyColorMap(AsMat(values), colored, cv::COLORMAP_INFERNO);
-  return FromBgr(colored);
-}
-
-Image ContactSheet(const std::vector<SheetEntry>& entries, int columns, int cell_width, int cell_height) {
-  if (entries.empty() || columns < 1 || cell_width < 1 || cell_height < 1)
-    throw Error("a contact sheet without cells");
-  const auto count = static_cast<int64_t>(entries.size());
-  const int64_t used = std::min<int64_t>(columns, count);
-  const int64_t step_x = static_cast<int64_t>(cell_width) + kMargin;
-  const int64_t step_y = static_cast<int64_t>(cell_height) + kLabelHeight + kMargin;
-  const int64_t width = used * step_x + kMargin;
-  const int64_t height = (count + used - 1) / used * step_y + kMargin;
-  if (width > kMaxImageSide || height > kMaxImageSide || width * height > kMaxImagePixels) {
-    throw Error(fmt::format("a contact sheet of {} x {} pixels is too large", width, height));
+  Image colored(values.width, values.height);
+  for (size_t i = 0; i < values.values.size(); ++i) {
+    const uint32_t color = kInferno[values.values[i]];
+    for (size_t c = 0; c < 3; ++c) colored.rgb[3 * i + c] = static_cast<uint8_t>(color >> (16 - 8 * c));
   }
-  Image sheet(static_cast<int>(width), static_cast<int>(height));
-  std::fill(sheet.rgb.begin(), sheet.rgb.end(), uint8_t{255});
-  cv::Mat canvas = AsMat(sheet);
-  for (int64_t i = 0; i < count; ++i) {
-    const SheetEntry& entry = entries[static_cast<size_t>(i)];
-    if (entry.image.empty()) throw Error("an empty picture cannot be put on a contact sheet");
-    const Image fitted = Fit(entry.image, cell_width, cell_height);
-    const auto left = static_cast<int>(kMargin + i % used * step_x);
-    const auto top = static_cast<int>(kMargin + i / used * step_y);
-    const cv::Rect place(left + (cell_width - fitted.width) / 2, top + (cell_height - fitted.height) / 2,
-                         fitted.width, fitted.height);
-    AsMat(fitted).copyTo(canvas(place));
-    constexpr double kScale = 0.45;
-    cv::putText(canvas, FittingLabel(entry.label, kScale, cell_width),
-                {left, top + cell_height + kLabelHeight - 7}, cv::FONT_HERSHEY_SIMPLEX, kScale,
-                cv::Scalar(40, 40, 40), 1, cv::LINE_AA);
-  }
-  return sheet;
+  return colored;
 }
 
 }  // namespace wildrayzer

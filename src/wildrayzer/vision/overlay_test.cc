@@ -3,8 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <opencv2/imgproc.hpp>
 
+#include "wildrayzer/io/mat.h"
 #include "wildrayzer/util/error.h"
+#include "wildrayzer/util/random.h"
 
 namespace wildrayzer {
 namespace {
@@ -49,6 +52,25 @@ TEST(OverlayMask, ThresholdIsInclusive) {
   EXPECT_EQ(At(OverlayMask(photo, GrayImage(16, 16, 51), style), 0, 0), (Rgb{255, 255, 255}));
 }
 
+// Up to 511 pixels the outline is one pixel wide.
+TEST(OverlayMask, ThinOutlinesAreOpenCvs) {
+  Random random(5, "masks");
+  for (int n = 0; n < 10; ++n) {
+    GrayImage mask(60, 50);
+    for (int dot = 0; dot < 40; ++dot) {
+      cv::Mat canvas = AsMat(mask);
+      const cv::Point at(static_cast<int>(random.Below(60)), static_cast<int>(random.Below(50)));
+      cv::circle(canvas, at, static_cast<int>(random.Below(9)), dot % 3 == 0 ? 0 : 255, -1);
+    }
+    Image expected(60, 50);
+    cv::Mat canvas = AsMat(expected);
+    std::vector<std::vector<cv::Point>> outlines;
+    cv::findContours(AsMat(mask) > 127, outlines, cv::RETR_CCOMP, cv::CHAIN_APPROX_NONE);
+    cv::drawContours(canvas, outlines, -1, cv::Scalar(1, 2, 3), 1);
+    EXPECT_TRUE(OverlayMask(Image(60, 50), mask, {{1, 2, 3}, 0.0, 0.5}) == expected);
+  }
+}
+
 TEST(OverlayMask, RefusesOtherSizes) {
   EXPECT_THROW(OverlayMask(Image(4, 4), GrayImage(4, 5)), Error);
   EXPECT_THROW(DimUnknown(Image(4, 4), GrayImage(5, 4)), Error);
@@ -61,6 +83,14 @@ TEST(DimUnknown, OnlyTheUnknown) {
   const Image dimmed = DimUnknown(Flat(2, 1, {90, 60, 30}), known);
   EXPECT_EQ(At(dimmed, 0, 0), (Rgb{90, 60, 30}));
   EXPECT_EQ(At(dimmed, 1, 0), (Rgb{30, 20, 10}));
+}
+
+TEST(HeatMap, ColoursAreOpenCvs) {
+  GrayImage ramp(256, 1);
+  for (int x = 0; x < 256; ++x) ramp.At(x, 0) = static_cast<uint8_t>(x);
+  cv::Mat colored;
+  cv::applyColorMap(AsMat(ramp), colored, cv::COLORMAP_INFERNO);
+  EXPECT_TRUE(HeatMap(ramp) == FromBgr(colored));
 }
 
 TEST(HeatMap, BrightnessRises) {
