@@ -41,11 +41,11 @@ TEST(DeviceChecks, SayWhatIsWrong) {
 }
 
 // softmax(scale q k^T) v written out in float64, keys from the count on left out.
-torch::Tensor PlainAttention(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v, double scale,
-                             int64_t count) {
+torch::Tensor PlainAttention(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v,
+                             double scale, int64_t count) {
   const auto first = [&](const torch::Tensor& all) { return all.narrow(2, 0, count).to(torch::kFloat64); };
-  return torch::matmul(torch::softmax(torch::matmul(q.to(torch::kFloat64), first(k).transpose(2, 3)) * scale, -1),
-                       first(v));
+  return torch::matmul(
+      torch::softmax(torch::matmul(q.to(torch::kFloat64), first(k).transpose(2, 3)) * scale, -1), first(v));
 }
 
 TEST(AttentionFused, IsItsDefinition) {
@@ -65,14 +65,14 @@ TEST(AttentionFused, IsItsDefinition) {
   }
 }
 
-// Reading a number makes the processor wait for a GPU. On the processor two are read in a step, whatever the batch: how
-// many tokens stay (kDrop), and the loss, by which the optimizer decides; both are selected on a GPU (NoWaiting in
-// device_checks.cc proves that there).
+// Reading a number makes the processor wait for a GPU. On the processor two are read in a step, whatever the
+// batch: how many tokens stay (kDrop), and the loss, by which the optimizer decides; both are selected on a
+// GPU (NoWaiting in device_checks.cc proves that there).
 TEST(TrainingStep, ReadsNoNumberOfAView) {
   static std::atomic<int> reads;
   const auto count = [](const at::RecordFunction& function) -> std::unique_ptr<at::ObserverContext> {
-    static const std::set<std::string> kReading{"aten::item", "aten::is_nonzero", "aten::nonzero", "aten::equal",
-                                                "aten::masked_select"};
+    static const std::set<std::string> kReading{"aten::item", "aten::is_nonzero", "aten::nonzero",
+                                                "aten::equal", "aten::masked_select"};
     if (kReading.count(function.name()) > 0) ++reads;
     return nullptr;
   };
@@ -82,16 +82,18 @@ TEST(TrainingStep, ReadsNoNumberOfAView) {
       const TrainConfig train = SmallStage(stage, config, torch::kCPU);
       WildRayZer model = LivelyModel(config);
       Objective objective(train, model, FeatureSource());
-      MasterWeights weights(*model, Precision::kFp32,
-                            [&, stage = stage](const std::string& parameter) { return StageTrains(stage, parameter); });
+      MasterWeights weights(*model, Precision::kFp32, [&, stage = stage](const std::string& parameter) {
+        return StageTrains(stage, parameter);
+      });
       Optimizer optimizer(weights.masters(), train.optimizer);
       const TrainingBatch batch = RandomBatch(config, 4, 2, 6, torch::kCPU);
-      const auto handle = at::addGlobalCallback(at::RecordFunctionCallback(count).scopes({at::RecordScope::FUNCTION}));
+      const auto handle =
+          at::addGlobalCallback(at::RecordFunctionCallback(count).scopes({at::RecordScope::FUNCTION}));
       reads = 0;
-      const Outcome outcome =
-          LearnFromPieces({{0, 4}}, 1.0, weights.used(),
-                          [&](const ScenePiece&, const SumOverPieces& sum) { return objective.Rooms(batch, 0, sum); },
-                          [&] { weights.CollectGradients(); });
+      const Outcome outcome = LearnFromPieces(
+          {{0, 4}}, 1.0, weights.used(),
+          [&](const ScenePiece&, const SumOverPieces& sum) { return objective.Rooms(batch, 0, sum); },
+          [&] { weights.CollectGradients(); });
       optimizer.Step(1e-3, Number(outcome.loss));
       at::removeCallback(handle);
       EXPECT_LE(reads, 2) << name << ", " << StageName(stage);
@@ -125,12 +127,13 @@ TEST(PassOperations, CountsTheProductsOfAPass) {
     // Attention is not a linear layer: 4 tokens^2 d a block, of which the formula makes no secret.
     const double n = 64, d = 64, codes = config.scene == SceneLayout::kCodes ? 24 : 0;
     const double whole = 5 * (n + 1);
-    double attention = config.scene == SceneLayout::kCodes ? 3 * whole * whole : 2 * whole * whole + 5 * (n + 1) * (n + 1);
+    double attention =
+        config.scene == SceneLayout::kCodes ? 3 * whole * whole : 2 * whole * whole + 5 * (n + 1) * (n + 1);
     attention += 2 * (2 * n + codes) * (2 * n + codes) + 2 * 3 * (n + codes) * (n + codes);
     if (codes == 0) attention += 2 * 3 * n * 2 * n;
     const double formula = PassOperations(config, 1, 2, 3) - 4 * attention * d;
-    // The formula counts the last block of a stack in full, of which the program computes what is read: with three blocks
-    // that is a quarter. The heads of single tokens are not in it.
+    // The formula counts the last block of a stack in full, of which the program computes what is read: with
+    // three blocks that is a quarter. The heads of single tokens are not in it.
     EXPECT_GE(formula, 0.97 * static_cast<double>(counted)) << name;
     EXPECT_LE(formula, 1.25 * static_cast<double>(counted)) << name;
   }

@@ -41,7 +41,8 @@ WildRayZer LivelyModel(const ModelConfig& config) {
   for (const auto& item : model->named_parameters()) {
     // The usual start leaves residual branches near zero, where an error would not show.
     torch::Tensor weight = item.value();
-    if (weight.dim() == 2) FillNormal(weight, 1.0 / std::sqrt(static_cast<double>(weight.size(1))), 2, item.key());
+    if (weight.dim() == 2)
+      FillNormal(weight, 1.0 / std::sqrt(static_cast<double>(weight.size(1))), 2, item.key());
   }
   return model;
 }

@@ -56,7 +56,8 @@ Timing Measure(const std::string& name, const TimingOptions& options, double ope
     timing.fastest = times.front();
     timing.device_bytes = PeakDeviceBytes(options.device);
   } catch (const std::exception& error) {
-    timing.failure = OutOfDeviceMemory(error).value_or(std::string(error.what()).substr(0, std::string(error.what()).find('\n')));
+    timing.failure = OutOfDeviceMemory(error).value_or(
+        std::string(error.what()).substr(0, std::string(error.what()).find('\n')));
   }
   return timing;
 }
@@ -75,10 +76,10 @@ double PassOperations(const ModelConfig& config, int64_t scenes, int64_t inputs,
   const auto pixels = static_cast<double>(config.patch * config.patch);
   const auto n = static_cast<double>(config.height * config.width) / pixels;
   const auto k = static_cast<double>(inputs), t = static_cast<double>(targets), views = k + t;
-  double sum = 2.0 * views * n * 3 * pixels * d;           // image tokens
-  sum += 2.0 * views * n * 6 * pixels * d;                 // ray tokens
-  sum += 2.0 * k * n * 3 * d * d;                          // fusion
-  sum += 2.0 * t * n * 3 * pixels * d;                     // pixels
+  double sum = 2.0 * views * n * 3 * pixels * d;  // image tokens
+  sum += 2.0 * views * n * 6 * pixels * d;        // ray tokens
+  sum += 2.0 * k * n * 3 * d * d;                 // fusion
+  sum += 2.0 * t * n * 3 * pixels * d;            // pixels
   for (int64_t i = 0; i < config.camera_estimator_layers; ++i) {
     const bool within = config.camera_attention == CameraAttention::kAlternating && i % 2 == 1;
     sum += within ? views * BlockOperations(n + 1, d) : BlockOperations(views * (n + 1), d);
@@ -97,12 +98,13 @@ double MatrixPeak(const TimingOptions& options) {
   const int64_t side = options.device.is_cpu() ? 2048 : 8192;
   const auto type = options.precision == Precision::kBf16 ? torch::kBFloat16 : torch::kFloat32;
   const Tensor a = RandomValues({side, side}, 1).to(options.device, type), b = a.t().contiguous();
-  const Timing timing = Measure("", options, 2.0 * std::pow(static_cast<double>(side), 3), 0,
-                                [&] { torch::matmul(a, b); });
+  const Timing timing =
+      Measure("", options, 2.0 * std::pow(static_cast<double>(side), 3), 0, [&] { torch::matmul(a, b); });
   return timing.operations / (timing.fastest * 1e-3);
 }
 
-std::vector<Timing> TimePass(const std::string& name, WildRayZer model, const TimingOptions& options, double peak) {
+std::vector<Timing> TimePass(const std::string& name, WildRayZer model, const TimingOptions& options,
+                             double peak) {
   const torch::NoGradGuard no_grad;
   const ModelConfig& config = model->config();
   const Tensor images = PicturesOf(config, 1, kInputs + kTargets).to(options.device);
@@ -120,13 +122,14 @@ std::vector<Timing> TimePass(const std::string& name, WildRayZer model, const Ti
   Replay view([&](const std::vector<Tensor>& camera) {
     return model->Render(memory, Cameras{camera[0], camera[1], {}, {}, {}}, config.height, config.width);
   });
-  timings.push_back(Measure(fmt::format("{}: one more view", name), options, 0, 0,
-                            [&] { view({one.c2w, one.fxfycxcy}); }));
+  timings.push_back(Measure(fmt::format("{}: one more view", name), options, 0, 0, [&] {
+    view({one.c2w, one.fxfycxcy});
+  }));
   return timings;
 }
 
-Timing TimeStep(const std::string& name, const ModelConfig& config, int64_t scenes, int64_t inputs, int64_t targets,
-                const TimingOptions& options, double peak) {
+Timing TimeStep(const std::string& name, const ModelConfig& config, int64_t scenes, int64_t inputs,
+                int64_t targets, const TimingOptions& options, double peak) {
   WildRayZer model(config);
   RandomInit(model, 1);
   model->to(options.device);
@@ -161,7 +164,8 @@ Timing TimeDino(const TimingOptions& options, double peak) {
   for (torch::Tensor parameter : model->parameters()) {
     const auto type = parameter.dim() == 1 ? torch::kFloat32 : torch::kBFloat16;
     // Made where they are used: 27 GB of float32 need not exist anywhere.
-    parameter.set_data(torch::full(parameter.sizes(), 0.01, torch::TensorOptions(options.device).dtype(type)));
+    parameter.set_data(
+        torch::full(parameter.sizes(), 0.01, torch::TensorOptions(options.device).dtype(type)));
   }
   const Tensor images = RandomValues({2, 3, 256, 256}, 1).to(options.device);
   const double d = static_cast<double>(config.width), n = 256 + static_cast<double>(config.prefix_tokens());
@@ -171,12 +175,14 @@ Timing TimeDino(const TimingOptions& options, double peak) {
                  [&] { model->forward(images); });
 }
 
-void WritePeerCase(const std::filesystem::path& path, const ModelConfig& config, uint64_t seed, torch::Device device) {
+void WritePeerCase(const std::filesystem::path& path, const ModelConfig& config, uint64_t seed,
+                   torch::Device device) {
   const torch::NoGradGuard no_grad;
   WildRayZer model(config);
   RandomInit(model, seed);
   NamedParameters tensors;
-  for (const auto& item : model->named_parameters()) tensors.emplace_back("model." + item.key(), item.value().clone());
+  for (const auto& item : model->named_parameters())
+    tensors.emplace_back("model." + item.key(), item.value().clone());
   model->to(device);
   const Tensor images = PicturesOf(config, 1, kInputs + kTargets);
   Pass pass(model, FeatureSource(), images.to(device), kInputs);

@@ -1,4 +1,5 @@
-// How fast the model is on a device: the self-check's second half, beside the device's own peak in matrix products.
+// How fast the model is on a device: the self-check's second half, beside the device's own peak in matrix
+// products.
 #pragma once
 
 #include <filesystem>
@@ -14,18 +15,18 @@ namespace wildrayzer {
 
 struct Timing {
   std::string name;
-  std::string precision;        // "fp32" or "bf16"
-  double milliseconds = 0;      // median
-  double fastest = 0;           // milliseconds
-  double operations = 0;        // of matrix products and attention, a multiply-add counting two; 0: not counted
-  double peak = 0;              // operations a second of large matrix products in this precision, the same run
-  uint64_t device_bytes = 0;    // peak so far; 0 on the processor
-  std::string failure;          // what was thrown instead
+  std::string precision;      // "fp32" or "bf16"
+  double milliseconds = 0;    // median
+  double fastest = 0;         // milliseconds
+  double operations = 0;      // of matrix products and attention, a multiply-add counting two; 0: not counted
+  double peak = 0;            // operations a second of large matrix products in this precision, the same run
+  uint64_t device_bytes = 0;  // peak so far; 0 on the processor
+  std::string failure;        // what was thrown instead
   double OperationsPerSecond() const { return operations / (milliseconds * 1e-3); }
 };
 
-// Multiply-adds, times two, of a pass of `scenes` scenes without motion, forward: matrix products of all layers and
-// attention.
+// Multiply-adds, times two, of a pass of `scenes` scenes without motion, forward: matrix products of all
+// layers and attention.
 double PassOperations(const ModelConfig& config, int64_t scenes, int64_t inputs, int64_t targets);
 
 struct TimingOptions {
@@ -37,18 +38,21 @@ struct TimingOptions {
 // The largest product of square matrices that counts as this device's peak, in operations a second.
 double MatrixPeak(const TimingOptions& options);
 
-// Two inputs and six targets of one scene, from pictures to renderings, and one more view of the encoded scene.
-std::vector<Timing> TimePass(const std::string& name, WildRayZer model, const TimingOptions& options, double peak);
+// Two inputs and six targets of one scene, from pictures to renderings, and one more view of the encoded
+// scene.
+std::vector<Timing> TimePass(const std::string& name, WildRayZer model, const TimingOptions& options,
+                             double peak);
 
 // A training step: forward, mean squared error of the targets, backward, clipping, AdamW.
-Timing TimeStep(const std::string& name, const ModelConfig& config, int64_t scenes, int64_t inputs, int64_t targets,
-                const TimingOptions& options, double peak);
+Timing TimeStep(const std::string& name, const ModelConfig& config, int64_t scenes, int64_t inputs,
+                int64_t targets, const TimingOptions& options, double peak);
 
 // DINOv3 ViT-7B on two views; needs 14 GB on the device.
 Timing TimeDino(const TimingOptions& options, double peak);
 
-// What bench/peer compares itself with: weights, two input and six target pictures, and what our program makes of them
-// in float32 on `device`.
-void WritePeerCase(const std::filesystem::path& path, const ModelConfig& config, uint64_t seed, torch::Device device);
+// What bench/peer compares itself with: weights, two input and six target pictures, and what our program
+// makes of them in float32 on `device`.
+void WritePeerCase(const std::filesystem::path& path, const ModelConfig& config, uint64_t seed,
+                   torch::Device device);
 
 }  // namespace wildrayzer

@@ -53,9 +53,9 @@ void PrintTiming(const Timing& timing) {
   if (!timing.failure.empty()) {
     std::printf("%-44s %-4s  %s\n", timing.name.c_str(), timing.precision.c_str(), timing.failure.c_str());
   } else if (timing.operations > 0) {
-    std::printf("%-44s %-4s %10.2f ms (fastest %.2f) %8.2f TFLOP/s, %2.0f %% of the peak\n", timing.name.c_str(),
-                timing.precision.c_str(), timing.milliseconds, timing.fastest, timing.OperationsPerSecond() * 1e-12,
-                100 * timing.OperationsPerSecond() / timing.peak);
+    std::printf("%-44s %-4s %10.2f ms (fastest %.2f) %8.2f TFLOP/s, %2.0f %% of the peak\n",
+                timing.name.c_str(), timing.precision.c_str(), timing.milliseconds, timing.fastest,
+                timing.OperationsPerSecond() * 1e-12, 100 * timing.OperationsPerSecond() / timing.peak);
   } else {
     std::printf("%-44s %-4s %10.2f ms (fastest %.2f)\n", timing.name.c_str(), timing.precision.c_str(),
                 timing.milliseconds, timing.fastest);
@@ -88,7 +88,8 @@ ModelConfig SmallSize(const std::string& file) {
   if (path.empty()) {
     const auto found = FindDefaultModel();
     if (!found)
-      throw UsageError(std::string("models/") + kDefaultModelName + " is missing from this copy of the program; give --model");
+      throw UsageError(std::string("models/") + kDefaultModelName +
+                       " is missing from this copy of the program; give --model");
     path = found->string();
   }
   ModelConfig config = ConfigOfCheckpoint(Checkpoint::Open(path));
@@ -127,7 +128,8 @@ Json Time(const CheckOptions& options, torch::Device device) {
   const bool gpu = !device.is_cpu();
   pass("small", small);
   const int64_t scenes = options.scenes > 0 ? options.scenes : gpu ? 64 : 4;
-  add(TimeStep("training step, small, " + std::to_string(scenes) + " scenes of 2 + 3", small, scenes, 2, 3, timing, peak));
+  add(TimeStep("training step, small, " + std::to_string(scenes) + " scenes of 2 + 3", small, scenes, 2, 3,
+               timing, peak));
   if (options.no_full) return all;
   pass("full size", FullSize());
   if (!gpu) return all;
@@ -140,12 +142,13 @@ void Run(const CheckOptions& options) {
   SetThreads(options.threads > 0 ? options.threads : AvailableCores());
   const torch::Device device = ChooseDevice(options.device);
   if (!options.peer_case.empty()) {
-    WritePeerCase(options.peer_case, options.peer_config == "full" ? FullSize() : SmallSize(options.model), 1, device);
+    WritePeerCase(options.peer_case, options.peer_config == "full" ? FullSize() : SmallSize(options.model), 1,
+                  device);
     std::printf("%s\n", options.peer_case.c_str());
     return;
   }
-  std::printf("wildrayzer %s, LibTorch %s, %s: %s, %d threads\n\n", kVersion, kTorchVersion, DeviceText(device).c_str(),
-              DeviceName(device).c_str(), NumThreads());
+  std::printf("wildrayzer %s, LibTorch %s, %s: %s, %d threads\n\n", kVersion, kTorchVersion,
+              DeviceText(device).c_str(), DeviceName(device).c_str(), NumThreads());
   Json report = {{"program", std::string("wildrayzer ") + kVersion},
                  {"torch", kTorchVersion},
                  {"device", DeviceText(device)},
@@ -154,38 +157,53 @@ void Run(const CheckOptions& options) {
   int failed = 0;
   for (const CheckResult& result : CheckDevice(device, PrintCheck)) {
     failed += result.passed() ? 0 : 1;
-    Json entry = {{"name", result.name}, {"error", result.error}, {"allowed", result.allowed}, {"passed", result.passed()}};
+    Json entry = {{"name", result.name},
+                  {"error", result.error},
+                  {"allowed", result.allowed},
+                  {"passed", result.passed()}};
     if (!result.failure.empty()) entry["failure"] = result.failure;
     report["checks"].push_back(entry);
   }
   if (!options.no_timings) report["timings"] = Time(options, device);
   if (!options.json.empty()) WriteFileAtomically(options.json, report.dump(2) + "\n");
-  if (failed > 0) throw Error(std::to_string(failed) + " checks failed: results on this device are not to be trusted");
+  if (failed > 0)
+    throw Error(std::to_string(failed) + " checks failed: results on this device are not to be trusted");
 }
 
 }  // namespace
 
 void AddCheckCommand(CLI::App& app) {
   auto options = std::make_shared<CheckOptions>();
-  CLI::App* command = app.add_subcommand("check", "Self-check: does this machine compute what it should, and how fast");
+  CLI::App* command =
+      app.add_subcommand("check", "Self-check: does this machine compute what it should, and how fast");
   AddDeviceOption(*command, options->device);
-  command->add_option("--threads", options->threads, "Threads (default: one a core)")->check(CLI::Range(1, 1024));
+  command->add_option("--threads", options->threads, "Threads (default: one a core)")
+      ->check(CLI::Range(1, 1024));
   command->add_option("--precision", options->precision, "Of the timings")
       ->check(CLI::IsMember({"auto", "fp32", "bf16"}))
       ->capture_default_str();
-  command->add_option("--model", options->model, "Whose architecture is timed as the small one (default: the model that "
-                                                 "comes with the program)")->type_name("FILE");
-  command->add_option("--scenes", options->scenes, "Of the small training step's batch (default: 64 on a GPU, 4 elsewhere)")
+  command
+      ->add_option("--model", options->model,
+                   "Whose architecture is timed as the small one (default: the model that "
+                   "comes with the program)")
+      ->type_name("FILE");
+  command
+      ->add_option("--scenes", options->scenes,
+                   "Of the small training step's batch (default: 64 on a GPU, 4 elsewhere)")
       ->check(CLI::Range(1, 4096));
   command->add_option("--seconds", options->seconds, "About so long for each timing")
-      ->check(CLI::Range(0.0, 600.0))->capture_default_str();
+      ->check(CLI::Range(0.0, 600.0))
+      ->capture_default_str();
   command->add_flag("--no-timings", options->no_timings, "Checks alone");
   command->add_flag("--no-full", options->no_full, "No timings at full size");
   command->add_option("--json", options->json, "Also write everything to this file")->type_name("FILE");
-  command->add_option("--peer-case", options->peer_case, "Only write weights, pictures and renderings for bench/peer")
+  command
+      ->add_option("--peer-case", options->peer_case,
+                   "Only write weights, pictures and renderings for bench/peer")
       ->type_name("FILE");
   command->add_option("--peer-config", options->peer_config, "... of this size")
-      ->check(CLI::IsMember({"small", "full"}))->capture_default_str();
+      ->check(CLI::IsMember({"small", "full"}))
+      ->capture_default_str();
   command->footer("Example:\n  wildrayzer check --device cuda --json check.json");
   command->callback([options] { Run(*options); });
 }

@@ -69,8 +69,7 @@ std::vector<std::filesystem::path> ModelOptions::Files() const {
 
 void AddDeviceOption(CLI::App& command, std::string& device) {
   command
-      .add_option("--device", device,
-                  "Where to compute: auto (a GPU if there is one), cpu, cuda or cuda:N")
+      .add_option("--device", device, "Where to compute: auto (a GPU if there is one), cpu, cuda or cuda:N")
       ->capture_default_str();
 }
 

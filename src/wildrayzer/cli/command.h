@@ -23,8 +23,8 @@ void AddLabelsCommand(CLI::App& app);
 void AddCheckCommand(CLI::App& app);
 void AddPackCommand(CLI::App& app);
 
-// The options that choose a model: --model --config --dino --no-motion --init --seed --precision --device --threads,
-// and overrides.
+// The options that choose a model: --model --config --dino --no-motion --init --seed --precision --device
+// --threads, and overrides.
 struct ModelOptions {
   std::string model;
   std::string config;

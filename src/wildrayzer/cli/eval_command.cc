@@ -110,8 +110,9 @@ struct Contest {
 JudgedModel Load(const ModelSource& source, const std::string& called, Contest& contest) {
   JudgedModel judged = LoadJudged(source);
   contest.models.emplace_back("weights of " + called, judged.weights);
-  contest.models.emplace_back("arithmetic of " + called, judged.model->precision() + " on " + judged.model->device_name() +
-                                                             " (" + judged.model->device() + ")");
+  contest.models.emplace_back(
+      "arithmetic of " + called,
+      judged.model->precision() + " on " + judged.model->device_name() + " (" + judged.model->device() + ")");
   if (!judged.dino.empty()) contest.models.emplace_back("files of DINOv3", judged.dino);
   return judged;
 }
@@ -233,7 +234,8 @@ LpipsFunction MakeLpips(const EvalOptions& options, EvaluationResult& evaluation
   if (options.lpips_vgg.empty() != options.lpips_heads.empty()) {
     throw UsageError("LPIPS needs both --lpips-vgg and --lpips-heads");
   }
-  if (!options.lpips_vgg.empty()) return LoadLpips(options.lpips_vgg, options.lpips_heads, options.model.device);
+  if (!options.lpips_vgg.empty())
+    return LoadLpips(options.lpips_vgg, options.lpips_heads, options.model.device);
   evaluation.absent["LPIPS"] = "no weights given (--lpips-vgg and --lpips-heads)";
   return {};
 }

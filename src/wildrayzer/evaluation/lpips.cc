@@ -76,7 +76,8 @@ LpipsMaps Lpips::Compare(const Features& a, const Features& b) const {
   LpipsMaps maps;
   for (int k = 0; k < kLpipsLayers; ++k) {
     if (a[k].sizes() != b[k].sizes()) throw Error("LPIPS: the pictures differ in size");
-    const torch::Tensor map = ((a[k] - b[k]).square() * heads_[k]).sum(1).to(torch::kCPU).contiguous();  // [1, H_k, W_k]
+    const torch::Tensor map =
+        ((a[k] - b[k]).square() * heads_[k]).sum(1).to(torch::kCPU).contiguous();  // [1, H_k, W_k]
     maps[k] = Planes(1, static_cast<int>(map.size(1)), static_cast<int>(map.size(2)));
     std::copy_n(map.data_ptr<float>(), map.numel(), maps[k].values.begin());
   }

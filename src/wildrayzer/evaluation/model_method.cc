@@ -121,9 +121,9 @@ JudgedModel LoadJudged(const ModelSource& source) {
   judged.weights =
       source.weights.empty() ? fmt::format("random, seed {}", source.seed) : judged.model->weights_hash();
   if (!source.dino.empty()) judged.dino = FileStamp(source.dino);
-  judged.identity =
-      fmt::format("weights {}, DINOv3 {} ({}), {} on {}, {}", judged.weights, judged.model->dino_name(), judged.dino,
-                  judged.model->precision(), judged.model->device_name(), judged.model->config_yaml());
+  judged.identity = fmt::format("weights {}, DINOv3 {} ({}), {} on {}, {}", judged.weights,
+                                judged.model->dino_name(), judged.dino, judged.model->precision(),
+                                judged.model->device_name(), judged.model->config_yaml());
   return judged;
 }
 

@@ -29,7 +29,8 @@ torch::Tensor PluckerRays(const torch::Tensor& c2w, const torch::Tensor& fxfycxc
     return pose.narrow(-2, 0, 3).select(-1, index).unsqueeze(-1).unsqueeze(-1);  // [..., 3, 1, 1]
   };
   const torch::Tensor unnormalised = column(0) * x + column(1) * y + column(2);
-  // Norm and cross product by components: LibTorch's own are many times slower along an axis that is not the last.
+  // Norm and cross product by components: LibTorch's own are many times slower along an axis that is not the
+  // last.
   const torch::Tensor direction = unnormalised / unnormalised.square().sum(-3, /*keepdim=*/true).sqrt();
   const std::vector<torch::Tensor> o = column(3).unbind(-3), d = direction.unbind(-3);
   const torch::Tensor moment =

@@ -73,8 +73,8 @@ class Checkpoint {
   std::unordered_map<std::string, Position> index_;
 };
 
-// A tensor of any device as the writers take it; its values may be changed only after the file is written. Error for
-// other types than float32, bfloat16 and int64.
+// A tensor of any device as the writers take it; its values may be changed only after the file is written.
+// Error for other types than float32, bfloat16 and int64.
 TensorSource TensorSourceOf(const std::string& name, const torch::Tensor& tensor);
 
 }  // namespace wildrayzer

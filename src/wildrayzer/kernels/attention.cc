@@ -58,7 +58,8 @@ void Check(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& 
               "Attention: needs a key, a channel and a positive scale");
 }
 
-torch::Tensor FullAttention(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v, double scale) {
+torch::Tensor FullAttention(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v,
+                            double scale) {
   const torch::Tensor queries = WithContiguousRows(q);
   const torch::Tensor keys = WithContiguousRows(k);
   const torch::Tensor values = WithContiguousRows(v);
@@ -69,8 +70,8 @@ torch::Tensor FullAttention(const torch::Tensor& q, const torch::Tensor& k, cons
 }
 
 // Sample by sample, as their numbers of keys are known.
-torch::Tensor AttentionToFirst(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v, double scale,
-                               const torch::Tensor& key_counts) {
+torch::Tensor AttentionToFirst(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v,
+                               double scale, const torch::Tensor& key_counts) {
   const torch::Tensor counts = key_counts.contiguous();
   const int64_t* const first = counts.data_ptr<int64_t>();
   if (std::all_of(first, first + counts.numel(), [&](int64_t count) { return count == k.size(2); }))
@@ -78,9 +79,11 @@ torch::Tensor AttentionToFirst(const torch::Tensor& q, const torch::Tensor& k, c
   std::vector<torch::Tensor> samples;
   for (int64_t b = 0; b < q.size(0); ++b) {
     const torch::Tensor asking = q.narrow(0, b, 1);
-    const auto answering = [&](const torch::Tensor& all) { return all.narrow(0, b, 1).narrow(2, 0, first[b]); };
-    const torch::Tensor mixed = first[b] > 0 ? FullAttention(asking, answering(k), answering(v), scale)
-                                             : torch::zeros_like(asking);
+    const auto answering = [&](const torch::Tensor& all) {
+      return all.narrow(0, b, 1).narrow(2, 0, first[b]);
+    };
+    const torch::Tensor mixed =
+        first[b] > 0 ? FullAttention(asking, answering(k), answering(v), scale) : torch::zeros_like(asking);
     samples.push_back(mixed.transpose(1, 2));
   }
   return torch::cat(samples).transpose(1, 2);

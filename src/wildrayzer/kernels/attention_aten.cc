@@ -64,8 +64,8 @@ AttentionGradients AttentionBackwardAten(const torch::Tensor& q, const torch::Te
   return {grad_q, grad_k.to(k.scalar_type()), grad_v.to(v.scalar_type())};
 }
 
-torch::Tensor AttentionFused(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v, double scale,
-                             const torch::Tensor& key_counts) {
+torch::Tensor AttentionFused(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v,
+                             double scale, const torch::Tensor& key_counts) {
 #if WILDRAYZER_TORCH_2
   if (!key_counts.defined()) return at::scaled_dot_product_attention(q, k, v, {}, 0.0, false, scale);
   const torch::Tensor counts = key_counts.view({-1, 1, 1, 1});

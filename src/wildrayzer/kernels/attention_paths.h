@@ -1,5 +1,5 @@
-// The ways to compute attention behind Attention(): kernels on the CPU, ATen for its other dtypes, and LibTorch's fused
-// operation on GPUs.
+// The ways to compute attention behind Attention(): kernels on the CPU, ATen for its other dtypes, and
+// LibTorch's fused operation on GPUs.
 #pragma once
 
 #include <tuple>
@@ -25,10 +25,10 @@ AttentionGradients AttentionBackwardCpu(const torch::Tensor& q, const torch::Ten
                                         const torch::Tensor& grad_out, double scale,
                                         const AttentionBackwardKernels& kernels);
 
-// LibTorch 2's own, any device and floating-point dtype; differentiable. key_counts as in Attention(). Error with
-// LibTorch 1.
-torch::Tensor AttentionFused(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v, double scale,
-                             const torch::Tensor& key_counts = {});
+// LibTorch 2's own, any device and floating-point dtype; differentiable. key_counts as in Attention(). Error
+// with LibTorch 1.
+torch::Tensor AttentionFused(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v,
+                             double scale, const torch::Tensor& key_counts = {});
 
 // Any floating-point dtype, a bounded number of scores at a time.
 AttentionResult AttentionForwardAten(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v,

@@ -5,8 +5,8 @@
 
 namespace wildrayzer {
 
-// While one lives, tensors of the processor are computed as those of a GPU would be, by the same operations of LibTorch:
-// so that these can be tested where there is no GPU. Not for speed; not from several threads.
+// While one lives, tensors of the processor are computed as those of a GPU would be, by the same operations
+// of LibTorch: so that these can be tested where there is no GPU. Not for speed; not from several threads.
 class AsOnGpu {
  public:
   explicit AsOnGpu(bool active = true) : before_(flag_) { flag_ = active; }

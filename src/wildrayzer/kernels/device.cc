@@ -70,13 +70,15 @@ torch::Device ChooseDevice(const std::string& name) {
   if (name != "cuda" && !numbered)
     throw UsageError("--device " + name + ": must be auto, cpu, cuda or cuda:N");
 #ifndef WILDRAYZER_CUDA
-  throw UsageError("--device " + name +
-                   ": this build has no CUDA; build against a LibTorch that has it (scripts/build cuda, docs/gpu.md), "
-                   "or give --device cpu");
+  throw UsageError(
+      "--device " + name +
+      ": this build has no CUDA; build against a LibTorch that has it (scripts/build cuda, docs/gpu.md), "
+      "or give --device cpu");
 #endif
   const int index = numbered ? std::atoi(name.c_str() + 5) : 0;
   if (NumGpus() == 0)
-    throw UsageError("--device " + name + ": no GPU that CUDA can use was found (see nvidia-smi); give --device cpu");
+    throw UsageError("--device " + name +
+                     ": no GPU that CUDA can use was found (see nvidia-smi); give --device cpu");
   if (index >= NumGpus())
     throw UsageError("--device " + name + ": this machine has " + std::to_string(NumGpus()) +
                      " GPUs, counted from 0");
@@ -128,7 +130,9 @@ std::optional<std::string> OutOfDeviceMemory(const std::exception& error) {
     return std::nullopt;
   // "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 79.11 GiB of which ..."
   const size_t tried = text.find("Tried to allocate");
-  const std::string wanted = tried == std::string::npos ? "" : " (" + text.substr(tried, text.find(" of which", tried) - tried) + ")";
+  const std::string wanted = tried == std::string::npos
+                                 ? ""
+                                 : " (" + text.substr(tried, text.find(" of which", tried) - tried) + ")";
   return "out of GPU memory" + wanted +
          "; it takes less with --precision bf16, fewer views at once or a smaller size; in training with "
          "training.batch_size_per_gpu smaller (and training.grad_accum_steps larger) or "

@@ -49,12 +49,14 @@ TEST(ChooseDevice, SaysWhatIsWrongInOneLine) {
 
 TEST(OutOfDeviceMemory, IsToldInOneLineWithRemedies) {
   const std::runtime_error full(
-      "CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has a total capacity of 79.11 GiB of which 1.2 GiB "
+      "CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has a total capacity of 79.11 GiB of which 1.2 "
+      "GiB "
       "is free.\nException raised from malloc");
   const auto line = OutOfDeviceMemory(full);
   ASSERT_TRUE(line);
-  EXPECT_THAT(*line, AllOf(HasSubstr("Tried to allocate 20.00 GiB"), HasSubstr("79.11 GiB"), HasSubstr("bf16"),
-                           HasSubstr("fewer views"), Not(HasSubstr("\n")), Not(HasSubstr("Exception"))));
+  EXPECT_THAT(*line,
+              AllOf(HasSubstr("Tried to allocate 20.00 GiB"), HasSubstr("79.11 GiB"), HasSubstr("bf16"),
+                    HasSubstr("fewer views"), Not(HasSubstr("\n")), Not(HasSubstr("Exception"))));
   EXPECT_FALSE(OutOfDeviceMemory(std::runtime_error("out of memory; use fewer photos")));
 }
 

@@ -26,13 +26,14 @@ struct Replay::Recording {
 Replay::Replay(Function function) : function_(std::move(function)) {}
 Replay::~Replay() = default;
 
-// Streams through LibTorch's common interface: c10/cuda/CUDAGuard.h would have the program itself call the CUDA runtime, which
-// only LibTorch knows where to find on a machine without the toolkit.
+// Streams through LibTorch's common interface: c10/cuda/CUDAGuard.h would have the program itself call the
+// CUDA runtime, which only LibTorch knows where to find on a machine without the toolkit.
 std::unique_ptr<Replay::Recording> Replay::Record([[maybe_unused]] const std::vector<Tensor>& inputs) {
 #ifdef WILDRAYZER_CUDA
   auto recording = std::make_unique<Recording>();
   for (const Tensor& input : inputs) recording->inputs.push_back(input.clone());
-  // Recording needs a stream of its own, which has to begin after what was done so far and end before what follows.
+  // Recording needs a stream of its own, which has to begin after what was done so far and end before what
+  // follows.
   c10::cuda::getCurrentCUDAStream().unwrap().synchronize();
   const c10::StreamGuard guard(c10::cuda::getStreamFromPool().unwrap());
   bool capturing = false;
@@ -48,7 +49,8 @@ std::unique_ptr<Replay::Recording> Replay::Record([[maybe_unused]] const std::ve
     return recording;
   } catch (const std::exception& error) {
     const std::string text = error.what();
-    LogWarning("this GPU work cannot be recorded and runs operation by operation: {}", text.substr(0, text.find('\n')));
+    LogWarning("this GPU work cannot be recorded and runs operation by operation: {}",
+               text.substr(0, text.find('\n')));
     try {
       if (capturing) recording->graph.capture_end();
     } catch (const std::exception&) {  // of a recording that failed already

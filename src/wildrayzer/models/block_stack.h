@@ -25,10 +25,10 @@ class BlockStackImpl : public torch::nn::Module {
   // block asks for those only, which changes nothing in their values. One trace step a block; with
   // trace.record the whole [B, N, d] is computed and recorded as "`name`.i". key_counts [B]: only so many of
   // a sample's first tokens answer (SelfAttention); empty: all. In an alternating stack the first `wanted`
-  // tokens are one of each view, and equally many of each follow, view after view; key_counts must be undefined.
+  // tokens are one of each view, and equally many of each follow, view after view; key_counts must be
+  // undefined.
   torch::Tensor forward(const torch::Tensor& x, int64_t wanted, const std::string& name,
-                        const Trace& trace = {}, Tap* tap = nullptr,
-                        const torch::Tensor& key_counts = {});
+                        const Trace& trace = {}, Tap* tap = nullptr, const torch::Tensor& key_counts = {});
 
   // Gradient checkpointing: of every `every` blocks in a row only the input is kept for the backward pass,
   // and they are computed again in it. 0: everything is kept.

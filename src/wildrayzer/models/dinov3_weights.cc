@@ -93,7 +93,8 @@ void ReleasePages(const torch::Tensor& tensor) {
 #endif
 }
 
-// The parameter's values, of the wanted type and on the wanted device, without a copy where the file has them so.
+// The parameter's values, of the wanted type and on the wanted device, without a copy where the file has them
+// so.
 torch::Tensor Fetch(const Checkpoint& checkpoint, const Dinov3Source& source, torch::IntArrayRef shape,
                     const torch::TensorOptions& wanted) {
   torch::Tensor stored = checkpoint.Get(source.name);

@@ -14,8 +14,8 @@
 namespace wildrayzer {
 namespace {
 
-// Targets are rendered together up to this many tokens: enough for full speed, little enough for the memory (on a
-// GPU about 3 GB at d = 768).
+// Targets are rendered together up to this many tokens: enough for full speed, little enough for the memory
+// (on a GPU about 3 GB at d = 768).
 int64_t RenderTokensAtOnce(torch::Device device) { return OnCpu(device) ? 1024 : 1 << 16; }
 
 int64_t PatchesOf(int64_t pixels, int64_t patch) {
@@ -217,7 +217,8 @@ torch::Tensor RayZerImpl::Render(const SceneMemory& scene, const Cameras& camera
   const int64_t targets = cameras.c2w.size(1);
   const int64_t n = PatchesOf(height, config_.patch) * PatchesOf(width, config_.patch);
   const int64_t carried = codes ? config_.scene_tokens : 0;
-  const int64_t at_once = std::max<int64_t>(1, RenderTokensAtOnce(cameras.c2w.device()) / (batch * (n + carried)));
+  const int64_t at_once =
+      std::max<int64_t>(1, RenderTokensAtOnce(cameras.c2w.device()) / (batch * (n + carried)));
   std::vector<torch::Tensor> images;
   for (int64_t first = 0; first < targets; first += at_once) {
     const int64_t count = std::min(at_once, targets - first);

@@ -66,8 +66,7 @@ std::vector<KeysAndValues> CrossStackImpl::Remember(const torch::Tensor& scene) 
 }
 
 torch::Tensor CrossStackImpl::Run(size_t first, size_t end, const torch::Tensor& x,
-                                  const std::vector<KeysAndValues>& scene,
-                                  const torch::Tensor& counts) {
+                                  const std::vector<KeysAndValues>& scene, const torch::Tensor& counts) {
   torch::Tensor tokens = x;
   for (size_t i = first; i < end; ++i) tokens = blocks_[i]->forward(tokens, scene[i], counts);
   return tokens;

@@ -28,8 +28,7 @@ class CrossAttentionImpl : public torch::nn::Module {
   // scene [B, S, d].
   KeysAndValues Remember(const torch::Tensor& scene);
   // x [B, N, d] -> [B, N, d]; counts: as in TokenSet, of the scene's tokens.
-  torch::Tensor forward(const torch::Tensor& x, const KeysAndValues& scene,
-                        const torch::Tensor& counts);
+  torch::Tensor forward(const torch::Tensor& x, const KeysAndValues& scene, const torch::Tensor& counts);
   // The type in which x is read.
   torch::ScalarType input_type() const { return to_q_->compute_type(); }
 
@@ -52,8 +51,7 @@ class CrossBlockImpl : public torch::nn::Module {
   CrossBlockImpl(int64_t width, int64_t head_size);
   KeysAndValues Remember(const torch::Tensor& scene) { return cross_attn_->Remember(scene); }
   // x [B, T, n, d] -> same shape.
-  torch::Tensor forward(const torch::Tensor& x, const KeysAndValues& scene,
-                        const torch::Tensor& counts);
+  torch::Tensor forward(const torch::Tensor& x, const KeysAndValues& scene, const torch::Tensor& counts);
 
  private:
   LayerNorm norm1_{nullptr};

@@ -7,8 +7,8 @@ namespace wildrayzer {
 
 struct TokenSet {
   torch::Tensor tokens;  // [B, N, d]
-  // [B] int64: of sample b the first counts[b] <= N are there; what the others hold reaches nothing. Undefined: all
-  // are.
+  // [B] int64: of sample b the first counts[b] <= N are there; what the others hold reaches nothing.
+  // Undefined: all are.
   torch::Tensor counts;
 };
 

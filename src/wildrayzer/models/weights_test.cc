@@ -10,8 +10,8 @@
 #include <nlohmann/json.hpp>
 
 #include "wildrayzer/io/safetensors.h"
-#include "wildrayzer/nn/module.h"
 #include "wildrayzer/models/pass.h"
+#include "wildrayzer/nn/module.h"
 #include "wildrayzer/testing/golden.h"
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/log.h"

@@ -44,8 +44,8 @@ TokenSet WildRayZerImpl::MaskTokens(const torch::Tensor& fused, const torch::Ten
       break;
   }
   const torch::Tensor counts = hidden.logical_not().sum(1);
-  // The processor goes on with as many as the fullest scene has. To know that number, it would have to wait for a
-  // GPU, where all places are kept instead.
+  // The processor goes on with as many as the fullest scene has. To know that number, it would have to wait
+  // for a GPU, where all places are kept instead.
   const bool known = OnCpu(counts);
   const int64_t most = known ? std::max<int64_t>(1, counts.max().item<int64_t>()) : tokens.size(1);
   const torch::Tensor order = torch::argsort(hidden.to(torch::kUInt8), /*stable=*/true, /*dim=*/1);

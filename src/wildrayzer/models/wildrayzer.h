@@ -40,8 +40,8 @@ class WildRayZerImpl : public RayZerImpl {
   torch::Tensor PoolToPatches(const torch::Tensor& maps) const;
 
   // Tokens of all inputs without dynamic ones, [B, N, d]: in their place zeros or the noise token (N = K n),
-  // or, with TokenMasking::kDrop, nothing (N: the most that a scene keeps, 1 at least, on a GPU K n; those kept
-  // come first). fused [B, K, n, d], is_dynamic bool [B, K, rows, columns].
+  // or, with TokenMasking::kDrop, nothing (N: the most that a scene keeps, 1 at least, on a GPU K n; those
+  // kept come first). fused [B, K, n, d], is_dynamic bool [B, K, rows, columns].
   TokenSet MaskTokens(const torch::Tensor& fused, const torch::Tensor& is_dynamic);
 
   // Input views and their conditioning ray tokens -> the scene. masks: how likely each pixel moves, [B, K, 1,

@@ -25,8 +25,8 @@ torch::Tensor SinCos1d(int64_t dim, int64_t count);
 // [sincos1d(dim/2, column), sincos1d(dim/2, row)]. `dim` must be a positive multiple of 4 (UsageError).
 torch::Tensor SinCos2d(int64_t dim, int64_t rows, int64_t columns);
 
-// Codes that depend on sizes alone, made once for each of them and device. Forgets all when there are many. May be
-// used from several threads; a copy begins empty.
+// Codes that depend on sizes alone, made once for each of them and device. Forgets all when there are many.
+// May be used from several threads; a copy begins empty.
 class CodeCache {
  public:
   CodeCache() = default;

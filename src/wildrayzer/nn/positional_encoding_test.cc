@@ -93,10 +93,12 @@ TEST(CodeCache, MakesACodeOnceAndForgetsNoSize) {
       return torch::full({size}, static_cast<double>(size));
     });
   };
-  for (const int64_t size : {2, 3, 2, 3, 3}) EXPECT_TRUE(torch::equal(get(size), torch::full({size}, static_cast<double>(size))));
+  for (const int64_t size : {2, 3, 2, 3, 3})
+    EXPECT_TRUE(torch::equal(get(size), torch::full({size}, static_cast<double>(size))));
   EXPECT_EQ(made, 2);
   for (int64_t size = 1; size < 60; ++size) EXPECT_EQ(get(size).size(0), size);  // more than it keeps
-  EXPECT_EQ(CodeCache(cache).Get({2}, torch::kCPU, [] { return torch::zeros({5}); }).size(0), 5) << "a copy begins empty";
+  EXPECT_EQ(CodeCache(cache).Get({2}, torch::kCPU, [] { return torch::zeros({5}); }).size(0), 5)
+      << "a copy begins empty";
 }
 
 TEST(PositionalEncoding, GoldenVectors) {

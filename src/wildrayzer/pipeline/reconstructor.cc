@@ -238,13 +238,12 @@ Scene Reconstructor::Reconstruct(std::span<const Image> photos, int num_held_out
   Report(progress, "encoding the scene",
          config.scene_encoder_layers + (pass.HasMotion() ? config.motion.layers : 0));
   const torch::Tensor logits = pass.InputMotion();
-  const torch::Tensor masks =
-      input_masks.empty() ? pass.InputMotionProbability()
-                          : StackMasks(input_masks, inputs, scene).to(impl_->device);
+  const torch::Tensor masks = input_masks.empty() ? pass.InputMotionProbability()
+                                                  : StackMasks(input_masks, inputs, scene).to(impl_->device);
   auto state = std::make_shared<Scene::State>();
   state->memory = pass.Encode(masks).memory;
-  const auto render = [model = impl_->model, memory = state->memory, height = scene.height, width = scene.width](
-                          const std::vector<torch::Tensor>& camera) mutable {
+  const auto render = [model = impl_->model, memory = state->memory, height = scene.height,
+                       width = scene.width](const std::vector<torch::Tensor>& camera) mutable {
     return model->Render(memory, Cameras{camera[0], camera[1], {}, {}, {}}, height, width);
   };
   state->one_view = std::make_unique<Replay>(render);

@@ -22,7 +22,8 @@
 namespace wildrayzer {
 
 // Arithmetic of the transformer's matrix products. Norms, softmax and all geometry are always fp32.
-// kAuto: bf16 where the device multiplies it natively (GPUs since Ampere; AVX512-BF16 or AMX), fp32 elsewhere.
+// kAuto: bf16 where the device multiplies it natively (GPUs since Ampere; AVX512-BF16 or AMX), fp32
+// elsewhere.
 enum class PrecisionChoice { kAuto, kFp32, kBf16 };
 
 // Which model to run. Empty paths mean "not given".

@@ -69,7 +69,8 @@ torch::Tensor CameraLoss(const Huber& huber, const Cameras& predicted, const tor
 torch::Tensor DenseCameraLoss(const Huber& huber, const torch::Tensor& readings, const torch::Tensor& c2w,
                               const torch::Tensor& fxfycxcy) {
   const torch::Tensor seen = AfterTheFirst(readings), true_pose = AfterTheFirst(c2w);
-  const torch::Tensor turn = (Rotation(true_pose) - torch::eye(3, c2w.options())).flatten(2).unsqueeze(2);  // [B, V-1, 1, 9]
+  const torch::Tensor turn =
+      (Rotation(true_pose) - torch::eye(3, c2w.options())).flatten(2).unsqueeze(2);  // [B, V-1, 1, 9]
   return huber(seen.narrow(-1, 3, 9) - turn).sum(-1).mean() / 3.0 +
          huber(seen.narrow(-1, 12, 3) - Translation(true_pose).unsqueeze(2)).sum(-1).mean() +
          huber(readings.select(-1, 15) - LogFocal(fxfycxcy).unsqueeze(-1)).mean();
@@ -161,7 +162,8 @@ WarmupTerms WarmupLoss(const Cameras& predicted, const torch::Tensor& match_outp
   const int64_t patches = truth.matches.size(2);
   const double aspect = static_cast<double>(truth.images.size(3)) / static_cast<double>(truth.images.size(4));
   const int64_t rows = std::llround(std::sqrt(static_cast<double>(patches) * aspect));
-  const torch::Tensor displacement = truth.matches - PatchCentres(rows, patches / rows, truth.matches.device());  // [B, V, n, 2]
+  const torch::Tensor displacement =
+      truth.matches - PatchCentres(rows, patches / rows, truth.matches.device());  // [B, V, n, 2]
   const torch::Tensor match_error = match_output.narrow(-1, 0, 2) - displacement;
   const torch::Tensor depth_error = match_output.select(-1, 2) - truth.log_depth;
   // The first view matches itself: nothing to learn.
@@ -179,11 +181,10 @@ WarmupTerms WarmupLoss(const Cameras& predicted, const torch::Tensor& match_outp
                DenseCameraLoss(huber, match_output, truth.c2w, truth.fxfycxcy)) +
       2.0 * huber(seen_error).sum() / visible.Float();
   const torch::NoGradGuard no_grad;
-  const auto sums = Total(
-      sum,
-      {Number(terms.loss), SumOfDegrees(Rotation(pose), Rotation(true_pose)),
-       Squares(translation_error), Squares(Translation(true_pose)), Number(focal_error.abs()),
-       Number(seen_error.square().sum(-1).sqrt()), Squares(seen_error), Squares(seen)});
+  const auto sums =
+      Total(sum, {Number(terms.loss), SumOfDegrees(Rotation(pose), Rotation(true_pose)),
+                  Squares(translation_error), Squares(Translation(true_pose)), Number(focal_error.abs()),
+                  Number(seen_error.square().sum(-1).sqrt()), Squares(seen_error), Squares(seen)});
   terms.value = sums[0];
   terms.rotation_degrees = sums[1] / (totals[0] * static_cast<double>(others));
   terms.translation_r2 = ExplainedPart(sums[2], sums[3]);

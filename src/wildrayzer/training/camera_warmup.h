@@ -50,13 +50,13 @@ TORCH_MODULE(MatchHead);
 // Measurements are of the whole batch, of which `truth` may be a piece; `loss` is the piece's part
 // (losses.h).
 struct WarmupTerms {
-  torch::Tensor loss;           // scalar with gradient
-  Number value;                 // of the whole batch
-  Number rotation_degrees;      // mean geodesic error of the views after the first
-  Number translation_r2;        // 1 - |t - t*|^2 / |t*|^2 summed over the batch
-  Number focal_error;           // mean |log f / f*|
-  Number match_error;           // mean distance of visible matches, in image widths
-  Number match_r2;              // explained part of the squared displacement
+  torch::Tensor loss;       // scalar with gradient
+  Number value;             // of the whole batch
+  Number rotation_degrees;  // mean geodesic error of the views after the first
+  Number translation_r2;    // 1 - |t - t*|^2 / |t*|^2 summed over the batch
+  Number focal_error;       // mean |log f / f*|
+  Number match_error;       // mean distance of visible matches, in image widths
+  Number match_r2;          // explained part of the squared displacement
 };
 // huber: below this size of an error (matrix entries, depth units, image widths) the terms are quadratic.
 WarmupTerms WarmupLoss(const Cameras& predicted, const torch::Tensor& match_output, const WarmupBatch& truth,

@@ -57,7 +57,8 @@ std::filesystem::path CheckpointStore::Save(const TrainingState& state) const {
                                {"yaml", state.yaml}};
   std::vector<TensorSource> tensors;
   for (const auto& [name, weight] : state.weights) tensors.push_back(TensorSourceOf(name, weight));
-  for (const auto& [name, tensor] : state.extra) tensors.push_back(TensorSourceOf(kExtraPrefix + name, tensor));
+  for (const auto& [name, tensor] : state.extra)
+    tensors.push_back(TensorSourceOf(kExtraPrefix + name, tensor));
   const auto path = folder_ / fmt::format("step_{:010}.safetensors", state.step);
   WriteSafetensors(
       path, std::move(tensors),

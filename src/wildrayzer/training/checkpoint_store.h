@@ -21,14 +21,14 @@ struct TrainingState {
   int64_t step = 0;  // steps done
   LoaderState loader;
   uint64_t seed = 0;
-  int threads = 1;          // of each process; with them the order of sums, and so the bits, change
-  int processes = 1;        // and with these the means that are made within each process
+  int threads = 1;             // of each process; with them the order of sums, and so the bits, change
+  int processes = 1;           // and with these the means that are made within each process
   std::string device = "cpu";  // or "cuda"
-  double seconds = 0;       // of training so far, over all sessions
-  int64_t scenes = 0;       // seen so far
-  std::string yaml;         // the configuration of the run
-  std::string model_yaml;   // ModelConfig::ToYaml
-  NamedParameters weights;  // float32, under the release's names
+  double seconds = 0;          // of training so far, over all sessions
+  int64_t scenes = 0;          // seen so far
+  std::string yaml;            // the configuration of the run
+  std::string model_yaml;      // ModelConfig::ToYaml
+  NamedParameters weights;     // float32, under the release's names
   // Optimizer, averaged weights, training aids: stored under "training." + name.
   std::map<std::string, torch::Tensor> extra;
 };

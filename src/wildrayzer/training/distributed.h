@@ -1,5 +1,6 @@
 // Data parallel training: every process has the whole model and a share of the batch; gradients are averaged
-// (LibTorch's c10d). What lies in the processor's memory travels by Gloo over TCP, what lies on a GPU by NCCL.
+// (LibTorch's c10d). What lies in the processor's memory travels by Gloo over TCP, what lies on a GPU by
+// NCCL.
 //
 // With one process nothing happens and no socket is opened. Every process must make the same calls in the
 // same order. A call that cannot reach another process (it ended, or was silent for the timeout) throws an
@@ -30,8 +31,8 @@ class ProcessGroup {
  public:
   // Meets the other processes. Error when they do not come within the timeout, or when the address cannot be
   // listened on.
-  // device: where this process computes; a GPU of its own, or the processor in all of them. Error for a GPU in a build
-  // without NCCL.
+  // device: where this process computes; a GPU of its own, or the processor in all of them. Error for a GPU
+  // in a build without NCCL.
   explicit ProcessGroup(const ProcessEnvironment& environment, torch::Device device = torch::kCPU,
                         const ProcessGroupOptions& options = {});
   ~ProcessGroup();

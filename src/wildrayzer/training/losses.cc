@@ -57,7 +57,9 @@ Tensor WeightedSum(const Tensor& values, const Tensor& weights) {
   return torch::where(weights.gt(0.0), values, torch::zeros_like(values)).sum();
 }
 
-Tensor Zero(const Tensor& like) { return torch::zeros({}, like.options().dtype(torch::kFloat32).requires_grad(false)); }
+Tensor Zero(const Tensor& like) {
+  return torch::zeros({}, like.options().dtype(torch::kFloat32).requires_grad(false));
+}
 
 }  // namespace
 
@@ -188,8 +190,7 @@ LossTerms Losses::operator()(const LossInputs& inputs, const SumOverPieces& sum)
   if (!inputs.rendering.defined() && (options_.mse != 0 || options_.perceptual != 0))
     throw Error("a loss of renderings, but no rendering");
   LossTerms terms;
-  terms.total =
-      inputs.rendering.defined() ? Reconstruction(inputs, sum, terms) : Zero(inputs.target_logits);
+  terms.total = inputs.rendering.defined() ? Reconstruction(inputs, sum, terms) : Zero(inputs.target_logits);
   if (options_.motion != 0) terms.total = terms.total + options_.motion * Masks(inputs, sum, terms);
   terms.loss = Total(sum, {Number(terms.total)})[0];
   return terms;

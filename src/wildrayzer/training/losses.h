@@ -64,17 +64,17 @@ struct LossInputs {
   std::vector<bool> scene_is_dynamic;
 };
 
-// Of a batch worked on in pieces, everything but `total` and `view_psnr` is of the whole batch. Nothing has been
-// read: see number.h.
+// Of a batch worked on in pieces, everything but `total` and `view_psnr` is of the whole batch. Nothing has
+// been read: see number.h.
 struct LossTerms {
   // Scalar float32: mse MSE + perceptual Percep + motion (target + input mask losses). A piece's part of it;
   // the parts add up to the loss of the batch.
   torch::Tensor total;
-  Number loss;              // value of the whole
-  Number mse;               // over the pixels that count
-  Number psnr;              // of mse, dB
-  Number perceptual;        // 0 with weight 0: not computed
-  Number target_mask;       // of the target views that pass the gate; 0 when none does
+  Number loss;         // value of the whole
+  Number mse;          // over the pixels that count
+  Number psnr;         // of mse, dB
+  Number perceptual;   // 0 with weight 0: not computed
+  Number target_mask;  // of the target views that pass the gate; 0 when none does
   Number input_mask;
   torch::Tensor view_psnr;  // [B T] float64, over the pixels that count; undefined without renderings
   Number gated_views;       // target views kept out of the mask loss

@@ -402,7 +402,8 @@ TEST(Losses, RefusesShapesThatDoNotFit) {
 }
 
 TEST(MakePerceptualLoss, SaysWhichOneItIs) {
-  EXPECT_THAT(MakePerceptualLoss(std::nullopt, torch::kCPU)->Description(), ::testing::HasSubstr("substitute"));
+  EXPECT_THAT(MakePerceptualLoss(std::nullopt, torch::kCPU)->Description(),
+              ::testing::HasSubstr("substitute"));
   EXPECT_THROW(MakePerceptualLoss("/nonexistent/vgg19.pth", torch::kCPU), FileError);
 }
 

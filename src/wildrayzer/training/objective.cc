@@ -16,7 +16,8 @@ namespace {
 
 std::shared_ptr<const PerceptualLoss> PerceptualOf(const TrainConfig& config) {
   const bool needed = config.loss.perceptual > 0 && config.stage != Stage::kMotionMasks;
-  return needed ? std::shared_ptr<const PerceptualLoss>(MakePerceptualLoss(config.vgg19, config.device)) : nullptr;
+  return needed ? std::shared_ptr<const PerceptualLoss>(MakePerceptualLoss(config.vgg19, config.device))
+                : nullptr;
 }
 
 LossOptions OptionsOf(const TrainConfig& config) {
@@ -139,7 +140,8 @@ Objective::TargetTruth Objective::TargetLabelsOf(const Pass& pass, const Trainin
   const int64_t scenes = batch.images.size(0);
   TargetTruth truth;
   const torch::TensorOptions options = batch.images.options();
-  truth.masks = torch::zeros({scenes, batch.targets(), 1, batch.images.size(3), batch.images.size(4)}, options);
+  truth.masks =
+      torch::zeros({scenes, batch.targets(), 1, batch.images.size(3), batch.images.size(4)}, options);
   truth.psnr = torch::full({scenes, batch.targets()}, std::numeric_limits<float>::infinity(), options);
   for (int64_t b = 0; b < scenes; ++b) {
     const auto index = static_cast<size_t>(b);

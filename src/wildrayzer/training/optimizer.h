@@ -4,7 +4,8 @@
 // Not torch::optim, because its state cannot be written and read back bit for bit under names, and because a
 // small model's step must not cost a hundred passes over memory: here clipping, decay and the AdamW update
 // are one pass on all cores. Results do not depend on the number of threads, except through the matrix
-// products of Muon. On a GPU the same update is LibTorch's fused one (optimizer_device.h), and nothing is read there.
+// products of Muon. On a GPU the same update is LibTorch's fused one (optimizer_device.h), and nothing is
+// read there.
 #pragma once
 
 #include <array>
@@ -85,8 +86,8 @@ class DeviceUpdate;
 
 class Optimizer {
  public:
-  // parameters: float32, all on one device (Error naming the one that is not), unique names. They are moved into
-  // memory of their own, since weights may be mapped from a read-only file.
+  // parameters: float32, all on one device (Error naming the one that is not), unique names. They are moved
+  // into memory of their own, since weights may be mapped from a read-only file.
   Optimizer(NamedParameters parameters, const OptimizerOptions& options);
   ~Optimizer();
 

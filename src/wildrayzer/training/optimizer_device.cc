@@ -86,7 +86,8 @@ void DeviceUpdate::UpdateAdamW(const NamedParameters& parameters, const std::vec
   at::_foreach_add_(counted, 1.0);
   for (auto& [decay, lists] : by_decay) {
     at::_fused_adamw_(lists.weights, lists.gradients, lists.first, lists.second, {}, lists.steps, rate,
-                      options_.beta1, options_.beta2, decay, options_.eps, /*amsgrad=*/false, /*maximize=*/false,
+                      options_.beta1, options_.beta2, decay, options_.eps, /*amsgrad=*/false,
+                      /*maximize=*/false,
                       /*grad_scale=*/decision.gradient_scale.reciprocal(), /*found_inf=*/skipped);
   }
   at::_foreach_sub_(counted, std::vector<Tensor>(counted.size(), skipped));

@@ -1,5 +1,5 @@
-// The optimizer's update where reading a number means waiting: on a GPU. What optimizer.cc decides by a branch is
-// selected here, so a step reads nothing. Needs LibTorch 2.
+// The optimizer's update where reading a number means waiting: on a GPU. What optimizer.cc decides by a
+// branch is selected here, so a step reads nothing. Needs LibTorch 2.
 #pragma once
 
 #include <vector>
@@ -13,8 +13,8 @@ class DeviceUpdate {
   // Error with LibTorch 1.
   DeviceUpdate(const NamedParameters& parameters, const OptimizerOptions& options);
 
-  // As Optimizer::Step; gradients[i] belongs to parameters[i] and slots[i] and may be undefined. Gradients are
-  // left clipped.
+  // As Optimizer::Step; gradients[i] belongs to parameters[i] and slots[i] and may be undefined. Gradients
+  // are left clipped.
   StepResult Step(const NamedParameters& parameters, const std::vector<OptimizerSlot>& slots,
                   const std::vector<torch::Tensor>& gradients, double rate, const Number& loss);
 

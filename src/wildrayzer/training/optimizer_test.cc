@@ -8,8 +8,8 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
-#include "wildrayzer/kernels/threads.h"
 #include "wildrayzer/kernels/cpu_kernels.h"
+#include "wildrayzer/kernels/threads.h"
 #include "wildrayzer/testing/generator.h"
 #include "wildrayzer/testing/golden.h"
 #include "wildrayzer/training/muon.h"

@@ -40,8 +40,8 @@ void ComputePlanes(PlaneDistance kind, const Tensor& x, const Tensor& y, const T
   }
 }
 
-// The same distances composed of ATen operations, for tensors that are not on the CPU: x, y [N, C, H, W] -> [N], sums
-// over the channels.
+// The same distances composed of ATen operations, for tensors that are not on the CPU: x, y [N, C, H, W] ->
+// [N], sums over the channels.
 Tensor SquaredErrorAten(const Tensor& x, const Tensor& y, const Tensor& keep) {
   const Tensor difference = x - y;
   // Selected, not multiplied: what does not count may be anything, even NaN.
@@ -66,7 +66,9 @@ Tensor DissimilarityAten(const Tensor& x, const Tensor& y) {
 // Mean smoothed size of the difference of the slopes along both axes: [N, C].
 Tensor SlopesAten(const Tensor& difference) {
   constexpr double kSmooth = 1e-3;
-  const auto sum = [](const Tensor& d) { return (torch::sqrt(d.square() + kSmooth * kSmooth) - kSmooth).sum({2, 3}); };
+  const auto sum = [](const Tensor& d) {
+    return (torch::sqrt(d.square() + kSmooth * kSmooth) - kSmooth).sum({2, 3});
+  };
   const int64_t height = difference.size(2), width = difference.size(3);
   const Tensor across = difference.narrow(3, 1, width - 1) - difference.narrow(3, 0, width - 1);
   const Tensor down = difference.narrow(2, 1, height - 1) - difference.narrow(2, 0, height - 1);
@@ -140,7 +142,8 @@ Tensor Apply(PlaneDistance kind, const Tensor& rendering, const Tensor& target, 
 
 // [N, 3, H, W] in [0, 1] -> what VGG's weights expect: 0..255 minus the mean colour.
 Tensor VggPixels(const Tensor& images) {
-  const Tensor mean = Upload(torch::tensor({123.68f, 116.779f, 103.939f}).view({1, 3, 1, 1}), images.device());
+  const Tensor mean =
+      Upload(torch::tensor({123.68f, 116.779f, 103.939f}).view({1, 3, 1, 1}), images.device());
   return images.to(torch::kFloat32) * 255.0f - mean;
 }
 

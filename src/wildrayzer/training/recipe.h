@@ -26,7 +26,8 @@ struct RecipeOptions {
   bool resume = false;
   std::optional<int> only_stage;       // train this stage alone
   std::vector<std::string> overrides;  // from the command line; they win over the recipe's settings
-  // As ChooseDevice takes it; of several processes, "auto" and "cuda" give each its own GPU, that of LOCAL_RANK.
+  // As ChooseDevice takes it; of several processes, "auto" and "cuda" give each its own GPU, that of
+  // LOCAL_RANK.
   std::string device = "cpu";
 };
 

@@ -162,8 +162,8 @@ void Trainer::Restore(const std::filesystem::path& checkpoint) {
                checkpoint.string(), state.processes, state.threads, group_->world_size(), NumThreads());
   }
   if (state.device != KindOf(config_.device)) {
-    LogWarning("{}: was made on {}, and goes on here on {}: not the same bits", checkpoint.string(), state.device,
-               KindOf(config_.device));
+    LogWarning("{}: was made on {}, and goes on here on {}: not the same bits", checkpoint.string(),
+               state.device, KindOf(config_.device));
   }
   NamedParameters stored = state.weights;
   if (!config_.model.use_motion && config_.stage <= Stage::kPretraining) {
@@ -251,11 +251,10 @@ void Trainer::Step() {
     waited_ += SecondsSince(before);
     report_scenes_ += static_cast<int64_t>(batch.samples.size()) * group_->world_size();
     const TrainingBatch rooms = ToTensors(batch, config_.device);
-    Learn(SplitScenes(rooms.images.size(0), workers),
-          [&](const ScenePiece& piece, const SumOverPieces& sum) {
-            return objective_.Rooms(rooms.Scenes(piece.first, piece.count),
-                                    step_ * config_.accumulation + pass, sum);
-          });
+    Learn(SplitScenes(rooms.images.size(0), workers), [&](const ScenePiece& piece, const SumOverPieces& sum) {
+      return objective_.Rooms(rooms.Scenes(piece.first, piece.count), step_ * config_.accumulation + pass,
+                              sum);
+    });
   }
   group_->AverageGradients(optimizer_.parameters());
   const Number loss = group_->Mean(step_loss_);
@@ -271,8 +270,10 @@ void Trainer::Step() {
 void Trainer::NameSkippedSteps(const std::map<std::string, double>& values) {
   const auto skipped = static_cast<int64_t>(values.at(kSkipped));
   if (skipped > reported_skips_) {
-    LogWarning("{} of the last {} steps skipped (their gradient was too large or not finite); gradient norm now {:.4g}",
-               skipped - reported_skips_, config_.print_every, values.at(kGradientNorm));
+    LogWarning(
+        "{} of the last {} steps skipped (their gradient was too large or not finite); gradient norm now "
+        "{:.4g}",
+        skipped - reported_skips_, config_.print_every, values.at(kGradientNorm));
   }
   reported_skips_ = skipped;
 }

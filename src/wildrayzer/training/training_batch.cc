@@ -29,13 +29,15 @@ void CheckSizes(const Batch& batch) {
 using Bytes = std::span<const uint8_t>;
 using Picture = std::function<Bytes(const Sample& sample, size_t view)>;
 
-// The pictures of all views as float planes [B, V, channels, H, W] with values 0 to 255; an empty one is black. They
-// travel to the device as the bytes that they are.
-torch::Tensor StackPictures(const Batch& batch, int64_t channels, const Picture& picture, torch::Device device) {
+// The pictures of all views as float planes [B, V, channels, H, W] with values 0 to 255; an empty one is
+// black. They travel to the device as the bytes that they are.
+torch::Tensor StackPictures(const Batch& batch, int64_t channels, const Picture& picture,
+                            torch::Device device) {
   const auto scenes = static_cast<int64_t>(batch.samples.size());
   const auto views = static_cast<int64_t>(batch.samples[0].views.size());
   const Image& first = batch.samples[0].views[0].image;
-  const torch::Tensor bytes = torch::zeros({scenes, views, first.height, first.width, channels}, torch::kUInt8);
+  const torch::Tensor bytes =
+      torch::zeros({scenes, views, first.height, first.width, channels}, torch::kUInt8);
   const int64_t size = bytes[0][0].numel();
   auto* const out = bytes.data_ptr<uint8_t>();
   ParallelFor(scenes * views, [&](int64_t begin, int64_t end) {
@@ -45,8 +47,9 @@ torch::Tensor StackPictures(const Batch& batch, int64_t channels, const Picture&
       std::copy(pixels.begin(), pixels.end(), out + i * size);
     }
   });
-  return Upload(bytes, device).permute({0, 1, 4, 2, 3}).to(torch::kFloat32, /*non_blocking=*/false, /*copy=*/false,
-                                                      torch::MemoryFormat::Contiguous);
+  return Upload(bytes, device)
+      .permute({0, 1, 4, 2, 3})
+      .to(torch::kFloat32, /*non_blocking=*/false, /*copy=*/false, torch::MemoryFormat::Contiguous);
 }
 
 // The cameras of all views, if they are known.
@@ -106,9 +109,14 @@ TrainingBatch ToTensors(const Batch& batch, torch::Device device) {
   out.clean = out.images;
   if (std::find(out.pasted.begin(), out.pasted.end(), true) != out.pasted.end()) {
     out.clean = StackPictures(batch, 3, clean, device).div_(255.0);
-    out.pasted_masks = StackPictures(batch, 1, [](const Sample& sample, size_t v) {
-                         return sample.pasted ? Bytes(sample.overlays[v].values) : Bytes();
-                       }, device).gt(0.0).to(torch::kFloat32);
+    out.pasted_masks = StackPictures(
+                           batch, 1,
+                           [](const Sample& sample, size_t v) {
+                             return sample.pasted ? Bytes(sample.overlays[v].values) : Bytes();
+                           },
+                           device)
+                           .gt(0.0)
+                           .to(torch::kFloat32);
   }
   AddCameras(batch, out, device);
   return out;

@@ -53,7 +53,9 @@ torch::Tensor GoldenDinoFeatures(const torch::Tensor& images, int64_t width);
 // The values of one forward pass by golden name, and the probes.
 class GoldenValues {
  public:
-  void Set(const std::string& name, const torch::Tensor& value) { values_[name] = value.detach().to(torch::kCPU); }
+  void Set(const std::string& name, const torch::Tensor& value) {
+    values_[name] = value.detach().to(torch::kCPU);
+  }
   // Receives the model's intermediate values.
   Trace MakeTrace();
   // All recorded values of a name, concatenated over the first dimension.
