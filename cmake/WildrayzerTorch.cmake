@@ -19,6 +19,9 @@ if(TORCH_INSTALL_PREFIX MATCHES "^/usr(/|$)")
   set(BLA_VENDOR OpenBLAS)
   find_package(BLAS REQUIRED)
 else()
+  # libtorch.so of Python's package exports pieces of another compiler's std::filesystem, which crash when they take the place of
+  # ours: the C++ library comes first among the libraries of a program, and so where the loader looks.
+  add_link_options(LINKER:--push-state,--no-as-needed -lstdc++ LINKER:--pop-state)
   # They also bring the headers of a fmt that is not the installed library's. The library's come first.
   find_path(WILDRAYZER_FMT_INCLUDE fmt/format.h PATHS /usr/include NO_DEFAULT_PATH REQUIRED)
   file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/installed_fmt)

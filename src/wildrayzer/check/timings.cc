@@ -175,8 +175,8 @@ Timing TimeDino(const TimingOptions& options, double peak) {
                  [&] { model->forward(images); });
 }
 
-void WritePeerCase(const std::filesystem::path& path, const ModelConfig& config, uint64_t seed,
-                   torch::Device device) {
+void WritePeerCase(const std::filesystem::path& path, const ModelConfig& config, int64_t scenes,
+                   uint64_t seed, torch::Device device) {
   const torch::NoGradGuard no_grad;
   WildRayZer model(config);
   RandomInit(model, seed);
@@ -184,7 +184,7 @@ void WritePeerCase(const std::filesystem::path& path, const ModelConfig& config,
   for (const auto& item : model->named_parameters())
     tensors.emplace_back("model." + item.key(), item.value().clone());
   model->to(device);
-  const Tensor images = PicturesOf(config, 1, kInputs + kTargets);
+  const Tensor images = PicturesOf(config, scenes, kInputs + kTargets);
   Pass pass(model, FeatureSource(), images.to(device), kInputs);
   pass.Encode();
   tensors.emplace_back("images", images);

@@ -50,9 +50,9 @@ Timing TimeStep(const std::string& name, const ModelConfig& config, int64_t scen
 // DINOv3 ViT-7B on two views; needs 14 GB on the device.
 Timing TimeDino(const TimingOptions& options, double peak);
 
-// What bench/peer compares itself with: weights, two input and six target pictures, and what our program
-// makes of them in float32 on `device`.
-void WritePeerCase(const std::filesystem::path& path, const ModelConfig& config, uint64_t seed,
-                   torch::Device device);
+// What bench/peer compares itself with: weights, two input and six target pictures of every scene, and what
+// our program makes of them in float32 on `device`.
+void WritePeerCase(const std::filesystem::path& path, const ModelConfig& config, int64_t scenes,
+                   uint64_t seed, torch::Device device);
 
 }  // namespace wildrayzer

@@ -1,5 +1,6 @@
 // wildrayzer check: does this machine compute what it should, and how fast.
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <memory>
@@ -128,7 +129,7 @@ Json Time(const CheckOptions& options, torch::Device device) {
   const bool gpu = !device.is_cpu();
   pass("small", small);
   const int64_t scenes = options.scenes > 0 ? options.scenes : gpu ? 64 : 4;
-  add(TimeStep("training step, small, " + std::to_string(scenes) + " scenes of 2 + 3", small, scenes, 2, 3,
+  add(TimeStep("training step, small, " + std::to_string(scenes) + " scenes of 2 + 6", small, scenes, 2, 6,
                timing, peak));
   if (options.no_full) return all;
   pass("full size", FullSize());
@@ -142,8 +143,8 @@ void Run(const CheckOptions& options) {
   SetThreads(options.threads > 0 ? options.threads : AvailableCores());
   const torch::Device device = ChooseDevice(options.device);
   if (!options.peer_case.empty()) {
-    WritePeerCase(options.peer_case, options.peer_config == "full" ? FullSize() : SmallSize(options.model), 1,
-                  device);
+    WritePeerCase(options.peer_case, options.peer_config == "full" ? FullSize() : SmallSize(options.model),
+                  std::max<int64_t>(1, options.scenes), 1, device);
     std::printf("%s\n", options.peer_case.c_str());
     return;
   }
@@ -188,8 +189,9 @@ void AddCheckCommand(CLI::App& app) {
                    "comes with the program)")
       ->type_name("FILE");
   command
-      ->add_option("--scenes", options->scenes,
-                   "Of the small training step's batch (default: 64 on a GPU, 4 elsewhere)")
+      ->add_option(
+          "--scenes", options->scenes,
+          "Of the small training step's batch (default: 64 on a GPU, 4 elsewhere), or of the peer's case (1)")
       ->check(CLI::Range(1, 4096));
   command->add_option("--seconds", options->seconds, "About so long for each timing")
       ->check(CLI::Range(0.0, 600.0))

@@ -128,7 +128,9 @@ TEST(LossesGolden, Perceptual) {
     EXPECT_LT(RelativeError(terms, golden.Get(name + "/weighted_terms")), 1e-5);
     EXPECT_LT(RelativeError(loss.view({1}), golden.Get(name + "/loss")), 1e-5);
     EXPECT_LT(RelativeError(x.grad().norm().view({1}), golden.Get(name + "/grad_l2")), 1e-4);
-    EXPECT_LT(RelativeError(Stride(x.grad(), 8), golden.Get(name + "/grad_stride8")), 1e-4);
+    // The gradient of |d| is its sign: one of a million that rounding turns over is a thousandth of the
+    // whole.
+    EXPECT_LT(RelativeError(Stride(x.grad(), 8), golden.Get(name + "/grad_stride8")), 3e-3);
   }
 }
 
