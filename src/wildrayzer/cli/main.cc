@@ -10,6 +10,7 @@
 #include "wildrayzer/util/interrupt.h"
 #include "wildrayzer/util/log.h"
 #include "wildrayzer/util/node_build.h"
+#include "wildrayzer/util/system.h"
 #include "wildrayzer/version.h"
 
 namespace {
@@ -62,6 +63,7 @@ int Run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  wildrayzer::RestartWithBetterBlasKernels(argv);
   wildrayzer::CatchInterrupts();
   try {
     return Run(argc, argv);

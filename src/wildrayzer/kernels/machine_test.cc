@@ -34,6 +34,20 @@ TEST(Machine, FastMatrixProducts) {
   EXPECT_FALSE(BlasIsSlow()) << BlasName();
 }
 
+TEST(Machine, OpenBlasIsToldOfProcessorsThatItDoesNotKnow) {
+  const std::string old =
+      "OpenBLAS 0.3.21 NO_LAPACKE DYNAMIC_ARCH NO_AFFINITY USE_OPENMP Prescott MAX_THREADS=64";
+  const std::string fitting =
+      "OpenBLAS 0.3.21 NO_LAPACKE DYNAMIC_ARCH NO_AFFINITY USE_OPENMP SkylakeX MAX_THREADS=64";
+  EXPECT_EQ(BetterBlasKernels(old, "fma avx2 avx512f avx512_vnni"), "SKYLAKEX");
+  EXPECT_EQ(BetterBlasKernels(old, "fma avx2"), "HASWELL");
+  EXPECT_EQ(BetterBlasKernels(old, ""), "") << "a processor for which these are the right ones";
+  EXPECT_EQ(BetterBlasKernels(fitting, "fma avx2 avx512f"), "");
+  EXPECT_EQ(BetterBlasKernels("Intel MKL", "fma avx2 avx512f"), "");
+  // This program has been started anew where that was needed (testing/main.cc).
+  EXPECT_EQ(BetterBlasKernels(BlasName(), CpuFeatures()), "") << BlasName();
+}
+
 TEST(Machine, KernelsFitTheProcessor) {
   const SimdLevel level = AvailableSimd();
   const std::string features = CpuFeatures();

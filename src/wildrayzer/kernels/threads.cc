@@ -1,6 +1,7 @@
 #include "wildrayzer/kernels/threads.h"
 
 #include <exception>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -44,6 +45,12 @@ void SetThreads(int threads) {
         "slower; "
         "install libopenblas0-openmp and select it with update-alternatives",
         BlasName());
+  }
+  if (const std::string better = BetterBlasKernels(BlasName(), CpuFeatures()); !better.empty()) {
+    LogWarning(
+        "OpenBLAS does not know this processor and multiplies with kernels of 2004 ({}); set "
+        "OPENBLAS_CORETYPE={}",
+        BlasName(), better);
   }
 }
 

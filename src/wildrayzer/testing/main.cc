@@ -9,6 +9,7 @@
 #include <string>
 
 #include "wildrayzer/testing/files.h"
+#include "wildrayzer/util/system.h"
 
 namespace {
 
@@ -32,6 +33,7 @@ std::string TestsOf(const std::string& source) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  wildrayzer::RestartWithBetterBlasKernels(argv);  // as the program does
   testing::InitGoogleMock(&argc, argv);
   const std::string option = argc > 1 ? argv[1] : "";
   if (option.rfind(kOption, 0) == 0) {

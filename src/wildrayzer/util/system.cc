@@ -60,6 +60,28 @@ bool BlasIsSlow() {
          path.find("blis") == std::string::npos && path.find("/blas/") != std::string::npos;
 }
 
+std::string BetterBlasKernels(const std::string& blas, const std::string& features) {
+  const auto has = [](const std::string& text, const char* word) {
+    return text.find(word) != std::string::npos;
+  };
+  bool old = false;
+  for (const char* name : {"Prescott", "Core2", "Penryn", "Nehalem", "Katmai", "Northwood"})
+    old = old || has(blas, name);
+  if (!old || !has(blas, "OpenBLAS")) return "";
+  if (has(features, "avx512f")) return "SKYLAKEX";
+  return has(features, "avx2") && has(features, "fma") ? "HASWELL" : "";
+}
+
+void RestartWithBetterBlasKernels(char** argv) {
+  constexpr char kChoice[] = "OPENBLAS_CORETYPE";
+  if (std::getenv(kChoice) != nullptr) return;
+  const std::string better = BetterBlasKernels(BlasName(), CpuFeatures());
+  if (better.empty()) return;
+  ::setenv(kChoice, better.c_str(), 1);
+  ::execv("/proc/self/exe", argv);  // returns only when it failed
+  ::unsetenv(kChoice);
+}
+
 uint64_t PeakResidentBytes() {
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);

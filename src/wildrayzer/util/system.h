@@ -15,6 +15,17 @@ std::string BlasName();
 // True when matrix products in fp32 would run in the unoptimised reference BLAS (80 times slower).
 bool BlasIsSlow();
 
+// The OpenBLAS kernels (values of OPENBLAS_CORETYPE) that fit a processor with these CpuFeatures() where the
+// library of this BlasName() has chosen ones from before AVX; empty: they are good enough. OpenBLAS knows the
+// processors of its time: Debian 12's takes those since 2023 for a Pentium 4, which makes fp32 products seven
+// times slower.
+std::string BetterBlasKernels(const std::string& blas, const std::string& features);
+
+// Where there are such, starts the program anew with OPENBLAS_CORETYPE set, since OpenBLAS asks but once,
+// when it is loaded. A choice of the user's stands. To be called before all else; returns when there is
+// nothing to be gained.
+void RestartWithBetterBlasKernels(char** argv);
+
 // Largest resident set of this process so far, in bytes.
 uint64_t PeakResidentBytes();
 // Bytes of memory that the machine has.
