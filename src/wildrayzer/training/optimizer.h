@@ -94,7 +94,8 @@ class Optimizer {
   // One update from the parameters' gradients with AdamW's learning rate `rate`, or none when the skip rule
   // says so. loss: of this step (with many processes: their mean, so that all decide alike). Parameters
   // without a gradient stay as they are and their step count stands still; so does everything when the whole
-  // gradient is zero, as nothing was taught. Gradients are not changed.
+  // gradient is zero, as nothing was taught. On a GPU gradients are
+  // left clipped, else unchanged.
   StepResult Step(double rate, const Number& loss);
 
   // L2 norm of the gradient over all parameters; the same bits for every number of threads.
