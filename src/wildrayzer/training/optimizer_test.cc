@@ -73,6 +73,17 @@ TEST(CosineSchedule, StaysAtItsEnd) {
   EXPECT_EQ((CosineSchedule{0, 10}.Factor(0)), 1.0);
 }
 
+TEST(Ramp, IsALine) {
+  const Ramp falling{1.0, 0.3};
+  EXPECT_EQ(falling.At(0), 1.0);
+  EXPECT_NEAR(falling.At(0.5), 0.65, 1e-15);
+  EXPECT_NEAR(falling.At(1), 0.3, 1e-15);
+  EXPECT_EQ(Ramp::Constant(0.1).At(0.37), 0.1);  // to the bit
+  EXPECT_FALSE(Ramp().IsEverPositive());
+  EXPECT_TRUE((Ramp{0.0, 0.1}.IsEverPositive()));
+  EXPECT_TRUE((Ramp{0.1, 0.0}.IsEverPositive()));
+}
+
 TEST(Optimizer, MatchesGoldenAdamWSteps) {
   const GoldenFile golden = OptimGolden();
   OptimizerOptions options;

@@ -1,9 +1,20 @@
-// The learning-rate schedule of all training stages (method.md section 6).
+// What changes over a training run, and how far a run has come (method.md section 6).
 #pragma once
 
 #include <cstdint>
 
 namespace wildrayzer {
+
+// A number that changes linearly over the run; start == end: a constant.
+struct Ramp {
+  double start = 0.0;
+  double end = 0.0;
+
+  static Ramp Constant(double value) { return {value, value}; }
+  // progress in [0, 1].
+  double At(double progress) const { return start + (end - start) * progress; }
+  bool IsEverPositive() const { return start > 0 || end > 0; }
+};
 
 // Linear warm-up from 0, then half a cosine down to `final_factor`.
 struct CosineSchedule {

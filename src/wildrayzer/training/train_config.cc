@@ -76,6 +76,31 @@ T Bounded(const Config& config, const std::string& key, T fallback, T low, T hig
   return value;
 }
 
+// A number, or a list of two: at the start of the run and at its end.
+Ramp ReadRamp(const Config& config, const std::string& key, double fallback, double low, double high) {
+  const auto node = config.Get<YAML::Node>(key, {});
+  if (!node.IsDefined() || !node.IsSequence())
+    return Ramp::Constant(Bounded(config, key, fallback, low, high));
+  std::vector<double> ends;
+  try {
+    ends = node.as<std::vector<double>>();
+  } catch (const YAML::Exception&) {
+    ends.clear();
+  }
+  if (ends.size() != 2) {
+    throw UsageError(fmt::format(
+        "{}: key '{}' takes a number, or two of them in a list: [at the start of the run, at its end]",
+        config.name(), key));
+  }
+  for (const double end : ends) {
+    if (!(end >= low && end <= high)) {
+      throw UsageError(fmt::format("{}: key '{}' has {}, its numbers must lie between {} and {}",
+                                   config.name(), key, end, low, high));
+    }
+  }
+  return {ends[0], ends[1]};
+}
+
 Precision ReadPrecision(const Config& config) {
   const auto type = config.Get<std::string>("training.amp_dtype", "bf16");
   if (type != "bf16" && type != "fp32") {
@@ -177,7 +202,7 @@ void ReadWarmup(const Config& config, TrainConfig& train) {
   warmup.huber = Bounded(config, key + "huber", warmup.huber, 1e-6, 1.0);
   warmup.true_cameras = Bounded(config, key + "true_cameras", warmup.true_cameras, 0.0, 1.0);
   warmup.min_overlap = Bounded(config, key + "min_overlap", warmup.min_overlap, 0.0, 0.95);
-  train.known_cameras = Bounded(config, "training.known_camera_weight", train.known_cameras, 0.0, 1e6);
+  train.known_cameras = ReadRamp(config, "training.known_camera_weight", 0.0, 0.0, 1e6);
   warmup.loss_weight = Bounded(config, key + "loss_weight", warmup.loss_weight, 0.0, 1e6);
   warmup.render = config.Get<bool>(key + "render", warmup.render);
   warmup.start_motion = Bounded(config, key + "start_motion", warmup.start_motion, 0.0, 1.0);

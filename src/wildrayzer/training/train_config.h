@@ -71,7 +71,7 @@ struct TrainConfig {
   CameraWarmupOptions warmup;
   // Of the cameras that come with the data, where they do (synthetic rooms), in every stage; Huber as with
   // worlds. 0: as published, cameras are learnt from pictures.
-  double known_cameras = 0.0;
+  Ramp known_cameras;
   ValidationOptions validation;
 
   std::string init_checkpoint;

@@ -214,6 +214,21 @@ TEST_F(TrainConfigTest, FindingsAreOptionsAndTheReleasesDefaultsStay) {
   ExpectError({"training.camera_warmup.min_overlap=1"}, "must lie between 0 and 0.95");
 }
 
+TEST_F(TrainConfigTest, AWeightMayChangeOverTheRun) {
+  EXPECT_FALSE(TrainConfig::Read(Release()).known_cameras.IsEverPositive());
+  Ramp weight = TrainConfig::Read(Release({"training.known_camera_weight=0.5"})).known_cameras;
+  EXPECT_EQ(weight.start, 0.5);
+  EXPECT_EQ(weight.end, 0.5);
+  weight = TrainConfig::Read(Release({"training.known_camera_weight=[1, 0.25]"})).known_cameras;
+  EXPECT_EQ(weight.start, 1.0);
+  EXPECT_EQ(weight.end, 0.25);
+  ExpectError({"training.known_camera_weight=[1]"}, "takes a number, or two of them in a list");
+  ExpectError({"training.known_camera_weight=[1, much]"}, "takes a number, or two of them in a list");
+  ExpectError({"training.known_camera_weight=[1, -1]"}, "must lie between 0 and");
+  ExpectError({"training.known_camera_weight=[.nan, 1]"}, "must lie between 0 and");
+  ExpectError({"training.known_camera_weight=much"}, "has a value of the wrong type");
+}
+
 TEST_F(TrainConfigTest, NamesTheKeysThatChangeNothing) {
   EXPECT_THAT(
       KeysWithoutEffect(Release()),

@@ -132,7 +132,7 @@ Trainer::Trainer(const TrainConfig& config, std::filesystem::path folder)
   if (newest) Restore(*newest);
   config_.loader.rank = group_->rank();
   config_.loader.world_size = group_->world_size();
-  if (config_.stage != Stage::kCameraWarmup || config_.known_cameras > 0) {
+  if (config_.stage != Stage::kCameraWarmup || config_.known_cameras.IsEverPositive()) {
     loader_ = std::make_unique<TrainingLoader>(config_.loader, loader_state_);
   }
   if (config_.warmup.scenes > 0) virtual_ = std::make_unique<VirtualBatches>(config_, step_);
@@ -232,6 +232,8 @@ void Trainer::Learn(const std::vector<ScenePiece>& pieces,
 
 void Trainer::Step() {
   step_loss_ = 0.0;
+  objective_.SetProgress(
+      std::min(1.0, static_cast<double>(step_) / static_cast<double>(config_.schedule.total_steps)));
   // A GPU is kept busy by whole batches, the cores by a scene each.
   const int64_t workers = config_.device.is_cpu() ? NumThreads() : 1;
   for (int pass = 0; pass < config_.accumulation; ++pass) {
