@@ -55,6 +55,9 @@ struct TrainConfig {
 
   OptimizerOptions optimizer;
   CosineSchedule schedule;
+  // Seconds of training, over all sessions, after which the run ends and by which its progress counts; 0: the
+  // number of steps does both.
+  double time_budget = 0;
   double lr = 1e-4;
   int accumulation = 1;  // batches of a step
   double ema_decay = 0;  // 0: no averaged weights
