@@ -81,7 +81,7 @@ Outcome Objective::Rooms(const TrainingBatch& batch, int64_t step, const SumOver
   } else if (config_.stage != Stage::kCameraWarmup) {
     outcome = Reconstruction(pass, batch, step, sum);
   }
-  if (config_.known_cameras > 0) LearnCameras(pass, batch, sum, outcome);
+  if (config_.known_cameras.IsEverPositive()) LearnCameras(pass, batch, sum, outcome);
   return outcome;
 }
 
@@ -99,10 +99,11 @@ void Objective::LearnCameras(Pass& pass, const TrainingBatch& batch, const SumOv
       scenes / Total(sum, {scenes})[0].Float() *
       KnownCameraLoss(pass.cameras(), readings, batch.c2w, batch.fxfycxcy, config_.warmup.huber);
   const Number value = Total(sum, {Number(loss)})[0];
-  const torch::Tensor weighted = config_.known_cameras * loss;
+  const double weight = config_.known_cameras.At(progress_);
+  const torch::Tensor weighted = weight * loss;
   outcome.loss = outcome.loss.defined() ? outcome.loss + weighted : weighted;
   outcome.numbers["known_camera_loss"] = value;
-  outcome.numbers["loss"] = outcome.numbers["loss"] + config_.known_cameras * value;
+  outcome.numbers["loss"] = outcome.numbers["loss"] + weight * value;
 }
 
 torch::Tensor Objective::BoxesOf(const TrainingBatch& batch, int64_t step) const {

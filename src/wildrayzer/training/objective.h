@@ -37,6 +37,9 @@ class Objective {
   // them.
   Objective(const TrainConfig& config, WildRayZer model, FeatureSource features, LabelFunction labels = {});
 
+  // How far the run has come, in [0, 1]: decides the weights that change over it.
+  void SetProgress(double progress) { progress_ = progress; }
+
   // Stages 1-4, and what known cameras teach in any but 2, on a batch of scenes, or a piece of it: then `sum`
   // adds over all its pieces. `step` names the random stream of the masked boxes.
   Outcome Rooms(const TrainingBatch& batch, int64_t step, const SumOverPieces& sum = {});
@@ -68,6 +71,7 @@ class Objective {
   Losses losses_;
   MatchHead match_head_;
   LabelFunction labels_;
+  double progress_ = 0;
 };
 
 }  // namespace wildrayzer

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "wildrayzer/data/data_config.h"
+#include "wildrayzer/util/duration.h"
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/log.h"
 #include "wildrayzer/util/system.h"
@@ -76,6 +77,45 @@ T Bounded(const Config& config, const std::string& key, T fallback, T low, T hig
   return value;
 }
 
+// A number, or a list of two: at the start of the run and at its end.
+Ramp ReadRamp(const Config& config, const std::string& key, double fallback, double low, double high) {
+  const auto node = config.Get<YAML::Node>(key, {});
+  if (!node.IsDefined() || !node.IsSequence())
+    return Ramp::Constant(Bounded(config, key, fallback, low, high));
+  std::vector<double> ends;
+  try {
+    ends = node.as<std::vector<double>>();
+  } catch (const YAML::Exception&) {
+    ends.clear();
+  }
+  if (ends.size() != 2) {
+    throw UsageError(fmt::format(
+        "{}: key '{}' takes a number, or two of them in a list: [at the start of the run, at its end]",
+        config.name(), key));
+  }
+  for (const double end : ends) {
+    if (!(end >= low && end <= high)) {
+      throw UsageError(fmt::format("{}: key '{}' has {}, its numbers must lie between {} and {}",
+                                   config.name(), key, end, low, high));
+    }
+  }
+  return {ends[0], ends[1]};
+}
+
+// Seconds; 0 where the key is absent.
+double ReadDuration(const Config& config, const std::string& key) {
+  if (!config.Has(key)) return 0;
+  constexpr double kLongest = 366.0 * 24 * 3600;
+  const auto text = config.Get<std::string>(key, "");
+  const std::optional<double> seconds = ParseDuration(text);
+  if (!seconds || *seconds < 1 || *seconds > kLongest) {
+    throw UsageError(fmt::format(
+        "{}: key '{}' is '{}', it must be a time such as 540, 90s, 9min or 3h, from a second to a year",
+        config.name(), key, text));
+  }
+  return *seconds;
+}
+
 Precision ReadPrecision(const Config& config) {
   const auto type = config.Get<std::string>("training.amp_dtype", "bf16");
   if (type != "bf16" && type != "fp32") {
@@ -107,7 +147,10 @@ void ReadOptimization(const Config& config, TrainConfig& train) {
   optimizer.skip_factor =
       Bounded(config, "training.allowed_gradnorm_factor", optimizer.skip_factor, 1.0, 1e12);
   train.lr = Bounded(config, "training.lr", train.lr, 0.0, 10.0);
-  train.schedule.total_steps = Bounded<int64_t>(config, "training.train_steps", 1000, 1, 1'000'000'000);
+  train.time_budget = ReadDuration(config, "training.time_budget");
+  constexpr int64_t kMostSteps = 1'000'000'000;
+  train.schedule.total_steps = Bounded<int64_t>(config, "training.train_steps",
+                                                train.time_budget > 0 ? kMostSteps : 1000, 1, kMostSteps);
   train.schedule.warmup_steps = Bounded<int64_t>(config, "training.warmup", 0, 0, train.schedule.total_steps);
   train.schedule.final_factor = Bounded(config, "training.final_lr_factor", 0.0, 0.0, 1.0);
   train.accumulation = Bounded(config, "training.grad_accum_steps", 1, 1, 4096);
@@ -177,7 +220,7 @@ void ReadWarmup(const Config& config, TrainConfig& train) {
   warmup.huber = Bounded(config, key + "huber", warmup.huber, 1e-6, 1.0);
   warmup.true_cameras = Bounded(config, key + "true_cameras", warmup.true_cameras, 0.0, 1.0);
   warmup.min_overlap = Bounded(config, key + "min_overlap", warmup.min_overlap, 0.0, 0.95);
-  train.known_cameras = Bounded(config, "training.known_camera_weight", train.known_cameras, 0.0, 1e6);
+  train.known_cameras = ReadRamp(config, "training.known_camera_weight", 0.0, 0.0, 1e6);
   warmup.loss_weight = Bounded(config, key + "loss_weight", warmup.loss_weight, 0.0, 1e6);
   warmup.render = config.Get<bool>(key + "render", warmup.render);
   warmup.start_motion = Bounded(config, key + "start_motion", warmup.start_motion, 0.0, 1.0);

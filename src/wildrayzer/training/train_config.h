@@ -55,6 +55,9 @@ struct TrainConfig {
 
   OptimizerOptions optimizer;
   CosineSchedule schedule;
+  // Seconds of training, over all sessions, after which the run ends and by which its progress counts; 0: the
+  // number of steps does both.
+  double time_budget = 0;
   double lr = 1e-4;
   int accumulation = 1;  // batches of a step
   double ema_decay = 0;  // 0: no averaged weights
@@ -71,7 +74,7 @@ struct TrainConfig {
   CameraWarmupOptions warmup;
   // Of the cameras that come with the data, where they do (synthetic rooms), in every stage; Huber as with
   // worlds. 0: as published, cameras are learnt from pictures.
-  double known_cameras = 0.0;
+  Ramp known_cameras;
   ValidationOptions validation;
 
   std::string init_checkpoint;

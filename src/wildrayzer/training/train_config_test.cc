@@ -214,6 +214,36 @@ TEST_F(TrainConfigTest, FindingsAreOptionsAndTheReleasesDefaultsStay) {
   ExpectError({"training.camera_warmup.min_overlap=1"}, "must lie between 0 and 0.95");
 }
 
+TEST_F(TrainConfigTest, AWeightMayChangeOverTheRun) {
+  EXPECT_FALSE(TrainConfig::Read(Release()).known_cameras.IsEverPositive());
+  Ramp weight = TrainConfig::Read(Release({"training.known_camera_weight=0.5"})).known_cameras;
+  EXPECT_EQ(weight.start, 0.5);
+  EXPECT_EQ(weight.end, 0.5);
+  weight = TrainConfig::Read(Release({"training.known_camera_weight=[1, 0.25]"})).known_cameras;
+  EXPECT_EQ(weight.start, 1.0);
+  EXPECT_EQ(weight.end, 0.25);
+  ExpectError({"training.known_camera_weight=[1]"}, "takes a number, or two of them in a list");
+  ExpectError({"training.known_camera_weight=[1, much]"}, "takes a number, or two of them in a list");
+  ExpectError({"training.known_camera_weight=[1, -1]"}, "must lie between 0 and");
+  ExpectError({"training.known_camera_weight=[.nan, 1]"}, "must lie between 0 and");
+  ExpectError({"training.known_camera_weight=much"}, "has a value of the wrong type");
+}
+
+TEST_F(TrainConfigTest, ARunMayBeLimitedByTime) {
+  EXPECT_EQ(TrainConfig::Read(Release()).time_budget, 0);
+  TrainConfig train = TrainConfig::Read(Release({"training.time_budget=9min"}));
+  EXPECT_EQ(train.time_budget, 540);
+  EXPECT_EQ(train.schedule.total_steps, 100000);  // still an upper bound
+  train = TrainConfig::Read(Release({"training.time_budget=540", "training.train_steps=null"}));
+  EXPECT_EQ(train.time_budget, 540);
+  EXPECT_EQ(train.schedule.total_steps, 1'000'000'000);
+  EXPECT_EQ(train.schedule.warmup_steps, 6000);
+  ExpectError({"training.time_budget=soon"}, "key 'training.time_budget' is 'soon', it must be a time");
+  ExpectError({"training.time_budget=0"}, "from a second to a year");
+  ExpectError({"training.time_budget=9000h"}, "from a second to a year");
+  ExpectError({"training.time_budget=[1, 2]"}, "has a value of the wrong type");
+}
+
 TEST_F(TrainConfigTest, NamesTheKeysThatChangeNothing) {
   EXPECT_THAT(
       KeysWithoutEffect(Release()),
