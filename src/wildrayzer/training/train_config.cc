@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "wildrayzer/data/data_config.h"
+#include "wildrayzer/training/config_values.h"
 #include "wildrayzer/util/duration.h"
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/log.h"
@@ -66,55 +67,6 @@ struct Superseded {
 constexpr Superseded kSuperseded[] = {
     {"model.class_name", "model.motion.cross_view"},
     {"training.copy_paste.per_view_objects", "training.copy_paste.per_view_objects_prob"}};
-
-template <typename T>
-T Bounded(const Config& config, const std::string& key, T fallback, T low, T high) {
-  const T value = config.Get<T>(key, fallback);
-  if (!(value >= low && value <= high)) {
-    throw UsageError(fmt::format("{}: key '{}' is {}, it must lie between {} and {}", config.name(), key,
-                                 value, low, high));
-  }
-  return value;
-}
-
-// A number, or a list of two: at the start of the run and at its end.
-Ramp ReadRamp(const Config& config, const std::string& key, double fallback, double low, double high) {
-  const auto node = config.Get<YAML::Node>(key, {});
-  if (!node.IsDefined() || !node.IsSequence())
-    return Ramp::Constant(Bounded(config, key, fallback, low, high));
-  std::vector<double> ends;
-  try {
-    ends = node.as<std::vector<double>>();
-  } catch (const YAML::Exception&) {
-    ends.clear();
-  }
-  if (ends.size() != 2) {
-    throw UsageError(fmt::format(
-        "{}: key '{}' takes a number, or two of them in a list: [at the start of the run, at its end]",
-        config.name(), key));
-  }
-  for (const double end : ends) {
-    if (!(end >= low && end <= high)) {
-      throw UsageError(fmt::format("{}: key '{}' has {}, its numbers must lie between {} and {}",
-                                   config.name(), key, end, low, high));
-    }
-  }
-  return {ends[0], ends[1]};
-}
-
-// Seconds; 0 where the key is absent.
-double ReadDuration(const Config& config, const std::string& key) {
-  if (!config.Has(key)) return 0;
-  constexpr double kLongest = 366.0 * 24 * 3600;
-  const auto text = config.Get<std::string>(key, "");
-  const std::optional<double> seconds = ParseDuration(text);
-  if (!seconds || *seconds < 1 || *seconds > kLongest) {
-    throw UsageError(fmt::format(
-        "{}: key '{}' is '{}', it must be a time such as 540, 90s, 9min or 3h, from a second to a year",
-        config.name(), key, text));
-  }
-  return *seconds;
-}
 
 Precision ReadPrecision(const Config& config) {
   const auto type = config.Get<std::string>("training.amp_dtype", "bf16");
@@ -209,25 +161,6 @@ void ReadLabels(const Config& config, TrainConfig& train) {
   train.dino = config.Get<std::string>("training.dinov3_path", "");
 }
 
-void ReadWarmup(const Config& config, TrainConfig& train) {
-  const std::string key = "training.camera_warmup.";
-  CameraWarmupOptions& warmup = train.warmup;
-  const int fallback = train.stage == Stage::kCameraWarmup ? train.loader.batch_size : 0;
-  warmup.scenes = Bounded(config, key + "scenes", fallback, 0, 65536);
-  warmup.views = Bounded(config, key + "views", warmup.views, 2, 64);
-  warmup.min_views = Bounded(config, key + "min_views", warmup.min_views, 2, warmup.views);
-  warmup.max_inputs = Bounded(config, key + "max_inputs", warmup.max_inputs, 2, warmup.views);
-  warmup.huber = Bounded(config, key + "huber", warmup.huber, 1e-6, 1.0);
-  warmup.true_cameras = Bounded(config, key + "true_cameras", warmup.true_cameras, 0.0, 1.0);
-  warmup.min_overlap = Bounded(config, key + "min_overlap", warmup.min_overlap, 0.0, 0.95);
-  train.known_cameras = ReadRamp(config, "training.known_camera_weight", 0.0, 0.0, 1e6);
-  warmup.loss_weight = Bounded(config, key + "loss_weight", warmup.loss_weight, 0.0, 1e6);
-  warmup.render = config.Get<bool>(key + "render", warmup.render);
-  warmup.start_motion = Bounded(config, key + "start_motion", warmup.start_motion, 0.0, 1.0);
-  warmup.motion_steps = Bounded<int64_t>(config, key + "motion_steps", 0, 0, 1'000'000'000);
-  warmup.pictures = Bounded(config, key + "pictures", warmup.pictures, 1, 100000);
-}
-
 void ReadReporting(const Config& config, TrainConfig& train) {
   train.checkpoint_every = Bounded<int64_t>(config, "training.checkpoint_every", 1000, 1, 1'000'000'000);
   train.keep_checkpoints = Bounded(config, "training.keep_checkpoints", 2, 1, 1000);
@@ -302,7 +235,14 @@ TrainConfig TrainConfig::Read(const Config& config) {
       config.Get<bool>("model.re10k_random_dropout", train.stage == Stage::kMaskedReconstruction);
   const double share = Bounded(config, "model.re10k_dropout_ratio", 0.1, 0.0, 0.9);
   train.token_dropout = boxes && train.stage == Stage::kMaskedReconstruction ? share : 0.0;
-  ReadWarmup(config, train);
+  train.worlds = ReadWorldTraining(config, train.stage == Stage::kCameraWarmup ? train.loader.batch_size : 0);
+  if (!train.HasScenes() && train.worlds.scenes == 0) {
+    throw UsageError(config.name() +
+                     ": no data: set training.dataset_path, or static_re10k_path and dynamic_re10k_path, or "
+                     "training.worlds.scenes");
+  }
+  train.masks_teach_tokens = config.Get<bool>("training.masks_teach_tokens", train.masks_teach_tokens);
+  train.known_cameras = ReadRamp(config, "training.known_camera_weight", 0.0, 0.0, 1e6);
   ReadReporting(config, train);
   train.init_checkpoint = config.Get<std::string>("training.init_checkpoint", "");
   RefuseUnknownKeys(config);

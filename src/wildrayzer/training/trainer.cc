@@ -23,7 +23,7 @@
 #include "wildrayzer/training/starting_model.h"
 #include "wildrayzer/training/training_pictures.h"
 #include "wildrayzer/training/validation.h"
-#include "wildrayzer/training/virtual_batches.h"
+#include "wildrayzer/training/world_batches.h"
 #include "wildrayzer/training/weight_average.h"
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/interrupt.h"
@@ -86,7 +86,7 @@ class Trainer {
   std::optional<WeightAverage> average_;
   LoaderState loader_state_;
   std::unique_ptr<TrainingLoader> loader_;
-  std::unique_ptr<VirtualBatches> virtual_;
+  std::unique_ptr<WorldBatches> worlds_;
   std::unique_ptr<RunLog> log_;
 
   RunProgress progress_;
@@ -118,7 +118,7 @@ Trainer::Trainer(const TrainConfig& config, std::filesystem::path folder)
       optimizer_(AllTrained(), config.optimizer),
       progress_(config.schedule.total_steps, config.time_budget) {
   learnt_ = weights_.used();
-  if (config_.warmup.scenes > 0) {
+  if (config_.worlds.scenes > 0) {
     for (const torch::Tensor& aid : objective_.match_head()->parameters()) learnt_.push_back(aid);
   }
   if (config_.ema_decay > 0) average_.emplace(weights_.masters(), config_.ema_decay);
@@ -127,16 +127,18 @@ Trainer::Trainer(const TrainConfig& config, std::filesystem::path folder)
   if (newest) Restore(*newest);
   config_.loader.rank = group_->rank();
   config_.loader.world_size = group_->world_size();
-  if (config_.stage != Stage::kCameraWarmup || config_.known_cameras.IsEverPositive()) {
+  const bool learns_from_scenes =
+      config_.stage != Stage::kCameraWarmup || config_.known_cameras.IsEverPositive();
+  if (config_.HasScenes() && learns_from_scenes) {
     loader_ = std::make_unique<TrainingLoader>(config_.loader, loader_state_);
   }
-  if (config_.warmup.scenes > 0) virtual_ = std::make_unique<VirtualBatches>(config_, step_);
+  if (config_.worlds.scenes > 0) worlds_ = std::make_unique<WorldBatches>(config_, step_);
   if (Leads()) log_ = std::make_unique<RunLog>(folder_, newest ? step_ : RunLog::kFresh);
 }
 
 NamedParameters Trainer::AllTrained() const {
   NamedParameters all = weights_.masters();
-  if (config_.warmup.scenes > 0) {
+  if (config_.worlds.scenes > 0) {
     for (const auto& item : objective_.match_head()->named_parameters()) {
       all.emplace_back(kMatchHead + item.key(), item.value());
     }
@@ -168,7 +170,7 @@ void Trainer::Restore(const std::filesystem::path& checkpoint) {
   weights_.Restore(stored, checkpoint.string());
   optimizer_.ImportState(state.Extra(kOptimizer), checkpoint.string());
   if (average_) average_->ImportState(state.Extra(kAverage), checkpoint.string());
-  if (config_.warmup.scenes > 0) {
+  if (config_.worlds.scenes > 0) {
     const auto aids = state.Extra(kMatchHead);
     NamedParameters head;
     for (const auto& item : objective_.match_head()->named_parameters())
@@ -202,7 +204,7 @@ void Trainer::Save() {
   state.weights = weights_.FullPrecision();
   state.AddExtra(kOptimizer, optimizer_.ExportState());
   if (average_) state.AddExtra(kAverage, average_->ExportState());
-  if (config_.warmup.scenes > 0) {
+  if (config_.worlds.scenes > 0) {
     for (const auto& item : objective_.match_head()->named_parameters()) {
       state.extra[kMatchHead + item.key()] = item.value().detach();
     }
@@ -231,14 +233,15 @@ Trainer::Update Trainer::Step() {
   // A GPU is kept busy by whole batches, the cores by a scene each.
   const int64_t workers = config_.device.is_cpu() ? NumThreads() : 1;
   for (int pass = 0; pass < config_.accumulation; ++pass) {
-    if (virtual_) {
+    if (worlds_) {
+      worlds_->SetProgress(progress_.value());
       const Clock::time_point before = Clock::now();
-      const WarmupBatch batch = virtual_->Next().To(config_.device);
+      const WorldBatch batch = worlds_->Next();
       waited_ += SecondsSince(before);
       report_scenes_ += batch.images.size(0) * group_->world_size();
       Learn(SplitScenes(batch.images.size(0), workers),
             [&](const ScenePiece& piece, const SumOverPieces& sum) {
-              return objective_.Virtual(batch.Scenes(piece.first, piece.count), sum);
+              return objective_.Worlds(batch.Scenes(piece.first, piece.count), sum);
             });
     }
     if (!loader_) continue;
@@ -296,7 +299,7 @@ void Trainer::Report(const Update& update) {
     for (const auto& [name, sum] : sums_) {
       const double mean = values.at(name) / static_cast<double>(sum.second);
       log_->Scalar(step_, "train/" + name, mean);
-      if (name == "loss" || name.ends_with("psnr") || name == "mask_bce" || name == "virtual_match_r2") {
+      if (name == "loss" || name.ends_with("psnr") || name == "mask_bce" || name == "world_match_r2") {
         line += fmt::format("{} {:.4g}  ", name, mean);
       }
     }
