@@ -175,6 +175,12 @@ void ReadReporting(const Config& config, TrainConfig& train) {
   validation.inputs =
       Bounded(config, "training.validation.num_input_views", train.loader.input_counts[0], 2, 64);
   validation.targets = Bounded(config, "training.validation.num_target_views", validation.targets, 1, 64);
+  WorldScoreOptions& worlds = validation.worlds;
+  worlds.worlds = Bounded(config, "training.validation.worlds", 0, 0, 100000);
+  worlds.seed = config.Get<uint64_t>("training.validation.worlds_seed", worlds.seed);
+  worlds.drawn = train.worlds.drawn;
+  worlds.drawn.min_overlap = train.worlds.min_overlap.end;
+  worlds.textures = train.worlds.textures;
 }
 
 void RefuseUnknownKeys(const Config& config) {

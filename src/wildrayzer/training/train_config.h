@@ -17,18 +17,21 @@
 #include "wildrayzer/training/schedule.h"
 #include "wildrayzer/training/stage.h"
 #include "wildrayzer/training/world_config.h"
+#include "wildrayzer/training/world_scores.h"
 #include "wildrayzer/util/config.h"
 
 namespace wildrayzer {
 
 struct ValidationOptions {
-  std::string scenes;  // a data set; empty: no validation
+  std::string scenes;  // a data set; empty: none
   // For lists of scenes: their evaluation views (otherwise views spread evenly) and a folder of motion masks.
   std::string view_index, masks;
   int64_t every = 0;  // steps; 0: only at the end
   int max_scenes = 8;
   int inputs = 2;
   int targets = 3;
+  // Worlds of a seed of their own, drawn as those of training with all their motion.
+  WorldScoreOptions worlds;
 };
 
 struct TrainConfig {

@@ -327,9 +327,13 @@ void Trainer::Report(const Update& update) {
 }
 
 void Trainer::ValidateAndLog() {
-  if (config_.validation.scenes.empty() || !Leads()) return;
+  const ValidationOptions& validation = config_.validation;
+  if ((validation.scenes.empty() && validation.worlds.worlds == 0) || !Leads()) return;
   if (average_) average_->Swap(), weights_.Publish();
-  const auto scores = Validate(model_, features_, config_);
+  std::map<std::string, double> scores;
+  if (!validation.scenes.empty()) scores = Validate(model_, features_, config_);
+  for (const auto& [name, value] : ScoreOnWorlds(model_, features_, validation.worlds, config_.device))
+    scores["world_" + name] = value;
   if (average_) average_->Swap(), weights_.Publish();
   std::string line;
   for (const auto& [name, value] : scores) {

@@ -206,7 +206,10 @@ bool AddTwin(const TextureBank& bank, const Place& place, const WorldOptions& op
     const Mover::Stand stand =
         InSight(place, PointersOf(world, bank), view, options, HeightOf(mover.parts), stands, random);
     std::vector<Primitive> twin;
-    for (const Primitive& part : mover.parts) twin.push_back(Placed(part, stand.base, stand.yaw));
+    for (const Primitive& part : mover.parts) {
+      twin.push_back(Placed(part, stand.base, stand.yaw));
+      twin.back().mover = kTwin;
+    }
     const double share = ShareOf(Covered(world, bank, twin, view, options, depths));
     if (share < kLeastCover || share > kMostCover) continue;
     world.primitives.insert(world.primitives.end(), twin.begin(), twin.end());
