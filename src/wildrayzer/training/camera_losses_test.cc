@@ -33,7 +33,8 @@ WorldBatch Truth() {
     Random random(seed, "camera losses test");
     worlds.push_back(DrawWorld(bank, options, random));
   }
-  WorldBatch batch{WorldRenderer(bank, torch::kCPU, 1).Render(worlds, {32, 24, 8})};
+  WorldBatch batch;
+  static_cast<WorldTensors&>(batch) = WorldRenderer(bank, torch::kCPU, 1).Render(worlds, {32, 24, 8});
   batch.draws = torch::zeros({kScenes, 2});
   batch.patch = 8;
   return batch;

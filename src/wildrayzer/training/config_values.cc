@@ -1,6 +1,9 @@
 #include "wildrayzer/training/config_values.h"
 
+#include <optional>
 #include <vector>
+
+#include "wildrayzer/util/duration.h"
 
 namespace wildrayzer {
 
@@ -28,7 +31,6 @@ Ramp ReadRamp(const Config& config, const std::string& key, double fallback, dou
   return {ends[0], ends[1]};
 }
 
-// Seconds; 0 where the key is absent.
 double ReadDuration(const Config& config, const std::string& key) {
   if (!config.Has(key)) return 0;
   constexpr double kLongest = 366.0 * 24 * 3600;

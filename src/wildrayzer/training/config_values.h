@@ -25,4 +25,7 @@ T Bounded(const Config& config, const std::string& key, T fallback, T low, T hig
 // A number, or a list of two: at the start of the run and at its end.
 Ramp ReadRamp(const Config& config, const std::string& key, double fallback, double low, double high);
 
+// A time in seconds; 0 where the key is absent.
+double ReadDuration(const Config& config, const std::string& key);
+
 }  // namespace wildrayzer

@@ -4,7 +4,6 @@
 
 #include "wildrayzer/data/data_config.h"
 #include "wildrayzer/training/config_values.h"
-#include "wildrayzer/util/duration.h"
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/log.h"
 #include "wildrayzer/util/system.h"

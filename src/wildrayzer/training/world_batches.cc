@@ -71,7 +71,9 @@ WorldBatches::Drawn WorldBatches::Draw(uint64_t number) const {
 }
 
 WorldBatch WorldBatches::Render(const Drawn& drawn) const {
-  WorldBatch batch{renderer_.Render(drawn.worlds, {drawn.shape.columns * patch_, drawn.shape.rows * patch_, patch_})};
+  WorldBatch batch;
+  static_cast<WorldTensors&>(batch) =
+      renderer_.Render(drawn.worlds, {drawn.shape.columns * patch_, drawn.shape.rows * patch_, patch_});
   batch.draws = Upload(drawn.draws, device_);
   batch.inputs = drawn.worlds[0].inputs;
   batch.patch = patch_;

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "wildrayzer/util/threads.h"
+#include "wildrayzer/util/run_parallel.h"
 
 namespace wildrayzer {
 namespace {
@@ -111,7 +111,7 @@ void RenderWorlds(std::span<const World> worlds, const TextureBank& bank, int th
                   const WorldFrames& out) {
   if (worlds.empty()) return;
   const auto views = static_cast<int64_t>(worlds[0].views.size());
-  ForEachOnThreads(static_cast<int64_t>(worlds.size()) * views, threads, [&](int64_t number) {
+  RunParallel(static_cast<int>(worlds.size() * static_cast<size_t>(views)), threads, [&](int number) {
     const World& world = worlds[static_cast<size_t>(number / views)];
     const WorldPointers pointers = PointersOf(world, bank);
     ViewRenderer(world, pointers, out, number, static_cast<int>(number % views)).Render();
