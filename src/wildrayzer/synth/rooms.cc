@@ -2,14 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <atomic>
 #include <chrono>
-#include <exception>
 #include <fstream>
 #include <functional>
 #include <mutex>
 #include <nlohmann/json.hpp>
-#include <thread>
 #include <tuple>
 
 #include "wildrayzer/synth/cutouts.h"
@@ -22,6 +19,7 @@
 #include "wildrayzer/util/log.h"
 #include "wildrayzer/util/output_folder.h"
 #include "wildrayzer/util/random.h"
+#include "wildrayzer/util/run_parallel.h"
 #include "wildrayzer/util/system.h"
 
 namespace wildrayzer::synth {
@@ -89,31 +87,6 @@ void OpenFolder(const RoomsOptions& o, const Json& settings) {
                       o.out.string(), key, before.contains(key) ? before[key].dump() : "none", value.dump()));
     }
   }
-}
-
-// Runs job(0) ... job(count - 1) on `threads` threads and raises the first error after all have stopped.
-void RunParallel(int count, int threads, const std::function<void(int)>& job) {
-  std::atomic<int> next = 0;
-  std::atomic<bool> stop = false;
-  std::exception_ptr failure;
-  std::mutex mutex;
-  const auto work = [&] {
-    for (int i = next++; i < count && !stop; i = next++) {
-      try {
-        job(i);
-      } catch (...) {
-        const std::lock_guard lock(mutex);
-        if (!failure) failure = std::current_exception();
-        stop = true;
-      }
-    }
-  };
-  {
-    std::vector<std::jthread> pool;
-    for (int t = 1; t < threads; ++t) pool.emplace_back(work);
-    work();
-  }
-  if (failure) std::rethrow_exception(failure);
 }
 
 // Folders that a killed run did not come to remove.
