@@ -38,11 +38,12 @@ struct WorldViewFacts {
   double overlap = 1;      // the smaller of the shares that one view sees of the other, of what stands still
   double translation = 0;  // in World::unit
   double yaw = 0, pitch = 0, roll = 0;  // degrees, of the relative rotation
-  double rotation = 0;     // degrees, the whole angle
-  double cover = 0;        // share of the view that movers cover
-  double nearest = 0;      // least depth in the view over its median depth
+  double rotation = 0;                  // degrees, the whole angle
+  double cover = 0;                     // share of the view that movers cover
+  double nearest = 0;                   // least depth in the view over its median depth
 };
 // On a grid of `grid` x `grid` points a view.
-std::vector<WorldViewFacts> FactsOf(const World& world, const TextureBank& bank, int width, int height, int grid = 16);
+std::vector<WorldViewFacts> FactsOf(const World& world, const TextureBank& bank, int width, int height,
+                                    int grid = 16);
 
 }  // namespace wildrayzer

@@ -30,7 +30,9 @@ WILDRAYZER_HD inline float At(Float3 a, int axis) { return axis == 0 ? a.x : axi
 struct Frame3 {
   Float3 x{1, 0, 0}, y{0, 1, 0}, z{0, 0, 1};
 };
-WILDRAYZER_HD inline Float3 ToLocal(const Frame3& f, Float3 v) { return {Dot(f.x, v), Dot(f.y, v), Dot(f.z, v)}; }
+WILDRAYZER_HD inline Float3 ToLocal(const Frame3& f, Float3 v) {
+  return {Dot(f.x, v), Dot(f.y, v), Dot(f.z, v)};
+}
 WILDRAYZER_HD inline Float3 ToWorld(const Frame3& f, Float3 v) { return v.x * f.x + v.y * f.y + v.z * f.z; }
 
 }  // namespace wildrayzer

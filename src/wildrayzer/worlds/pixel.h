@@ -12,10 +12,11 @@ struct PixelColour {
 
 // Primitives near the cone of rays from the view's camera through a tile of pixels [x, x + w) x [y, y + h).
 // False when there are more than fit.
-WILDRAYZER_HD inline bool ListTile(const WorldPointers& world, const WorldView& view, int width, int height, int x,
-                                   int y, int w, int h, TileList& list) {
+WILDRAYZER_HD inline bool ListTile(const WorldPointers& world, const WorldView& view, int width, int height,
+                                   int x, int y, int w, int h, TileList& list) {
   const auto through = [&](float px, float py) {
-    return Normalized(RayThrough(view, width, height, px / static_cast<float>(width), py / static_cast<float>(height)));
+    return Normalized(
+        RayThrough(view, width, height, px / static_cast<float>(width), py / static_cast<float>(height)));
   };
   // Blurred samples reach beyond the tile.
   const float margin = view.spread;
@@ -39,8 +40,9 @@ WILDRAYZER_HD inline bool ListTile(const WorldPointers& world, const WorldView& 
       const bool met = everywhere || InCone(to, radius, axis, cosine, sine);
       if (only_near) {
         // A shadow may fall anywhere.
-        const bool near = !met && (thing.shadow > 0 ||
-                                   (thing.shade > 0 && InCone(to, radius + kShadeMargin, axis, cosine, sine)));
+        const bool near =
+            !met &&
+            (thing.shadow > 0 || (thing.shade > 0 && InCone(to, radius + kShadeMargin, axis, cosine, sine)));
         if (!near) continue;
       } else if (!met) {
         continue;
@@ -82,9 +84,10 @@ struct Nearby {
   }
 };
 
-// The colour of pixel (x, y). Rays of a pixel that meet one face are shaded once, at the mean of their points.
-WILDRAYZER_HD inline PixelColour ColourPixel(const WorldPointers& world, const WorldView& view, int width, int height,
-                                             int x, int y, const Nearby& nearby) {
+// The colour of pixel (x, y). Rays of a pixel that meet one face are shaded once, at the mean of their
+// points.
+WILDRAYZER_HD inline PixelColour ColourPixel(const WorldPointers& world, const WorldView& view, int width,
+                                             int height, int x, int y, const Nearby& nearby) {
   const TileList& list = nearby.list;
   const float angle = PixelAngle(view, width, height);
   // A rotated grid.
@@ -97,7 +100,8 @@ WILDRAYZER_HD inline PixelColour ColourPixel(const WorldPointers& world, const W
     const float u = (static_cast<float>(x) + 0.5F + view.spread * across[s]) / static_cast<float>(width);
     const float v = (static_cast<float>(y) + 0.5F + view.spread * down[s]) / static_cast<float>(height);
     direction[s] = RayThrough(view, width, height, u, v);
-    for (int i = 0; i < list.still_met; ++i) Meet(world, nearby[i], view.position, direction[s], angle, still[s]);
+    for (int i = 0; i < list.still_met; ++i)
+      Meet(world, nearby[i], view.position, direction[s], angle, still[s]);
     mover[s].t = still[s].t;
     for (int i = list.still; i < list.movers_met; ++i)
       Meet(world, nearby[i], view.position, direction[s], angle, mover[s]);
@@ -177,12 +181,12 @@ WILDRAYZER_HD inline PointHit TracePoint(const WorldPointers& world, const World
 
 // Where the surface that a view sees at (u, v) appears in another view.
 struct PointTruth {
-  float u = 0, v = 0;   // in [0, 1] inside the other view's frame; what stands still is followed
-  float depth = 1;      // metres, in its own view, of what stands still
-  bool visible = false; // in the other's frame, and neither hidden there nor behind a mover in either
+  float u = 0, v = 0;    // in [0, 1] inside the other view's frame; what stands still is followed
+  float depth = 1;       // metres, in its own view, of what stands still
+  bool visible = false;  // in the other's frame, and neither hidden there nor behind a mover in either
 };
-WILDRAYZER_HD inline PointTruth TruthOf(const WorldPointers& world, const WorldView& view, const WorldView& other,
-                                        int width, int height, float u, float v) {
+WILDRAYZER_HD inline PointTruth TruthOf(const WorldPointers& world, const WorldView& view,
+                                        const WorldView& other, int width, int height, float u, float v) {
   const Float3 ray = RayThrough(view, width, height, u, v);
   const PointHit hit = TracePoint(world, view, ray, PixelAngle(view, width, height));
   PointTruth truth;
@@ -198,7 +202,8 @@ WILDRAYZER_HD inline PointTruth TruthOf(const WorldPointers& world, const WorldV
   // Nothing in front of it by more than 2 % of the way; the ray's t is 1 at the point.
   const PointHit back =
       TracePoint(world, other, point - other.position, PixelAngle(other, width, height) * seen.z, 1.0F);
-  truth.visible = (back.still.primitive < 0 || back.still.t > 0.98F) && (back.mover.primitive < 0 || back.mover.t > 0.98F);
+  truth.visible = (back.still.primitive < 0 || back.still.t > 0.98F) &&
+                  (back.mover.primitive < 0 || back.mover.t > 0.98F);
   return truth;
 }
 

@@ -60,8 +60,10 @@ WILDRAYZER_HD inline bool MeetSphere(float radius, Float3 o, Float3 d, float& t)
 }
 
 // Faces: 0 the side, 2 and 3 the lids at -y and +y.
-WILDRAYZER_HD inline bool MeetCylinder(float radius, float half_height, Float3 o, Float3 d, float& t, int& face) {
-  const float a = d.x * d.x + d.z * d.z, b = o.x * d.x + o.z * d.z, c = o.x * o.x + o.z * o.z - radius * radius;
+WILDRAYZER_HD inline bool MeetCylinder(float radius, float half_height, Float3 o, Float3 d, float& t,
+                                       int& face) {
+  const float a = d.x * d.x + d.z * d.z, b = o.x * d.x + o.z * d.z,
+              c = o.x * o.x + o.z * o.z - radius * radius;
   const float root = b * b - a * c;
   if (root < 0) return false;
   const float spread = sqrtf(root) / fmaxf(a, 1e-12F), middle = -b / fmaxf(a, 1e-12F);
@@ -91,10 +93,11 @@ WILDRAYZER_HD inline FacePoint OnFace(const Primitive& thing, int face, Float3 p
   return {axis == 0 ? p.z : p.x, axis == 1 ? p.z : p.y, normal};
 }
 
-WILDRAYZER_HD inline Rgba SamplePaper(const WorldPointers& world, const Primitive& thing, int face, float a, float b,
-                                      float footprint) {
+WILDRAYZER_HD inline Rgba SamplePaper(const WorldPointers& world, const Primitive& thing, int face, float a,
+                                      float b, float footprint) {
   const Paper& paper = world.papers[thing.paper[face]];
-  const float u = paper.u[0] + paper.u[1] * a + paper.u[2] * b, v = paper.v[0] + paper.v[1] * a + paper.v[2] * b;
+  const float u = paper.u[0] + paper.u[1] * a + paper.u[2] * b,
+              v = paper.v[0] + paper.v[1] * a + paper.v[2] * b;
   const float texels = footprint * sqrtf(fabsf(paper.u[1] * paper.v[2] - paper.u[2] * paper.v[1]));
   const uint8_t* texture = world.texels + static_cast<int64_t>(paper.texture) * kTextureBytes;
   const Rgba sample = SampleTexture(texture, u, v, texels);
@@ -103,8 +106,8 @@ WILDRAYZER_HD inline Rgba SamplePaper(const WorldPointers& world, const Primitiv
 
 // Lets `hit` be the primitive's face if the ray meets it in front of what it was. angle: a pixel's width at
 // distance 1, by which cut-outs are sampled.
-WILDRAYZER_HD inline void Meet(const WorldPointers& world, int index, Float3 origin, Float3 direction, float angle,
-                               RayHit& hit) {
+WILDRAYZER_HD inline void Meet(const WorldPointers& world, int index, Float3 origin, Float3 direction,
+                               float angle, RayHit& hit) {
   const Primitive& thing = world.primitives[index];
   const Float3 o = ToLocal(thing.axes, origin - thing.centre), d = ToLocal(thing.axes, direction);
   float t = 0;
@@ -202,8 +205,8 @@ struct Shaded {
   Float3 colour;
   Float3 point, normal;  // in the world, the normal towards the camera
 };
-WILDRAYZER_HD inline Shaded ShadePoint(const WorldPointers& world, int index, int face, Float3 point, Float3 origin,
-                                       float angle) {
+WILDRAYZER_HD inline Shaded ShadePoint(const WorldPointers& world, int index, int face, Float3 point,
+                                       Float3 origin, float angle) {
   const Primitive& thing = world.primitives[index];
   const Float3 local = ToLocal(thing.axes, point - thing.centre);
   const FacePoint on = OnFace(thing, face, local);
@@ -225,7 +228,8 @@ WILDRAYZER_HD inline Shaded ShadePoint(const WorldPointers& world, int index, in
     light = light + (cosine / (1.0F + far * far / (lamp.reach * lamp.reach))) * lamp.colour;
     if (thing.specular > 0 && cosine > 0) {
       const float mirrored = fmaxf(Dot(normal, Normalized(towards + sight)), 0.0F);
-      const float squared = mirrored * mirrored, fourth = squared * squared, sixteenth = fourth * fourth * fourth * fourth;
+      const float squared = mirrored * mirrored, fourth = squared * squared,
+                  sixteenth = fourth * fourth * fourth * fourth;
       highlight += thing.specular * sixteenth * sixteenth;
     }
   }

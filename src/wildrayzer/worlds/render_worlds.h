@@ -25,7 +25,8 @@ struct WorldFrames {
 };
 
 // On the processor, on that many threads; the same bytes for any number. The worlds have one number of views.
-void RenderWorlds(std::span<const World> worlds, const TextureBank& bank, int threads, const WorldFrames& out);
+void RenderWorlds(std::span<const World> worlds, const TextureBank& bank, int threads,
+                  const WorldFrames& out);
 
 // Pixels a side of the tiles for which the primitives near them are listed.
 inline constexpr int kWorldTile = 8;

@@ -58,7 +58,8 @@ class TextureBank {
   std::span<const uint8_t> texels() const { return texels_; }
 
  private:
-  void Add(const std::vector<Texture>& textures, const std::vector<float>& aspects, Range& range, int threads);
+  void Add(const std::vector<Texture>& textures, const std::vector<float>& aspects, Range& range,
+           int threads);
 
   std::vector<uint8_t> texels_;
   std::vector<float> aspects_;

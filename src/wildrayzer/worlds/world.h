@@ -20,17 +20,21 @@ enum class Shape : int32_t {
 // How a face is papered: texture coordinates are an affine map of metres on the face, and the colour is
 // base + gain * texture.
 struct Paper {
-  int32_t texture = 0;      // of the TextureBank
-  int32_t cutout = 0;       // 1: the texture covers the face once, and its alpha cuts it out
-  float u[3] = {0, 1, 0};   // u = u[0] + u[1] a + u[2] b, in texture widths
-  float v[3] = {0, 0, 1};   // a and b: metres from the face's centre, along its own axes
+  int32_t texture = 0;     // of the TextureBank
+  int32_t cutout = 0;      // 1: the texture covers the face once, and its alpha cuts it out
+  float u[3] = {0, 1, 0};  // u = u[0] + u[1] a + u[2] b, in texture widths
+  float v[3] = {0, 0, 1};  // a and b: metres from the face's centre, along its own axes
   Float3 base, gain{1, 1, 1};
 };
 
+inline constexpr int32_t kTwin = -2;
+
 struct Primitive {
   Shape shape = Shape::kBox;
-  int32_t mover = -1;  // number of the mover that it belongs to; -1: it stands still
-  int32_t paper[6] = {};  // of World::papers, by face: -x, +x, -y, +y, -z, +z (cylinder: side, then lids; sphere, card: 0)
+  int32_t mover =
+      -1;  // number of the mover that it belongs to; -1: it stands still; kTwin: so does the copy of one
+  int32_t paper[6] =
+      {};  // of World::papers, by face: -x, +x, -y, +y, -z, +z (cylinder: side, then lids; sphere, card: 0)
   float specular = 0;
   // Darkening of surfaces near it: strength at contact, and metres in which that falls to 1/e. 0: none.
   float shade = 0, shade_reach = 0.12F;
@@ -72,9 +76,9 @@ struct World {
   // Metres: the median depth of the first view, the unit of length of cameras and depths.
   float unit = 1;
   // What was drawn, for statistics.
-  bool open = false;    // outdoors
-  int32_t movers = 0;   // things that move
-  int32_t twins = 0;    // that have a copy which stands still
+  bool open = false;   // outdoors
+  int32_t movers = 0;  // things that move
+  int32_t twins = 0;   // that have a copy which stands still
 };
 
 }  // namespace wildrayzer
