@@ -8,6 +8,7 @@
 #include "wildrayzer/training/schedule.h"
 #include "wildrayzer/util/config.h"
 #include "wildrayzer/worlds/draw_world.h"
+#include "wildrayzer/worlds/frame_shape.h"
 #include "wildrayzer/worlds/texture_bank.h"
 
 namespace wildrayzer {
@@ -15,8 +16,8 @@ namespace wildrayzer {
 struct WorldTraining {
   int scenes = 0;  // of a step and rank; 0: none
   int views = 5;
-  int min_views = 2;   // the number of views is drawn for every step
-  int max_inputs = 2;  // so is that of inputs, 2 at least; there is always a target
+  int min_views = 2;                       // the number of views is drawn for every step
+  int max_inputs = 2;                      // so is that of inputs, 2 at least; there is always a target
   Ramp loss_weight = Ramp::Constant(1.0);  // of the camera and match terms
   double huber = 0.05;                     // below this size of an error these are quadratic
   bool render = true;                      // also render the targets, and predict what moves:
@@ -35,12 +36,5 @@ struct WorldTraining {
 
 // Reads `training.worlds.*`. scenes: of a step when the key is absent.
 WorldTraining ReadWorldTraining(const Config& config, int scenes);
-
-// A frame in patches.
-struct FrameShape {
-  int columns = 0, rows = 0;
-};
-// All shapes between 16:9 and 9:16 with a number of patches within 8 % of columns * rows, widest first.
-std::vector<FrameShape> ShapesAbout(int columns, int rows);
 
 }  // namespace wildrayzer
