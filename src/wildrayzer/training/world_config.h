@@ -28,6 +28,8 @@ struct WorldTraining {
   // As in WorldOptions; ramps make a curriculum.
   Ramp min_overlap = Ramp::Constant(0.35);
   Ramp motion = Ramp::Constant(1.0);
+  // So many worlds over and over; 0: new ones without end.
+  int64_t distinct = 0;
   WorldOptions drawn;
   // Frames from 16:9 to 9:16 of about the model's number of patches, one shape a step; else the model's.
   bool mixed_shapes = false;

@@ -60,13 +60,15 @@ Rendered Render(const std::vector<World>& worlds, int threads = 1) {
 
 // The three channels of a picture [3, H, W] at continuous pixel coordinates.
 std::vector<float> Bilinear(const float* planes, float x, float y) {
-  const float cx = std::clamp(x - 0.5F, 0.0F, kWide - 1.001F), cy = std::clamp(y - 0.5F, 0.0F, kHigh - 1.001F);
+  const float cx = std::clamp(x - 0.5F, 0.0F, kWide - 1.001F),
+              cy = std::clamp(y - 0.5F, 0.0F, kHigh - 1.001F);
   const int column = static_cast<int>(cx), row = static_cast<int>(cy);
   const float fx = cx - static_cast<float>(column), fy = cy - static_cast<float>(row);
   std::vector<float> colour;
   for (int c = 0; c < 3; ++c) {
     const float* p = planes + c * kPixels + row * kWide + column;
-    colour.push_back((1 - fy) * ((1 - fx) * p[0] + fx * p[1]) + fy * ((1 - fx) * p[kWide] + fx * p[kWide + 1]));
+    colour.push_back((1 - fy) * ((1 - fx) * p[0] + fx * p[1]) +
+                     fy * ((1 - fx) * p[kWide] + fx * p[kWide + 1]));
   }
   return colour;
 }
@@ -77,14 +79,15 @@ struct Seen {
 };
 Seen InFirstView(const World& world, int view, float x, float y, float depth) {
   const WorldCamera camera = CameraOf(world, view, kWide, kHigh);
-  const float point[3] = {(x / kWide - 0.5F) / camera.fx * depth, (y / kHigh - 0.5F) / camera.fy * depth, depth};
+  const float point[3] = {(x / kWide - 0.5F) / camera.fx * depth, (y / kHigh - 0.5F) / camera.fy * depth,
+                          depth};
   float in_first[3];
   for (int row = 0; row < 3; ++row) {
     in_first[row] = camera.c2w[4 * row + 3];
     for (int k = 0; k < 3; ++k) in_first[row] += camera.c2w[4 * row + k] * point[k];
   }
-  return {kWide * (0.5F + camera.fx * in_first[0] / in_first[2]), kHigh * (0.5F + camera.fy * in_first[1] / in_first[2]),
-          in_first[2]};
+  return {kWide * (0.5F + camera.fx * in_first[0] / in_first[2]),
+          kHigh * (0.5F + camera.fy * in_first[1] / in_first[2]), in_first[2]};
 }
 
 // The first view, warped into the others by depth and pose, is what they see: over 30 dB where both see the
@@ -102,7 +105,8 @@ TEST(RenderWorlds, DepthAndPosesExplainThePictures) {
       for (int i = 0; i < kPixels; ++i) {
         const float x = static_cast<float>(i % kWide) + 0.5F, y = static_cast<float>(i / kWide) + 0.5F;
         const Seen there = InFirstView(world, view, x, y, out.depth[static_cast<size_t>(view * kPixels + i)]);
-        if (there.z <= 0 || there.x < 1 || there.y < 1 || there.x > kWide - 1 || there.y > kHigh - 1) continue;
+        if (there.z <= 0 || there.x < 1 || there.y < 1 || there.x > kWide - 1 || there.y > kHigh - 1)
+          continue;
         // All four texels of the first view must see this surface, or it is an edge.
         bool same = true;
         for (const int dx : {-1, 0, 1}) {
@@ -144,7 +148,8 @@ TEST(RenderWorlds, MasksAreTheDifferenceOfThePictures) {
     for (size_t i = 0; i < out.cover.size(); ++i) {
       const size_t at = i / kPixels * 3 * kPixels + i % kPixels;
       bool equal = true;
-      for (size_t c = 0; c < 3; ++c) equal = equal && out.seen[at + c * kPixels] == out.clean[at + c * kPixels];
+      for (size_t c = 0; c < 3; ++c)
+        equal = equal && out.seen[at + c * kPixels] == out.clean[at + c * kPixels];
       if (out.cover[i] == 0) {
         ASSERT_TRUE(equal);
       } else {
@@ -244,7 +249,8 @@ TEST(RenderWorlds, TileListsLeaveNothingOut) {
       ASSERT_TRUE(ListTile(pointers, world.views[view], kWide, kHigh, 8, 8, 8, 8, list));
       left_out += everything.movers - list.movers;
       for (int i = 0; i < kPixels; i += 7) {
-        const PixelColour pixel = ColourPixel(pointers, world.views[view], kWide, kHigh, i % kWide, i / kWide, all);
+        const PixelColour pixel =
+            ColourPixel(pointers, world.views[view], kWide, kHigh, i % kWide, i / kWide, all);
         const size_t at = view * 3 * kPixels + static_cast<size_t>(i);
         // A sum of products in another order.
         EXPECT_NEAR(pixel.seen.x, out.seen[at], 1e-5F);
