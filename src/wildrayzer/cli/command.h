@@ -22,6 +22,7 @@ void AddTrainCommand(CLI::App& app);
 void AddLabelsCommand(CLI::App& app);
 void AddCheckCommand(CLI::App& app);
 void AddPackCommand(CLI::App& app);
+void AddWorldsCommand(CLI::App& app);
 
 // The options that choose a model: --model --config --dino --no-motion --init --seed --precision --device
 // --threads, and overrides.

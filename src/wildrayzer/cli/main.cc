@@ -50,6 +50,7 @@ int Run(int argc, char** argv) {
   wildrayzer::AddLabelsCommand(app);
   wildrayzer::AddCheckCommand(app);
   wildrayzer::AddPackCommand(app);
+  wildrayzer::AddWorldsCommand(app);
   try {
     app.parse(argc, argv);
     return 0;

@@ -1,7 +1,5 @@
 #include "wildrayzer/training/world_config.h"
 
-#include <cmath>
-
 #include "wildrayzer/training/config_values.h"
 
 namespace wildrayzer {
@@ -39,19 +37,6 @@ WorldTraining ReadWorldTraining(const Config& config, int scenes) {
   worlds.textures.pictures = ReadPaths(config, key + "pictures");
   worlds.textures.cutouts = ReadPaths(config, key + "cutouts");
   return worlds;
-}
-
-std::vector<FrameShape> ShapesAbout(int columns, int rows) {
-  const double patches = static_cast<double>(columns) * rows;
-  std::vector<FrameShape> shapes;
-  for (int height = 1; height <= columns * rows; ++height) {
-    const int width = static_cast<int>(std::lround(patches / height));
-    const double ratio = static_cast<double>(width) / height;
-    if (ratio < 9.0 / 16 || ratio > 16.0 / 9) continue;
-    if (std::abs(static_cast<double>(width) * height - patches) <= 0.08 * patches)
-      shapes.push_back({width, height});
-  }
-  return shapes;
 }
 
 }  // namespace wildrayzer

@@ -8,6 +8,7 @@
 #include "wildrayzer/training/schedule.h"
 #include "wildrayzer/util/config.h"
 #include "wildrayzer/worlds/draw_world.h"
+#include "wildrayzer/worlds/frame_shape.h"
 #include "wildrayzer/worlds/texture_bank.h"
 
 namespace wildrayzer {
@@ -37,12 +38,5 @@ struct WorldTraining {
 
 // Reads `training.worlds.*`. scenes: of a step when the key is absent.
 WorldTraining ReadWorldTraining(const Config& config, int scenes);
-
-// A frame in patches.
-struct FrameShape {
-  int columns = 0, rows = 0;
-};
-// All shapes between 16:9 and 9:16 with a number of patches within 8 % of columns * rows, widest first.
-std::vector<FrameShape> ShapesAbout(int columns, int rows);
 
 }  // namespace wildrayzer
