@@ -12,7 +12,7 @@ constexpr double kNearestDepth = 0.3;  // least depth in a view over its median
 constexpr float kLeastDepth = 1.2F;    // metres, the median of a view
 constexpr double kLeastThings = 0.15;  // share of a view
 constexpr int kCameraGrid = 8;         // points a side of what is tried
-constexpr int kCameraAttempts = 32;
+constexpr int kCameraAttempts = 48;
 
 // How the last camera of a path stands to the first.
 struct Journey {
@@ -209,9 +209,9 @@ bool DrawCameras(const TextureBank& bank, const Place& place, const WorldOptions
   const float focal =
       world.views.empty() ? 0.5F / std::tan(0.5F * Radians(random.Uniform(40, 80))) : world.views[0].focal;
   double motion = options.motion;
+  int refused = 0;
   const bool bare = Chance(random, 0.1);
   for (int attempt = 0; attempt < kCameraAttempts; ++attempt) {
-    if (attempt % 4 == 3) motion *= 0.7;
     const WorldView stand = DrawStand(place, focal, random);
     if (!IsFree(world, place, stand.position)) continue;
     const std::vector<float> depths = GridDepths(pointers, stand, options.width, options.height, kCameraGrid);
@@ -231,7 +231,11 @@ bool DrawCameras(const TextureBank& bank, const Place& place, const WorldOptions
     }
     // Along the cameras of another world little can be chosen.
     const double least = path.empty() ? options.min_overlap : 0.7 * options.min_overlap;
-    if (views.size() < relative.size() || !SeesEnough(pointers, views, options, least)) continue;
+    if (views.size() < relative.size()) continue;
+    if (!SeesEnough(pointers, views, options, least)) {
+      if (++refused % 4 == 0) motion *= 0.8;
+      continue;
+    }
     world.views = views;
     world.inputs = options.inputs;
     world.unit = Median(GridDepths(pointers, views[0], options.width, options.height, 2 * kCameraGrid));
