@@ -10,7 +10,7 @@ namespace {
 constexpr float kClearance = 0.35F;    // metres between a camera and anything
 constexpr double kNearestDepth = 0.3;  // least depth in a view over its median
 constexpr float kLeastDepth = 1.2F;    // metres, the median of a view
-constexpr double kLeastThings = 0.15;  // share of a view
+constexpr double kLeastThings = 0.25;  // share of a view
 constexpr int kCameraGrid = 8;         // points a side of what is tried
 constexpr int kCameraAttempts = 48;
 

@@ -233,7 +233,7 @@ Primitive Placed(const Primitive& part, Float3 base, float yaw) {
 
 std::vector<Primitive> DrawThing(const TextureBank& bank, float size, Random& random, World& world) {
   std::vector<Primitive> parts;
-  const auto side = [&] { return size * Between(random, 0.2, 0.5); };
+  const auto side = [&] { return size * Between(random, 0.25, 0.6); };
   const Float3 half{side(), side(), side()};
   const double kind = random.Uniform();
   const auto paper = [&] { return DrawPaper(bank, kThingMetres * size, kFlatThings, random, world); };
