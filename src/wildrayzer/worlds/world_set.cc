@@ -149,22 +149,29 @@ class WorldSetMaker {
     if (options_.layout) WriteLists();
   }
 
-  void WriteSheets() const {
-    const int shown = std::min(options_.scenes, kWorldsOfASheet * kMostSheets);
-    progress_.Stage("sheets", shown);
-    for (int first = 0; first < shown; first += kWorldsOfASheet) {
-      std::vector<std::vector<Image>> rows(static_cast<size_t>(std::min(kWorldsOfASheet, shown - first)));
-      RunParallel(static_cast<int>(rows.size()), threads_, [&](int i) {
-        rows[static_cast<size_t>(i)] = SheetRow(Make(first + i).second, options_.drawn.inputs);
-        Step();
-      });
+  void WriteSheets() {
+    rows_.resize(static_cast<size_t>(Shown()));
+    std::vector<int> missing;
+    for (int i = 0; i < Shown(); ++i) {
+      if (rows_[static_cast<size_t>(i)].empty()) missing.push_back(i);
+    }
+    progress_.Stage("sheets", static_cast<int>(missing.size()));
+    RunParallel(static_cast<int>(missing.size()), threads_, [&](int i) {
+      const int index = missing[static_cast<size_t>(i)];
+      rows_[static_cast<size_t>(index)] = SheetRow(Make(index).second, options_.drawn.inputs);
+      Step();
+    });
+    for (int first = 0; first < Shown(); first += kWorldsOfASheet) {
+      const int last = std::min(first + kWorldsOfASheet, Shown());
       WritePng(options_.out / fmt::format("sheet_{:03d}.png", first / kWorldsOfASheet),
-               Sheet(rows, std::min(options_.size, 160)));
+               Sheet({rows_.begin() + first, rows_.begin() + last}, std::min(options_.size, 160)));
     }
   }
 
  private:
   fs::path scenes() const { return options_.out / "scenes"; }
+  // How many worlds are on sheets: the first ones.
+  int Shown() const { return std::min(options_.scenes, kWorldsOfASheet * kMostSheets); }
 
   std::pair<World, RenderedWorld> Make(int index) const {
     ThrowIfInterrupted();
@@ -180,11 +187,14 @@ class WorldSetMaker {
   }
 
   void MeasureSome(int first, int count) {
+    rows_.resize(static_cast<size_t>(Shown()));
     std::vector<MeasuredWorld> measured(static_cast<size_t>(count));
     RunParallel(count, threads_, [&](int i) {
       const auto [world, rendered] = Make(first + i);
       measured[static_cast<size_t>(i)] = MeasureWorld(first + i, world, bank_, rendered);
       if (options_.layout) WriteWorldScene(scenes(), first + i, world, rendered);
+      if (first + i < Shown())
+        rows_[static_cast<size_t>(first + i)] = SheetRow(rendered, options_.drawn.inputs);
       Step();
     });
     std::string lines;
@@ -257,7 +267,8 @@ class WorldSetMaker {
   Progress& progress_;
   std::vector<FrameShape> shapes_;
   int threads_;
-  std::vector<MeasuredWorld> facts_;  // of worlds 0, 1, ...
+  std::vector<MeasuredWorld> facts_;      // of worlds 0, 1, ...
+  std::vector<std::vector<Image>> rows_;  // of sheets, by world; empty: not made yet
   mutable std::mutex mutex_;
 };
 
