@@ -236,6 +236,7 @@ void ReadReporting(const Config& config, TrainConfig& train) {
   ValidationOptions& validation = train.validation;
   validation.scenes = config.Get<std::string>("training.validation.path", "");
   validation.view_index = config.Get<std::string>("training.validation.view_index", "");
+  train.export_every = ReadDuration(config, "training.export_every");
   validation.masks = config.Get<std::string>("training.validation.masks", "");
   validation.every = Bounded<int64_t>(config, "training.validation.every", 0, 0, 1'000'000'000);
   validation.max_scenes = Bounded(config, "training.validation.scenes", validation.max_scenes, 1, 100000);

@@ -243,6 +243,9 @@ TEST_F(TrainConfigTest, ARunMayBeLimitedByTime) {
   ExpectError({"training.time_budget=9000h"}, "from a second to a year");
   ExpectError({"training.time_budget=[1, 2]"}, "has a value of the wrong type");
 }
+  EXPECT_EQ(train.export_every, 0);
+  EXPECT_EQ(TrainConfig::Read(Release({"training.export_every=90s"})).export_every, 90);
+  ExpectError({"training.export_every=often"}, "key 'training.export_every' is 'often'");
 
 TEST_F(TrainConfigTest, NamesTheKeysThatChangeNothing) {
   EXPECT_THAT(
