@@ -247,6 +247,19 @@ TEST(TrainProcesses, TwoWithHalfTheBatchEqualOneWithTheWhole) {
   EXPECT_EQ(both.back().second, 24);
 }
 
+// Each has a clock of its own: without one of them that counts for both, one would wait for the other.
+TEST(TrainProcesses, EndATimedRunTogether) {
+  const fs::path root = FreshFolder("timed_two");
+  const fs::path config = WriteTrainConfig(root / "config.yaml", "  print_every: 1\n");
+  auto ranks = StartTwo(TrainArguments(
+      config, root / "run", {"--stage", "1", "training.batch_size_per_gpu=2", "training.time_budget=2s"}));
+  for (auto& rank : ranks) {
+    const ProgramResult result = rank->Wait();
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+  }
+  EXPECT_GT(ReadCurve(root / "run", "train/lr").size(), 2U);
+}
+
 TEST(TrainProcesses, ALostProcessEndsTheOtherInOneLine) {
   const fs::path root = FreshFolder("lost");
   const fs::path config = WriteTrainConfig(root / "config.yaml", "  checkpoint_every: 2\n");

@@ -49,8 +49,7 @@ std::string Recipe() {
 recipe:
   - {name: init, settings: [training.stage=1, training.lr=0, training.train_steps=1]}
   - name: warmup
-    settings: [training.stage=0, 'training.camera_warmup={scenes: 4, views: 3, min_views: 3, start_motion: 0.1,
-      motion_steps: 1000000, pictures: 8}']
+    settings: [training.stage=0, 'training.worlds={scenes: 4, views: 3, min_views: 3, motion: 0.1, movers: 0}']
   - name: pre
     settings: [training.stage=1, 'training.validation={path: )" +
          (Rooms() / "dynamic_re10k" / "test" / "dre10k_final_context_2.txt").string() +
@@ -365,7 +364,7 @@ TEST(KilledTraining, EndsAsIfItHadNotBeenInTheJointStage) {
       "killed_joint", "2",
       {"--stage", "4", "training.batch_size_per_gpu=2", "training.grad_accum_steps=2",
        "training.optimizer=muon", "training.ema_decay=0.9",
-       "training.camera_warmup={scenes: 1, views: 4, min_views: 2, pictures: 8}",
+       "training.worlds={scenes: 1, views: 4, min_views: 2}",
        "training.copy_paste={enabled: true, coco_root: " + coco + ", coco_ann_file: " + coco +
            "/instances.json}"},
       {Moment::kWhileSaving, Moment::kBetweenSteps, Moment::kStartingUp, Moment::kWhileSaving}, 30);
@@ -382,8 +381,8 @@ TEST(KilledTraining, EndsAsIfItHadNotBeenWithScenesOfTokens) {
        "model.transformer.encoder_n_layer=2", "model.pose_latent.focal=centred", "training.optimizer=muon",
        "training.ema_decay=0.9", "training.mask_positive_weight=3", "training.mask_dice_weight=1",
        "training.dynamic_masks_path=" + (Rooms() / "dynamic_re10k" / "train" / "binary_masks").string(),
-       "training.camera_warmup={scenes: 2, views: 5, min_views: 3, max_inputs: 3, true_cameras: 0.5, "
-       "min_overlap: 0.3, huber: 0.01, pictures: 8}",
+       "training.worlds={scenes: 2, views: 5, min_views: 3, max_inputs: 3, true_cameras: 0.5, "
+       "min_overlap: 0.3, huber: 0.01}",
        "training.copy_paste={enabled: true, coco_root: " + coco + ", coco_ann_file: " + coco +
            "/instances.json}"},
       {Moment::kStartingUp, Moment::kWhileSaving, Moment::kBetweenSteps}, 20);

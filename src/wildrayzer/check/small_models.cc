@@ -82,7 +82,7 @@ TrainConfig SmallStage(Stage stage, const ModelConfig& config, torch::Device dev
   train.device = device;
   train.seed = 5;
   train.token_dropout = stage == Stage::kMaskedReconstruction ? 0.25 : 0.0;
-  train.known_cameras = stage == Stage::kMotionMasks ? 0.0 : 1.0;
+  train.known_cameras = Ramp::Constant(stage == Stage::kMotionMasks ? 0.0 : 1.0);
   train.loss.motion = StageNeedsMotion(stage) ? 1.0 : 0.0;
   train.loss.static_pixels_only = stage == Stage::kJoint;
   train.loss.psnr_gate = -1000.0;

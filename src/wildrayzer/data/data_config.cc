@@ -87,10 +87,6 @@ LoaderOptions ReadLoaderOptions(const Config& config) {
   const auto moving = config.Get<std::string>("training.dynamic_re10k_path", "");
   const auto single = config.Get<std::string>("training.dataset_path", "");
   const bool mixed = !fixed.empty() || !moving.empty();
-  if (!mixed && single.empty()) {
-    throw UsageError(config.name() +
-                     ": no data: set training.dataset_path, or static_re10k_path and dynamic_re10k_path");
-  }
   options.dynamic_ratio =
       mixed ? config.Get<double>("training.dataset_mix_ratio", fixed.empty() ? 1.0 : 0.5) : 0.0;
   // A set without a share is not opened: the release's own files name folders that need not be there.

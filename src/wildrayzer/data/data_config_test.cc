@@ -100,7 +100,6 @@ TEST(DataConfig, OverridesAndMistakes) {
               ThrowsMessage<UsageError>(HasSubstr("scale_range")));
   EXPECT_THAT([&] { with({"training.copy_paste.coco_root=''"}); },
               ThrowsMessage<UsageError>(HasSubstr("coco_root")));
-  EXPECT_THAT([] { ReadLoaderOptions(Config()); }, ThrowsMessage<UsageError>(HasSubstr("dataset_path")));
 }
 
 TEST(DataConfig, EvaluationMasks) {

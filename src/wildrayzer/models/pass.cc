@@ -33,7 +33,7 @@ const ViewTokens& Pass::Views() {
 const Cameras& Pass::cameras() {
   if (!cameras_) {
     cameras_ = model_->EstimateCameras(Views(), trace_);
-    if (features_.own()) all_features_ = cameras_->features.detach();
+    if (features_.own()) all_features_ = features_learn_ ? cameras_->features : cameras_->features.detach();
   }
   return *cameras_;
 }

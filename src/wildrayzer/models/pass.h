@@ -36,7 +36,10 @@ class Pass {
   // From here on rays are made of these cameras, [B, V, ...]. The estimated ones are forgotten.
   void UseCameras(const Cameras& known);
 
-  // Semantic features [B, count, C, h, w] of the views from `first` on; without gradient.
+  // What moves teaches the model's own features too, which otherwise carry no gradient. Before cameras().
+  void LetMotionTeachFeatures() { features_learn_ = true; }
+
+  // Semantic features [B, count, C, h, w] of the views from `first` on; without gradient unless said.
   torch::Tensor Features(int64_t first, int64_t count);
   // Those of all views at once, for what follows.
   void ComputeFeatures();
@@ -74,6 +77,7 @@ class Pass {
   Trace steps_;  // of trace_
   std::optional<ViewTokens> views_;
   std::optional<Cameras> cameras_;
+  bool features_learn_ = false;
   torch::Tensor all_features_;  // of all views, once they have been computed: own ones with the cameras
   torch::Tensor input_rays_;    // conditioning ray tokens [B, K, n, d]
   torch::Tensor input_motion_, target_motion_;

@@ -7,7 +7,6 @@
 #include <opencv2/imgcodecs.hpp>
 
 #include "wildrayzer/synth/render.h"
-#include "wildrayzer/synth/scene_files.h"
 #include "wildrayzer/util/atomic_file.h"
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/random.h"

@@ -2,26 +2,22 @@
 
 #include <fmt/format.h>
 
-#include <atomic>
 #include <chrono>
-#include <exception>
-#include <fstream>
 #include <functional>
 #include <mutex>
 #include <nlohmann/json.hpp>
-#include <thread>
 #include <tuple>
 
+#include "wildrayzer/data/scene_writer.h"
 #include "wildrayzer/synth/cutouts.h"
 #include "wildrayzer/synth/render.h"
 #include "wildrayzer/synth/scene_files.h"
 #include "wildrayzer/synth/summary.h"
-#include "wildrayzer/util/atomic_file.h"
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/interrupt.h"
 #include "wildrayzer/util/log.h"
-#include "wildrayzer/util/output_folder.h"
 #include "wildrayzer/util/random.h"
+#include "wildrayzer/util/run_parallel.h"
 #include "wildrayzer/util/system.h"
 
 namespace wildrayzer::synth {
@@ -67,67 +63,6 @@ Json Settings(const RoomsOptions& o, const Catalogue& catalogue) {
           {"depth", o.depth},     {"models", fmt::format("{:016x}", models)}};
 }
 
-// Creates the folder or checks that it is one of ours with the same settings.
-void OpenFolder(const RoomsOptions& o, const Json& settings) {
-  CheckOwnFolder(o.out, "rooms.json", "rooms");
-  std::error_code error;
-  fs::create_directories(o.out, error);
-  if (error) throw FileError(o.out.string(), "cannot create the folder: " + error.message());
-  const fs::path path = o.out / "rooms.json";
-  if (!fs::exists(path)) {
-    WriteFileAtomically(path, settings.dump(1) + "\n");
-    return;
-  }
-  std::ifstream file(path);
-  const Json before = Json::parse(file, nullptr, false);
-  if (before.is_discarded() || !before.is_object())
-    throw FileError(path.string(), "is damaged; choose another --out");
-  for (const auto& [key, value] : settings.items()) {
-    if (!before.contains(key) || before[key] != value) {
-      throw UsageError(
-          fmt::format("{}: was made with another {} ({}, now {}); use the same settings or another --out",
-                      o.out.string(), key, before.contains(key) ? before[key].dump() : "none", value.dump()));
-    }
-  }
-}
-
-// Runs job(0) ... job(count - 1) on `threads` threads and raises the first error after all have stopped.
-void RunParallel(int count, int threads, const std::function<void(int)>& job) {
-  std::atomic<int> next = 0;
-  std::atomic<bool> stop = false;
-  std::exception_ptr failure;
-  std::mutex mutex;
-  const auto work = [&] {
-    for (int i = next++; i < count && !stop; i = next++) {
-      try {
-        job(i);
-      } catch (...) {
-        const std::lock_guard lock(mutex);
-        if (!failure) failure = std::current_exception();
-        stop = true;
-      }
-    }
-  };
-  {
-    std::vector<std::jthread> pool;
-    for (int t = 1; t < threads; ++t) pool.emplace_back(work);
-    work();
-  }
-  if (failure) std::rethrow_exception(failure);
-}
-
-// Folders that a killed run did not come to remove.
-void RemoveLeftovers(const fs::path& root) {
-  std::error_code error;
-  for (const char* kind : {"images", "clean", "binary_masks", "shadow_masks", "depth", "metadata"}) {
-    for (const auto& entry : fs::directory_iterator(root / kind, error)) {
-      const std::string name = entry.path().filename().string();
-      if (name.starts_with(".") && name.find(".tmp-") != std::string::npos)
-        fs::remove_all(entry.path(), error);
-    }
-  }
-}
-
 class RoomsMaker {
  public:
   RoomsMaker(const RoomsOptions& options, const Catalogue& catalogue, Progress& progress)
@@ -138,7 +73,7 @@ class RoomsMaker {
 
   void MakeScenes(const Subset& subset) {
     const fs::path root = options_.out / subset.folder;
-    RemoveLeftovers(root);
+    RemoveSceneLeftovers(root);
     std::vector<int> missing;
     for (int i = 0; i < subset.count; ++i) {
       if (!SceneIsComplete(root, SceneName(subset, i))) missing.push_back(i);
@@ -270,7 +205,7 @@ RoomsReport MakeRooms(const RoomsOptions& options, Progress& progress) {
   Check(options);
   Catalogue catalogue(std::make_shared<const RayDevice>());
   const bool built_in = FillCatalogue(options, catalogue);
-  OpenFolder(options, Settings(options, catalogue));
+  OpenMadeFolder(options.out, "rooms.json", "rooms", Settings(options, catalogue));
   RoomsMaker maker(options, catalogue, progress);
   for (const Subset& subset : Subsets(options)) {
     maker.MakeScenes(subset);

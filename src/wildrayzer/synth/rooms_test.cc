@@ -13,9 +13,9 @@
 #include "wildrayzer/data/coco.h"
 #include "wildrayzer/data/listed_scenes.h"
 #include "wildrayzer/data/masks.h"
+#include "wildrayzer/data/scene_writer.h"
 #include "wildrayzer/data/view_lists.h"
 #include "wildrayzer/data/view_selection.h"
-#include "wildrayzer/synth/scene_files.h"
 #include "wildrayzer/synth/summary.h"
 #include "wildrayzer/util/error.h"
 

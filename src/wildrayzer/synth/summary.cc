@@ -8,8 +8,8 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "wildrayzer/data/scene_writer.h"
 #include "wildrayzer/io/images.h"
-#include "wildrayzer/synth/scene_files.h"
 #include "wildrayzer/util/atomic_file.h"
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/spread.h"
@@ -93,15 +93,15 @@ std::string ListName(const Subset& subset, int inputs) {
   return by_inputs ? fmt::format("{}_{}", subset.list, inputs) : subset.list;
 }
 
-void WriteViewIndex(const fs::path& path, const Subset& subset, const fs::path& root, int inputs) {
-  Json json = Json::object();
+std::vector<ListedViews> JudgedViews(const Subset& subset, const fs::path& root, int inputs) {
+  std::vector<ListedViews> all;
   for (int i = 0; i < subset.count; ++i) {
     const std::string scene = SceneName(subset, i);
     const int frames = FrameCount(root, scene);
     const SpreadFrames views = SpreadOverFrames(frames, inputs, std::min(kListedTargets, frames - inputs));
-    json[scene] = {{"context", views.inputs}, {"target", views.targets}};
+    all.push_back({scene, views.inputs, views.targets});
   }
-  WriteFileAtomically(path, json.dump(1) + "\n");
+  return all;
 }
 
 }  // namespace
@@ -112,18 +112,17 @@ std::string SceneName(const Subset& subset, int index) {
 
 void WriteLists(const fs::path& out, const Subset& subset) {
   const fs::path root = out / subset.folder;
-  std::string lines;
-  for (int i = 0; i < subset.count; ++i)
-    lines += (subset.folder / "metadata" / (SceneName(subset, i) + ".json")).generic_string() + "\n";
+  std::vector<std::string> scenes;
+  for (int i = 0; i < subset.count; ++i) scenes.push_back(SceneName(subset, i));
   if (subset.split == Split::kTrain) {
-    WriteFileAtomically(root / (subset.list + ".txt"), lines);
+    WriteSceneList(root / (subset.list + ".txt"), subset.folder, scenes);
     return;
   }
   for (const int inputs : {2, 3, 4}) {
     const std::string list = ListName(subset, inputs);
-    WriteFileAtomically(root / (list + ".txt"), lines);
+    WriteSceneList(root / (list + ".txt"), subset.folder, scenes);
     const std::string stem = list == subset.list ? fmt::format("{}_context_{}", list, inputs) : list;
-    WriteViewIndex(root / (stem + "_view_idx.json"), subset, root, inputs);
+    WriteViewIndex(root / (stem + "_view_idx.json"), JudgedViews(subset, root, inputs));
   }
 }
 

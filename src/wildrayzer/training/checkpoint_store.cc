@@ -34,6 +34,18 @@ void RemoveUnfinished(const std::filesystem::path& folder) {
 
 }  // namespace
 
+std::map<std::string, torch::Tensor> TrainingState::Extra(const std::string& prefix) const {
+  std::map<std::string, torch::Tensor> part;
+  for (const auto& [name, tensor] : extra) {
+    if (name.starts_with(prefix)) part[name.substr(prefix.size())] = tensor;
+  }
+  return part;
+}
+
+void TrainingState::AddExtra(const std::string& prefix, const std::map<std::string, torch::Tensor>& part) {
+  for (const auto& [name, tensor] : part) extra[prefix + name] = tensor;
+}
+
 CheckpointStore::CheckpointStore(std::filesystem::path folder, int keep)
     : folder_(std::move(folder)), keep_(keep) {
   std::error_code error;

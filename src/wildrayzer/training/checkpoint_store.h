@@ -31,6 +31,10 @@ struct TrainingState {
   NamedParameters weights;     // float32, under the release's names
   // Optimizer, averaged weights, training aids: stored under "training." + name.
   std::map<std::string, torch::Tensor> extra;
+
+  // Those of one owner, whose names begin with `prefix`: without it, and put in under it.
+  std::map<std::string, torch::Tensor> Extra(const std::string& prefix) const;
+  void AddExtra(const std::string& prefix, const std::map<std::string, torch::Tensor>& part);
 };
 
 class CheckpointStore {

@@ -81,7 +81,7 @@ Outcome Objective::Rooms(const TrainingBatch& batch, int64_t step, const SumOver
   } else if (config_.stage != Stage::kCameraWarmup) {
     outcome = Reconstruction(pass, batch, step, sum);
   }
-  if (config_.known_cameras > 0) LearnCameras(pass, batch, sum, outcome);
+  if (config_.known_cameras.IsEverPositive()) LearnCameras(pass, batch, sum, outcome);
   return outcome;
 }
 
@@ -93,16 +93,17 @@ void Objective::LearnCameras(Pass& pass, const TrainingBatch& batch, const SumOv
         (batch.samples.empty() ? "one" : batch.samples[0]->scene) + "; set it to 0");
   }
   const auto scenes = static_cast<double>(batch.c2w.size(0));
-  const bool reads = config_.warmup.scenes > 0;  // then the head trains
+  const bool reads = config_.worlds.scenes > 0;  // then the head trains
   const torch::Tensor readings = reads ? match_head_->forward(pass.cameras().features) : torch::Tensor();
   const torch::Tensor loss =
       scenes / Total(sum, {scenes})[0].Float() *
-      KnownCameraLoss(pass.cameras(), readings, batch.c2w, batch.fxfycxcy, config_.warmup.huber);
+      KnownCameraLoss(pass.cameras(), readings, batch.c2w, batch.fxfycxcy, config_.worlds.huber);
   const Number value = Total(sum, {Number(loss)})[0];
-  const torch::Tensor weighted = config_.known_cameras * loss;
+  const double weight = config_.known_cameras.At(progress_);
+  const torch::Tensor weighted = weight * loss;
   outcome.loss = outcome.loss.defined() ? outcome.loss + weighted : weighted;
   outcome.numbers["known_camera_loss"] = value;
-  outcome.numbers["loss"] = outcome.numbers["loss"] + config_.known_cameras * value;
+  outcome.numbers["loss"] = outcome.numbers["loss"] + weight * value;
 }
 
 torch::Tensor Objective::BoxesOf(const TrainingBatch& batch, int64_t step) const {
@@ -209,37 +210,64 @@ Outcome Objective::Joint(Pass& pass, const TrainingBatch& batch, const SumOverPi
   return outcome;
 }
 
-Outcome Objective::Virtual(const WarmupBatch& batch, const SumOverPieces& sum) {
-  Pass pass(model_, features_, batch.images, batch.inputs);
-  const WarmupTerms terms = WarmupLoss(pass.cameras(), match_head_->forward(pass.cameras().features), batch,
-                                       config_.warmup.huber, sum);
-  Outcome outcome;
-  outcome.loss = config_.warmup.loss_weight * terms.loss;
-  outcome.numbers = {{"camera_loss", terms.value},
-                     {"virtual_rotation_degrees", terms.rotation_degrees},
-                     {"virtual_translation_r2", terms.translation_r2},
-                     {"virtual_focal_error", terms.focal_error},
-                     {"virtual_match_r2", terms.match_r2},
-                     {"loss", config_.warmup.loss_weight * terms.value}};
-  if (!config_.warmup.render || pass.targets() < 1) return outcome;
-  const auto chosen = [&](const torch::Tensor& known, const torch::Tensor& estimated) {
-    std::vector<int64_t> a_scene(static_cast<size_t>(known.dim()), 1);
-    a_scene[0] = known.size(0);
-    return torch::where(batch.render_true_camera.view(a_scene), known, estimated);
-  };
+Cameras Objective::WorldCameras(const WorldBatch& batch, const Cameras& estimated) const {
+  const torch::Tensor at_truth = batch.draws.select(1, 0) < config_.worlds.true_cameras.At(progress_);
   Cameras cameras;
-  cameras.c2w = chosen(batch.c2w, pass.cameras().c2w);
-  cameras.fxfycxcy = chosen(batch.fxfycxcy, pass.cameras().fxfycxcy);
-  pass.UseCameras(cameras);
-  pass.Encode();
-  LossInputs loss;
+  cameras.c2w = torch::where(at_truth.view({-1, 1, 1, 1}), batch.c2w, estimated.c2w);
+  cameras.fxfycxcy = torch::where(at_truth.view({-1, 1, 1}), batch.fxfycxcy, estimated.fxfycxcy);
+  return cameras;
+}
+
+void Objective::RenderWorlds(Pass& pass, const WorldBatch& batch, LossInputs& loss) const {
+  pass.UseCameras(WorldCameras(batch, pass.cameras()));
+  const torch::Tensor moves = batch.cover.gt(0.5).to(torch::kFloat32);
+  torch::Tensor masks = moves.narrow(1, 0, batch.inputs);
+  if (pass.HasMotion()) {
+    loss.input_logits = pass.InputMotion();
+    loss.target_logits = pass.TargetMotion();
+    loss.input_labels = masks;
+    loss.target_labels = Targets(moves, batch.inputs);
+    // True masks teach whatever the rendering is like.
+    loss.target_psnr = torch::full({moves.size(0), pass.targets()}, std::numeric_limits<float>::infinity(), moves.options());
+    loss.scene_is_dynamic.assign(static_cast<size_t>(moves.size(0)), false);
+    const torch::Tensor known = batch.draws.select(1, 1) < config_.worlds.true_masks.At(progress_);
+    masks = torch::where(known.view({-1, 1, 1, 1, 1}), masks, pass.InputMotionProbability());
+  }
+  if (config_.stage == Stage::kMotionMasks) return;
+  pass.Encode(masks);
   loss.rendering = pass.RenderTargets();
-  loss.target = Targets(batch.images, batch.inputs);
-  const LossTerms rendered = losses_(loss, sum);
-  outcome.loss = outcome.loss + rendered.total;
-  outcome.numbers["virtual_psnr"] = rendered.psnr;
-  outcome.numbers["loss"] = outcome.numbers["loss"] + rendered.loss;
-  Show(outcome, batch.images, loss.rendering);
+  loss.target = Targets(batch.clean, batch.inputs);
+}
+
+Outcome Objective::Worlds(const WorldBatch& batch, const SumOverPieces& sum) {
+  Pass pass(model_, features_, batch.images, batch.inputs);
+  if (config_.masks_teach_tokens) pass.LetMotionTeachFeatures();
+  Outcome outcome;
+  if (config_.stage != Stage::kMotionMasks) {
+    const CameraTerms terms = WorldCameraLoss(pass.cameras(), match_head_->forward(pass.cameras().features), batch,
+                                              config_.worlds.huber, sum);
+    const double weight = config_.worlds.loss_weight.At(progress_);
+    outcome.loss = weight * terms.loss;
+    outcome.numbers = {{"camera_loss", terms.value},
+                       {"world_rotation_degrees", terms.rotation_degrees},
+                       {"world_still_degrees", terms.still_degrees},
+                       {"world_translation_r2", terms.translation_r2},
+                       {"world_focal_error", terms.focal_error},
+                       {"world_match_r2", terms.match_r2},
+                       {"loss", weight * terms.value}};
+  }
+  if (!config_.worlds.render || pass.targets() < 1) return outcome;
+  LossInputs loss;
+  RenderWorlds(pass, batch, loss);
+  const LossTerms terms = losses_(loss, sum);
+  outcome.loss = outcome.loss.defined() ? outcome.loss + terms.total : terms.total;
+  outcome.numbers["loss"] = outcome.numbers["loss"] + terms.loss;
+  if (loss.rendering.defined()) outcome.numbers["world_psnr"] = terms.psnr;
+  if (loss.target_logits.defined()) {
+    outcome.numbers["world_mask_loss"] = terms.target_mask;
+    outcome.numbers["world_input_mask_loss"] = terms.input_mask;
+  }
+  Show(outcome, batch.images, loss.rendering, loss.target_logits, loss.target_labels);
   return outcome;
 }
 

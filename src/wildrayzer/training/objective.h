@@ -9,7 +9,7 @@
 
 #include "wildrayzer/labels/label_maker.h"
 #include "wildrayzer/models/wildrayzer.h"
-#include "wildrayzer/training/camera_warmup.h"
+#include "wildrayzer/training/camera_losses.h"
 #include "wildrayzer/training/losses.h"
 #include "wildrayzer/training/number.h"
 #include "wildrayzer/training/train_config.h"
@@ -37,13 +37,17 @@ class Objective {
   // them.
   Objective(const TrainConfig& config, WildRayZer model, FeatureSource features, LabelFunction labels = {});
 
+  // How far the run has come, in [0, 1]: decides the weights that change over it.
+  void SetProgress(double progress) { progress_ = progress; }
+
   // Stages 1-4, and what known cameras teach in any but 2, on a batch of scenes, or a piece of it: then `sum`
   // adds over all its pieces. `step` names the random stream of the masked boxes.
   Outcome Rooms(const TrainingBatch& batch, int64_t step, const SumOverPieces& sum = {});
-  // The camera warm-up on virtual worlds.
-  Outcome Virtual(const WarmupBatch& batch, const SumOverPieces& sum = {});
+  // What worlds teach: cameras and matches, and, where worlds are rendered, the clean targets and what moves
+  // (stage 2: the latter alone).
+  Outcome Worlds(const WorldBatch& batch, const SumOverPieces& sum = {});
 
-  // A training aid of the warm-up that trains along; no part of the model.
+  // A training aid of worlds and known cameras that trains along; no part of the model.
   MatchHead match_head() const { return match_head_; }
 
  private:
@@ -52,6 +56,10 @@ class Objective {
   Outcome Reconstruction(Pass& pass, const TrainingBatch& batch, int64_t step, const SumOverPieces& sum);
   Outcome MotionMasks(Pass& pass, const TrainingBatch& batch, const SumOverPieces& sum);
   Outcome Joint(Pass& pass, const TrainingBatch& batch, const SumOverPieces& sum);
+  // Cameras at which worlds are rendered: true ones or estimated ones.
+  Cameras WorldCameras(const WorldBatch& batch, const Cameras& estimated) const;
+  // Encodes the scene behind what moves, and adds to `loss` what is asked of masks and renderings.
+  void RenderWorlds(Pass& pass, const WorldBatch& batch, LossInputs& loss) const;
 
   // Masks of the target views, [B, T, 1, H, W] float: pasted objects, pseudo labels, or nothing (static
   // scenes). psnr [B, T]: of the static renderings, infinite where the label is certain.
@@ -68,6 +76,7 @@ class Objective {
   Losses losses_;
   MatchHead match_head_;
   LabelFunction labels_;
+  double progress_ = 0;
 };
 
 }  // namespace wildrayzer

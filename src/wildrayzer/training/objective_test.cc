@@ -91,7 +91,7 @@ TEST(Objective, LearnsTheCamerasOfTheDataIfAsked) {
   RandomInit(model, 1);
   TrainingBatch batch = RandomBatch();
   const double without = Objective(config, model, FeatureSource()).Rooms(batch, 0).numbers.at("loss");
-  config.known_cameras = 0.5;
+  config.known_cameras = {0.5, 0.1};
   Objective objective(config, model, FeatureSource());
   EXPECT_THROW(objective.Rooms(batch, 0), UsageError);
   batch.c2w = torch::eye(4).repeat({2, 3, 1, 1});
@@ -101,6 +101,10 @@ TEST(Objective, LearnsTheCamerasOfTheDataIfAsked) {
   EXPECT_GT(outcome.numbers.at("known_camera_loss"), 0);
   EXPECT_NEAR(outcome.numbers.at("loss"), without + 0.5 * outcome.numbers.at("known_camera_loss"), 1e-5);
   EXPECT_NEAR(outcome.loss.item<double>(), outcome.numbers.at("loss"), 1e-5);
+  objective.SetProgress(0.75);
+  const Outcome later = objective.Rooms(batch, 0);
+  EXPECT_NEAR(later.numbers.at("loss"), without + 0.2 * later.numbers.at("known_camera_loss"), 1e-5);
+  EXPECT_NEAR(later.loss.item<double>(), later.numbers.at("loss"), 1e-5);
 }
 
 }  // namespace

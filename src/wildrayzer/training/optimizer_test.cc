@@ -73,6 +73,50 @@ TEST(CosineSchedule, StaysAtItsEnd) {
   EXPECT_EQ((CosineSchedule{0, 10}.Factor(0)), 1.0);
 }
 
+TEST(CosineSchedule, FollowsTheProgressOfATimedRun) {
+  const CosineSchedule schedule{4, 1'000'000'000, 0.1};
+  EXPECT_EQ(schedule.Factor(0, 0.0), 0.0);
+  EXPECT_EQ(schedule.Factor(1, 0.0), 0.25);
+  EXPECT_NEAR(schedule.Factor(2, 0.5), 0.5 * 0.55, 1e-15);
+  EXPECT_NEAR(schedule.Factor(100, 0.5), 0.55, 1e-15);
+  EXPECT_NEAR(schedule.Factor(100, 1.5), 0.1, 1e-15);
+}
+
+TEST(RunProgress, CountsStepsOrTime) {
+  RunProgress steps(8, 0);
+  EXPECT_EQ(steps.value(), 0);
+  steps.Update(2, 1000);
+  EXPECT_EQ(steps.value(), 0.25);
+  EXPECT_EQ(steps.SecondsLeft(3), 18);
+  EXPECT_FALSE(steps.over());
+  steps.Update(8, 0);
+  EXPECT_EQ(steps.value(), 1);
+  EXPECT_TRUE(steps.over());
+  RunProgress timed(8, 60);
+  timed.Update(2, 45);
+  EXPECT_EQ(timed.value(), 0.75);
+  EXPECT_EQ(timed.SecondsLeft(3), 15);
+  EXPECT_EQ(timed.SecondsLeft(1), 6);  // the steps end first
+  EXPECT_FALSE(timed.over());
+  timed.Update(3, 61);
+  EXPECT_EQ(timed.value(), 1);
+  EXPECT_EQ(timed.SecondsLeft(3), 0);
+  EXPECT_TRUE(timed.over());
+  timed.Update(8, 30);
+  EXPECT_TRUE(timed.over());
+}
+
+TEST(Ramp, IsALine) {
+  const Ramp falling{1.0, 0.3};
+  EXPECT_EQ(falling.At(0), 1.0);
+  EXPECT_NEAR(falling.At(0.5), 0.65, 1e-15);
+  EXPECT_NEAR(falling.At(1), 0.3, 1e-15);
+  EXPECT_EQ(Ramp::Constant(0.1).At(0.37), 0.1);  // to the bit
+  EXPECT_FALSE(Ramp().IsEverPositive());
+  EXPECT_TRUE((Ramp{0.0, 0.1}.IsEverPositive()));
+  EXPECT_TRUE((Ramp{0.1, 0.0}.IsEverPositive()));
+}
+
 TEST(Optimizer, MatchesGoldenAdamWSteps) {
   const GoldenFile golden = OptimGolden();
   OptimizerOptions options;

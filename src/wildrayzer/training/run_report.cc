@@ -31,7 +31,7 @@ struct Told {
   const char* tag;
   const char* words;
 };
-constexpr Told kTold[] = {{"train/virtual_match_r2", "match R2 on worlds"},
+constexpr Told kTold[] = {{"train/world_match_r2", "match R2 on worlds"},
                           {"train/psnr", "PSNR in training"},
                           {"train/mask_bce", "mask BCE in training"},
                           {"validation/psnr", "validation PSNR"},

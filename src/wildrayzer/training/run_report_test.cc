@@ -108,8 +108,8 @@ TEST(RunReport, SummaryTellsFirstAndLastValues) {
   // By name "warmup" comes after "stage1", but it was first.
   WriteLines(folder / "warmup",
              "{\"step\":0,\"time\":10,\"start\":true}\n"
-             "{\"step\":2,\"time\":15,\"train/virtual_match_r2\":-0.5,\"train/scenes\":32}\n"
-             "{\"step\":4,\"time\":20,\"train/virtual_match_r2\":0.25,\"train/scenes\":64}\n");
+             "{\"step\":2,\"time\":15,\"train/world_match_r2\":-0.5,\"train/scenes\":32}\n"
+             "{\"step\":4,\"time\":20,\"train/world_match_r2\":0.25,\"train/scenes\":64}\n");
   WriteLines(folder / "stage1",
              "{\"step\":0,\"time\":100,\"start\":true}\n"
              "{\"step\":0,\"time\":101,\"validation/psnr\":10.5,\"validation/mean_input_psnr\":17}\n"

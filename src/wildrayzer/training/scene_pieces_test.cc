@@ -148,14 +148,14 @@ TEST(LearnFromPieces, GivesTheGradientOfTheWholeJointBatch) {
   }
 }
 
-// And the patches of virtual worlds that are visible in both views.
-TEST(LearnFromPieces, GivesTheGradientOfTheWholeBatchOfWorlds) {
-  TrainConfig config = TinyConfig(Stage::kCameraWarmup);
+void CompareWorlds(Stage stage) {
+  TrainConfig config = TinyConfig(stage);
+  config.worlds.true_cameras = config.worlds.true_masks = Ramp::Constant(0.5);
   WildRayZer model(config.model);
   RandomInit(model, 1);
   Objective objective(config, model, FeatureSource());
   torch::manual_seed(6);
-  WarmupBatch batch;
+  WorldBatch batch;
   batch.images = torch::rand({kAllScenes, 3, 3, 16, 16});
   batch.c2w = torch::eye(4).repeat({kAllScenes, 3, 1, 1});
   batch.c2w.slice(2, 0, 3).select(3, 3).copy_(torch::randn({kAllScenes, 3, 3}) * 0.3);
@@ -165,10 +165,18 @@ TEST(LearnFromPieces, GivesTheGradientOfTheWholeBatchOfWorlds) {
   batch.log_depth = torch::randn({kAllScenes, 3, 4});
   batch.visible = torch::rand({kAllScenes, 3, 4}).gt(0.4).to(torch::kFloat32);
   batch.visible[0].fill_(0);
-  batch.render_true_camera = torch::tensor({1, 0, 1, 1, 0}).to(torch::kBool);
+  batch.clean = torch::rand({kAllScenes, 3, 3, 16, 16});
+  batch.cover = torch::rand({kAllScenes, 3, 1, 16, 16});
+  batch.draws = torch::rand({kAllScenes, 2});
+  batch.patch = 8;
   ComparePiecesWithWhole(*model, [&](const ScenePiece& piece, const SumOverPieces& sum) {
-    return objective.Virtual(batch.Scenes(piece.first, piece.count), sum);
+    return objective.Worlds(batch.Scenes(piece.first, piece.count), sum);
   });
+}
+
+// And the patches of worlds that are visible in both views; and what moves.
+TEST(LearnFromPieces, GivesTheGradientOfTheWholeBatchOfWorlds) {
+  for (const Stage stage : {Stage::kCameraWarmup, Stage::kMotionMasks, Stage::kJoint}) CompareWorlds(stage);
 }
 
 TEST(LearnFromPieces, AddsWhatThePiecesTeach) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "wildrayzer/data/data_config.h"
+#include "wildrayzer/training/config_values.h"
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/log.h"
 #include "wildrayzer/util/system.h"
@@ -66,16 +67,6 @@ constexpr Superseded kSuperseded[] = {
     {"model.class_name", "model.motion.cross_view"},
     {"training.copy_paste.per_view_objects", "training.copy_paste.per_view_objects_prob"}};
 
-template <typename T>
-T Bounded(const Config& config, const std::string& key, T fallback, T low, T high) {
-  const T value = config.Get<T>(key, fallback);
-  if (!(value >= low && value <= high)) {
-    throw UsageError(fmt::format("{}: key '{}' is {}, it must lie between {} and {}", config.name(), key,
-                                 value, low, high));
-  }
-  return value;
-}
-
 Precision ReadPrecision(const Config& config) {
   const auto type = config.Get<std::string>("training.amp_dtype", "bf16");
   if (type != "bf16" && type != "fp32") {
@@ -107,7 +98,10 @@ void ReadOptimization(const Config& config, TrainConfig& train) {
   optimizer.skip_factor =
       Bounded(config, "training.allowed_gradnorm_factor", optimizer.skip_factor, 1.0, 1e12);
   train.lr = Bounded(config, "training.lr", train.lr, 0.0, 10.0);
-  train.schedule.total_steps = Bounded<int64_t>(config, "training.train_steps", 1000, 1, 1'000'000'000);
+  train.time_budget = ReadDuration(config, "training.time_budget");
+  constexpr int64_t kMostSteps = 1'000'000'000;
+  train.schedule.total_steps = Bounded<int64_t>(config, "training.train_steps",
+                                                train.time_budget > 0 ? kMostSteps : 1000, 1, kMostSteps);
   train.schedule.warmup_steps = Bounded<int64_t>(config, "training.warmup", 0, 0, train.schedule.total_steps);
   train.schedule.final_factor = Bounded(config, "training.final_lr_factor", 0.0, 0.0, 1.0);
   train.accumulation = Bounded(config, "training.grad_accum_steps", 1, 1, 4096);
@@ -166,25 +160,6 @@ void ReadLabels(const Config& config, TrainConfig& train) {
   train.dino = config.Get<std::string>("training.dinov3_path", "");
 }
 
-void ReadWarmup(const Config& config, TrainConfig& train) {
-  const std::string key = "training.camera_warmup.";
-  CameraWarmupOptions& warmup = train.warmup;
-  const int fallback = train.stage == Stage::kCameraWarmup ? train.loader.batch_size : 0;
-  warmup.scenes = Bounded(config, key + "scenes", fallback, 0, 65536);
-  warmup.views = Bounded(config, key + "views", warmup.views, 2, 64);
-  warmup.min_views = Bounded(config, key + "min_views", warmup.min_views, 2, warmup.views);
-  warmup.max_inputs = Bounded(config, key + "max_inputs", warmup.max_inputs, 2, warmup.views);
-  warmup.huber = Bounded(config, key + "huber", warmup.huber, 1e-6, 1.0);
-  warmup.true_cameras = Bounded(config, key + "true_cameras", warmup.true_cameras, 0.0, 1.0);
-  warmup.min_overlap = Bounded(config, key + "min_overlap", warmup.min_overlap, 0.0, 0.95);
-  train.known_cameras = Bounded(config, "training.known_camera_weight", train.known_cameras, 0.0, 1e6);
-  warmup.loss_weight = Bounded(config, key + "loss_weight", warmup.loss_weight, 0.0, 1e6);
-  warmup.render = config.Get<bool>(key + "render", warmup.render);
-  warmup.start_motion = Bounded(config, key + "start_motion", warmup.start_motion, 0.0, 1.0);
-  warmup.motion_steps = Bounded<int64_t>(config, key + "motion_steps", 0, 0, 1'000'000'000);
-  warmup.pictures = Bounded(config, key + "pictures", warmup.pictures, 1, 100000);
-}
-
 void ReadReporting(const Config& config, TrainConfig& train) {
   train.checkpoint_every = Bounded<int64_t>(config, "training.checkpoint_every", 1000, 1, 1'000'000'000);
   train.keep_checkpoints = Bounded(config, "training.keep_checkpoints", 2, 1, 1000);
@@ -199,6 +174,12 @@ void ReadReporting(const Config& config, TrainConfig& train) {
   validation.inputs =
       Bounded(config, "training.validation.num_input_views", train.loader.input_counts[0], 2, 64);
   validation.targets = Bounded(config, "training.validation.num_target_views", validation.targets, 1, 64);
+  WorldScoreOptions& worlds = validation.worlds;
+  worlds.worlds = Bounded(config, "training.validation.worlds", 0, 0, 100000);
+  worlds.seed = config.Get<uint64_t>("training.validation.worlds_seed", worlds.seed);
+  worlds.drawn = train.worlds.drawn;
+  worlds.drawn.min_overlap = train.worlds.min_overlap.end;
+  worlds.textures = train.worlds.textures;
 }
 
 void RefuseUnknownKeys(const Config& config) {
@@ -259,7 +240,14 @@ TrainConfig TrainConfig::Read(const Config& config) {
       config.Get<bool>("model.re10k_random_dropout", train.stage == Stage::kMaskedReconstruction);
   const double share = Bounded(config, "model.re10k_dropout_ratio", 0.1, 0.0, 0.9);
   train.token_dropout = boxes && train.stage == Stage::kMaskedReconstruction ? share : 0.0;
-  ReadWarmup(config, train);
+  train.worlds = ReadWorldTraining(config, train.stage == Stage::kCameraWarmup ? train.loader.batch_size : 0);
+  if (!train.HasScenes() && train.worlds.scenes == 0) {
+    throw UsageError(config.name() +
+                     ": no data: set training.dataset_path, or static_re10k_path and dynamic_re10k_path, or "
+                     "training.worlds.scenes");
+  }
+  train.masks_teach_tokens = config.Get<bool>("training.masks_teach_tokens", train.masks_teach_tokens);
+  train.known_cameras = ReadRamp(config, "training.known_camera_weight", 0.0, 0.0, 1e6);
   ReadReporting(config, train);
   train.init_checkpoint = config.Get<std::string>("training.init_checkpoint", "");
   RefuseUnknownKeys(config);

@@ -16,34 +16,22 @@
 #include "wildrayzer/training/optimizer.h"
 #include "wildrayzer/training/schedule.h"
 #include "wildrayzer/training/stage.h"
+#include "wildrayzer/training/world_config.h"
+#include "wildrayzer/training/world_scores.h"
 #include "wildrayzer/util/config.h"
 
 namespace wildrayzer {
 
-// Virtual worlds mixed into (or, in the warm-up, making up) every step.
-struct CameraWarmupOptions {
-  int scenes = 0;  // of a step and rank; 0: none
-  int views = 5;
-  int min_views = 2;          // the number of views is drawn for every step
-  int max_inputs = 2;         // so is that of inputs, 2 at least; there is always a target
-  double loss_weight = 1.0;   // of the camera and match terms
-  double huber = 0.05;        // below this size of an error these are quadratic
-  bool render = true;         // also render the targets at virtual cameras:
-  double true_cameras = 1.0;  // share of worlds rendered at the true ones, the others at the estimated ones
-  double min_overlap = 0.0;   // share of a view's patches that must be seen in the first view
-  double start_motion = 0.3;  // share of the full motion between views at step 0 ...
-  int64_t motion_steps = 0;   // ... growing linearly to all of it by this step
-  int pictures = 600;         // taken from the static training set to paper the worlds with
-};
-
 struct ValidationOptions {
-  std::string scenes;  // a data set; empty: no validation
+  std::string scenes;  // a data set; empty: none
   // For lists of scenes: their evaluation views (otherwise views spread evenly) and a folder of motion masks.
   std::string view_index, masks;
   int64_t every = 0;  // steps; 0: only at the end
   int max_scenes = 8;
   int inputs = 2;
   int targets = 3;
+  // Worlds of a seed of their own, drawn as those of training with all their motion.
+  WorldScoreOptions worlds;
 };
 
 struct TrainConfig {
@@ -55,6 +43,9 @@ struct TrainConfig {
 
   OptimizerOptions optimizer;
   CosineSchedule schedule;
+  // Seconds of training, over all sessions, after which the run ends and by which its progress counts; 0: the
+  // number of steps does both.
+  double time_budget = 0;
   double lr = 1e-4;
   int accumulation = 1;  // batches of a step
   double ema_decay = 0;  // 0: no averaged weights
@@ -68,10 +59,12 @@ struct TrainConfig {
   std::filesystem::path dino;         // DINOv3 weights, when the model's motion features are DINOv3's
   double token_dropout = 0;           // share of input tokens masked in boxes (stage 3)
 
-  CameraWarmupOptions warmup;
+  WorldTraining worlds;
+  // What moves in worlds teaches the camera estimator's tokens too, through the model's own features.
+  bool masks_teach_tokens = false;
   // Of the cameras that come with the data, where they do (synthetic rooms), in every stage; Huber as with
   // worlds. 0: as published, cameras are learnt from pictures.
-  double known_cameras = 0.0;
+  Ramp known_cameras;
   ValidationOptions validation;
 
   std::string init_checkpoint;
@@ -80,6 +73,9 @@ struct TrainConfig {
   int keep_checkpoints = 2;
   int64_t print_every = 20;
   int64_t picture_every = 500;
+
+  // Whether there is data to learn from besides worlds.
+  bool HasScenes() const { return loader.static_set.scenes || loader.dynamic_set.scenes; }
 
   // What the checkpoints store: the configuration as given.
   std::string yaml;

@@ -127,7 +127,7 @@ TEST_F(TrainConfigTest, ReadsTheReleasesPretraining) {
   EXPECT_EQ(train.loss.mse, 1);
   EXPECT_EQ(train.loss.perceptual, 0.2);
   EXPECT_FALSE(train.loss.psnr_gate);
-  EXPECT_EQ(train.warmup.scenes, 0);  // the paper has no such thing
+  EXPECT_EQ(train.worlds.scenes, 0);  // the paper has no such thing
   EXPECT_EQ(train.token_dropout, 0);
   EXPECT_EQ(train.ema_decay, 0);
   EXPECT_EQ(train.recompute_every, 0);
@@ -189,7 +189,7 @@ TEST_F(TrainConfigTest, StagesChooseTheirOwn) {
   overrides.back() = "training.stage=1";
   EXPECT_EQ(TrainConfig::Read(Release(overrides)).loader.dynamic_ratio, 0);
   overrides.back() = "training.stage=0";
-  EXPECT_EQ(TrainConfig::Read(Release(overrides)).warmup.scenes, 8);  // the batch size
+  EXPECT_EQ(TrainConfig::Read(Release(overrides)).worlds.scenes, 8);  // the batch size
 }
 
 TEST_F(TrainConfigTest, FindingsAreOptionsAndTheReleasesDefaultsStay) {
@@ -200,18 +200,48 @@ TEST_F(TrainConfigTest, FindingsAreOptionsAndTheReleasesDefaultsStay) {
   EXPECT_EQ(release.loss.mask_positive_weight, 1);
   EXPECT_EQ(release.loss.mask_dice, 0);
   EXPECT_EQ(release.ema_decay, 0);
-  EXPECT_EQ(release.warmup.scenes, 0);
+  EXPECT_EQ(release.worlds.scenes, 0);
   const TrainConfig own = TrainConfig::Read(
       Release({"training.mask_positive_weight=3", "training.mask_dice_weight=0.5",
-               "training.camera_warmup={scenes: 2, views: 6, max_inputs: 3, true_cameras: 0.25, huber: 0.01, "
+               "training.worlds={scenes: 2, views: 6, max_inputs: 3, true_cameras: [1, 0.25], huber: 0.01, "
                "min_overlap: 0.35}"}));
   EXPECT_EQ(own.loss.mask_positive_weight, 3);
   EXPECT_EQ(own.loss.mask_dice, 0.5);
-  EXPECT_EQ(own.warmup.max_inputs, 3);
-  EXPECT_EQ(own.warmup.true_cameras, 0.25);
-  EXPECT_EQ(own.warmup.huber, 0.01);
-  EXPECT_EQ(own.warmup.min_overlap, 0.35);
-  ExpectError({"training.camera_warmup.min_overlap=1"}, "must lie between 0 and 0.95");
+  EXPECT_EQ(own.worlds.max_inputs, 3);
+  EXPECT_EQ(own.worlds.true_cameras.end, 0.25);
+  EXPECT_EQ(own.worlds.huber, 0.01);
+  EXPECT_EQ(own.worlds.min_overlap.start, 0.35);
+  ExpectError({"training.worlds.min_overlap=1"}, "must lie between 0 and 0.9");
+}
+
+TEST_F(TrainConfigTest, AWeightMayChangeOverTheRun) {
+  EXPECT_FALSE(TrainConfig::Read(Release()).known_cameras.IsEverPositive());
+  Ramp weight = TrainConfig::Read(Release({"training.known_camera_weight=0.5"})).known_cameras;
+  EXPECT_EQ(weight.start, 0.5);
+  EXPECT_EQ(weight.end, 0.5);
+  weight = TrainConfig::Read(Release({"training.known_camera_weight=[1, 0.25]"})).known_cameras;
+  EXPECT_EQ(weight.start, 1.0);
+  EXPECT_EQ(weight.end, 0.25);
+  ExpectError({"training.known_camera_weight=[1]"}, "takes a number, or two of them in a list");
+  ExpectError({"training.known_camera_weight=[1, much]"}, "takes a number, or two of them in a list");
+  ExpectError({"training.known_camera_weight=[1, -1]"}, "must lie between 0 and");
+  ExpectError({"training.known_camera_weight=[.nan, 1]"}, "must lie between 0 and");
+  ExpectError({"training.known_camera_weight=much"}, "has a value of the wrong type");
+}
+
+TEST_F(TrainConfigTest, ARunMayBeLimitedByTime) {
+  EXPECT_EQ(TrainConfig::Read(Release()).time_budget, 0);
+  TrainConfig train = TrainConfig::Read(Release({"training.time_budget=9min"}));
+  EXPECT_EQ(train.time_budget, 540);
+  EXPECT_EQ(train.schedule.total_steps, 100000);  // still an upper bound
+  train = TrainConfig::Read(Release({"training.time_budget=540", "training.train_steps=null"}));
+  EXPECT_EQ(train.time_budget, 540);
+  EXPECT_EQ(train.schedule.total_steps, 1'000'000'000);
+  EXPECT_EQ(train.schedule.warmup_steps, 6000);
+  ExpectError({"training.time_budget=soon"}, "key 'training.time_budget' is 'soon', it must be a time");
+  ExpectError({"training.time_budget=0"}, "from a second to a year");
+  ExpectError({"training.time_budget=9000h"}, "from a second to a year");
+  ExpectError({"training.time_budget=[1, 2]"}, "has a value of the wrong type");
 }
 
 TEST_F(TrainConfigTest, NamesTheKeysThatChangeNothing) {
@@ -250,7 +280,7 @@ TEST_F(TrainConfigTest, NamesWhatIsWrong) {
   ExpectError({"training.optimizer=sgd"}, "it must be adamw or muon");
   ExpectError({"training.stage=5"}, "key 'training.stage' is 5");
   ExpectError({"training.stage=2"}, "set model.use_motion_mask: true");
-  ExpectError({"training.camera_warmup={scenes: 2, views: 3, min_views: 4}"}, "camera_warmup.min_views");
+  ExpectError({"training.worlds={scenes: 2, views: 3, min_views: 4}"}, "worlds.min_views");
   ExpectError({"training.ema_decay=1"}, "training.ema_decay");
   ExpectError({"training.dataset_path=''"}, "no data");
   ExpectError({"training.dataset_path=" + (root_ / "nowhere").string()}, "nowhere");

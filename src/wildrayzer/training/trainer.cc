@@ -23,7 +23,7 @@
 #include "wildrayzer/training/starting_model.h"
 #include "wildrayzer/training/training_pictures.h"
 #include "wildrayzer/training/validation.h"
-#include "wildrayzer/training/virtual_batches.h"
+#include "wildrayzer/training/world_batches.h"
 #include "wildrayzer/training/weight_average.h"
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/interrupt.h"
@@ -45,20 +45,6 @@ double SecondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-std::map<std::string, torch::Tensor> WithPrefix(const std::map<std::string, torch::Tensor>& extra,
-                                                const std::string& prefix) {
-  std::map<std::string, torch::Tensor> part;
-  for (const auto& [name, tensor] : extra) {
-    if (name.starts_with(prefix)) part[name.substr(prefix.size())] = tensor;
-  }
-  return part;
-}
-
-void AddWithPrefix(const std::map<std::string, torch::Tensor>& part, const std::string& prefix,
-                   std::map<std::string, torch::Tensor>& extra) {
-  for (const auto& [name, tensor] : part) extra[prefix + name] = tensor;
-}
-
 std::string KindOf(torch::Device device) { return device.is_cpu() ? "cpu" : "cuda"; }
 
 class Trainer {
@@ -70,13 +56,20 @@ class Trainer {
   void Restore(const std::filesystem::path& checkpoint);
   void Save();
   // One update. What comes of it is read in Report, and nothing before: on a GPU every reading waits.
-  void Step();
+  struct Update {
+    double rate;
+    StepResult result;
+  };
+  Update Step();
   void Learn(const std::vector<ScenePiece>& pieces,
              const std::function<Outcome(const ScenePiece&, const SumOverPieces&)>& pass);
-  void Report(double rate, const StepResult& update);
+  void Report(const Update& update);
   void NameSkippedSteps(const std::map<std::string, double>& values);
   void ValidateAndLog();
   void Finish();
+  // Takes the time, the leader's in all processes. True if one of them was asked to stop.
+  bool LookUp();
+  double Seconds() const { return seconds_before_ + SecondsSince(start_); }
   bool Leads() const { return group_->is_main(); }
   NamedParameters AllTrained() const;
 
@@ -93,9 +86,10 @@ class Trainer {
   std::optional<WeightAverage> average_;
   LoaderState loader_state_;
   std::unique_ptr<TrainingLoader> loader_;
-  std::unique_ptr<VirtualBatches> virtual_;
+  std::unique_ptr<WorldBatches> worlds_;
   std::unique_ptr<RunLog> log_;
 
+  RunProgress progress_;
   int64_t step_ = 0;
   int64_t scenes_ = 0;
   double seconds_before_ = 0;
@@ -121,9 +115,10 @@ Trainer::Trainer(const TrainConfig& config, std::filesystem::path folder)
       objective_(config, model_, features_),
       weights_(*model_, config.precision,
                [stage = config.stage](const std::string& name) { return StageTrains(stage, name); }),
-      optimizer_(AllTrained(), config.optimizer) {
+      optimizer_(AllTrained(), config.optimizer),
+      progress_(config.schedule.total_steps, config.time_budget) {
   learnt_ = weights_.used();
-  if (config_.warmup.scenes > 0) {
+  if (config_.worlds.scenes > 0) {
     for (const torch::Tensor& aid : objective_.match_head()->parameters()) learnt_.push_back(aid);
   }
   if (config_.ema_decay > 0) average_.emplace(weights_.masters(), config_.ema_decay);
@@ -132,16 +127,18 @@ Trainer::Trainer(const TrainConfig& config, std::filesystem::path folder)
   if (newest) Restore(*newest);
   config_.loader.rank = group_->rank();
   config_.loader.world_size = group_->world_size();
-  if (config_.stage != Stage::kCameraWarmup || config_.known_cameras > 0) {
+  const bool learns_from_scenes =
+      config_.stage != Stage::kCameraWarmup || config_.known_cameras.IsEverPositive();
+  if (config_.HasScenes() && learns_from_scenes) {
     loader_ = std::make_unique<TrainingLoader>(config_.loader, loader_state_);
   }
-  if (config_.warmup.scenes > 0) virtual_ = std::make_unique<VirtualBatches>(config_, step_);
+  if (config_.worlds.scenes > 0) worlds_ = std::make_unique<WorldBatches>(config_, step_);
   if (Leads()) log_ = std::make_unique<RunLog>(folder_, newest ? step_ : RunLog::kFresh);
 }
 
 NamedParameters Trainer::AllTrained() const {
   NamedParameters all = weights_.masters();
-  if (config_.warmup.scenes > 0) {
+  if (config_.worlds.scenes > 0) {
     for (const auto& item : objective_.match_head()->named_parameters()) {
       all.emplace_back(kMatchHead + item.key(), item.value());
     }
@@ -171,10 +168,10 @@ void Trainer::Restore(const std::filesystem::path& checkpoint) {
     std::erase_if(stored, [](const auto& weight) { return weight.first.starts_with(kMotionEstimator); });
   }
   weights_.Restore(stored, checkpoint.string());
-  optimizer_.ImportState(WithPrefix(state.extra, kOptimizer), checkpoint.string());
-  if (average_) average_->ImportState(WithPrefix(state.extra, kAverage), checkpoint.string());
-  if (config_.warmup.scenes > 0) {
-    const auto aids = WithPrefix(state.extra, kMatchHead);
+  optimizer_.ImportState(state.Extra(kOptimizer), checkpoint.string());
+  if (average_) average_->ImportState(state.Extra(kAverage), checkpoint.string());
+  if (config_.worlds.scenes > 0) {
+    const auto aids = state.Extra(kMatchHead);
     NamedParameters head;
     for (const auto& item : objective_.match_head()->named_parameters())
       head.emplace_back(item.key(), item.value());
@@ -200,14 +197,14 @@ void Trainer::Save() {
   state.threads = NumThreads();
   state.processes = group_->world_size();
   state.device = KindOf(config_.device);
-  state.seconds = seconds_before_ + SecondsSince(start_);
+  state.seconds = Seconds();
   state.scenes = scenes_ + report_scenes_;
   state.yaml = config_.yaml;
   state.model_yaml = config_.model.ToYaml();
   state.weights = weights_.FullPrecision();
-  AddWithPrefix(optimizer_.ExportState(), kOptimizer, state.extra);
-  if (average_) AddWithPrefix(average_->ExportState(), kAverage, state.extra);
-  if (config_.warmup.scenes > 0) {
+  state.AddExtra(kOptimizer, optimizer_.ExportState());
+  if (average_) state.AddExtra(kAverage, average_->ExportState());
+  if (config_.worlds.scenes > 0) {
     for (const auto& item : objective_.match_head()->named_parameters()) {
       state.extra[kMatchHead + item.key()] = item.value().detach();
     }
@@ -230,19 +227,21 @@ void Trainer::Learn(const std::vector<ScenePiece>& pieces,
   shown_ = std::move(outcome);
 }
 
-void Trainer::Step() {
+Trainer::Update Trainer::Step() {
   step_loss_ = 0.0;
+  objective_.SetProgress(progress_.value());
   // A GPU is kept busy by whole batches, the cores by a scene each.
   const int64_t workers = config_.device.is_cpu() ? NumThreads() : 1;
   for (int pass = 0; pass < config_.accumulation; ++pass) {
-    if (virtual_) {
+    if (worlds_) {
+      worlds_->SetProgress(progress_.value());
       const Clock::time_point before = Clock::now();
-      const WarmupBatch batch = virtual_->Next().To(config_.device);
+      const WorldBatch batch = worlds_->Next();
       waited_ += SecondsSince(before);
       report_scenes_ += batch.images.size(0) * group_->world_size();
       Learn(SplitScenes(batch.images.size(0), workers),
             [&](const ScenePiece& piece, const SumOverPieces& sum) {
-              return objective_.Virtual(batch.Scenes(piece.first, piece.count), sum);
+              return objective_.Worlds(batch.Scenes(piece.first, piece.count), sum);
             });
     }
     if (!loader_) continue;
@@ -258,13 +257,23 @@ void Trainer::Step() {
   }
   group_->AverageGradients(optimizer_.parameters());
   const Number loss = group_->Mean(step_loss_);
-  const double rate = config_.lr * config_.schedule.Factor(step_);
-  const StepResult update = optimizer_.Step(rate, loss);
+  const CosineSchedule& schedule = config_.schedule;
+  Update update;
+  update.rate =
+      config_.lr * (progress_.timed() ? schedule.Factor(step_, progress_.value()) : schedule.Factor(step_));
+  update.result = optimizer_.Step(update.rate, loss);
   optimizer_.ZeroGrad();
   weights_.Publish();
   if (average_) average_->Update();
   ++step_;
-  if (step_ % config_.print_every == 0 || step_ == config_.schedule.total_steps) Report(rate, update);
+  return update;
+}
+
+bool Trainer::LookUp() {
+  const std::vector<double> sums =
+      group_->AllReduceSum({InterruptRequested() ? 1.0 : 0.0, Leads() ? Seconds() : 0.0});
+  progress_.Update(step_, sums[1]);
+  return sums[0] > 0;
 }
 
 void Trainer::NameSkippedSteps(const std::map<std::string, double>& values) {
@@ -278,9 +287,9 @@ void Trainer::NameSkippedSteps(const std::map<std::string, double>& values) {
   reported_skips_ = skipped;
 }
 
-void Trainer::Report(double rate, const StepResult& update) {
+void Trainer::Report(const Update& update) {
   scenes_ += report_scenes_;
-  Numbers numbers{{kGradientNorm, update.gradient_norm}, {kSkipped, update.skipped}};
+  Numbers numbers{{kGradientNorm, update.result.gradient_norm}, {kSkipped, update.result.skipped}};
   for (const auto& [name, sum] : sums_) numbers[name] = sum.first;
   const std::map<std::string, double> values = Read(numbers);
   const double seconds = SecondsSince(report_start_);
@@ -290,21 +299,22 @@ void Trainer::Report(double rate, const StepResult& update) {
     for (const auto& [name, sum] : sums_) {
       const double mean = values.at(name) / static_cast<double>(sum.second);
       log_->Scalar(step_, "train/" + name, mean);
-      if (name == "loss" || name.ends_with("psnr") || name == "mask_bce" || name == "virtual_match_r2") {
+      if (name == "loss" || name.ends_with("psnr") || name == "mask_bce" || name == "world_match_r2") {
         line += fmt::format("{} {:.4g}  ", name, mean);
       }
     }
     const double scenes_per_second = static_cast<double>(report_scenes_) / seconds;
-    log_->Scalar(step_, "train/lr", rate);
+    log_->Scalar(step_, "train/lr", update.rate);
     log_->Scalar(step_, "train/gradient_norm", values.at(kGradientNorm));
     log_->Scalar(step_, "train/scenes_per_second", scenes_per_second);
     log_->Scalar(step_, "train/waiting_share", waited_ / seconds);
     log_->Scalar(step_, "train/skipped_steps", values.at(kSkipped));
     log_->Scalar(step_, "train/scenes", static_cast<double>(scenes_));
-    const double left = static_cast<double>(config_.schedule.total_steps - step_) * seconds /
-                        static_cast<double>(config_.print_every);
-    LogInfo("{} {}/{}  {}{:.1f} scenes/s  {:.0f} min left", StageName(config_.stage), step_,
-            config_.schedule.total_steps, line, scenes_per_second, left / 60);
+    const double left = progress_.SecondsLeft(seconds / static_cast<double>(config_.print_every));
+    const std::string done = progress_.timed() ? fmt::format(" ({:.0f} %)", 100 * progress_.value())
+                                               : fmt::format("/{}", config_.schedule.total_steps);
+    LogInfo("{} {}{}  {}{:.1f} scenes/s  {:.0f} min left", StageName(config_.stage), step_, done, line,
+            scenes_per_second, left / 60);
     if (step_ % config_.picture_every == 0 && shown_.images.defined()) {
       log_->Image(step_, "train/scene",
                   TrainingPicture(shown_.images, shown_.renderings, shown_.masks, shown_.labels));
@@ -317,9 +327,13 @@ void Trainer::Report(double rate, const StepResult& update) {
 }
 
 void Trainer::ValidateAndLog() {
-  if (config_.validation.scenes.empty() || !Leads()) return;
+  const ValidationOptions& validation = config_.validation;
+  if ((validation.scenes.empty() && validation.worlds.worlds == 0) || !Leads()) return;
   if (average_) average_->Swap(), weights_.Publish();
-  const auto scores = Validate(model_, features_, config_);
+  std::map<std::string, double> scores;
+  if (!validation.scenes.empty()) scores = Validate(model_, features_, config_);
+  for (const auto& [name, value] : ScoreOnWorlds(model_, features_, validation.worlds, config_.device))
+    scores["world_" + name] = value;
   if (average_) average_->Swap(), weights_.Publish();
   std::string line;
   for (const auto& [name, value] : scores) {
@@ -353,12 +367,14 @@ TrainingResult Trainer::Run() {
   }
   if (step_ == 0) ValidateAndLog();
   int64_t saved = step_;
-  while (step_ < config_.schedule.total_steps) {
-    Step();
-    const bool last = step_ == config_.schedule.total_steps;
+  LookUp();
+  while (!progress_.over()) {
+    const Update update = Step();
+    const bool stop = LookUp();
+    const bool last = progress_.over();
+    if (last || step_ % config_.print_every == 0) Report(update);
     const bool due = config_.validation.every > 0 && step_ % config_.validation.every == 0;
     if (last || due) ValidateAndLog();
-    const bool stop = group_->AllReduceSum({InterruptRequested() ? 1.0 : 0.0})[0] > 0;
     if (last || stop || step_ % config_.checkpoint_every == 0) {
       Save();
       saved = step_;
@@ -375,7 +391,7 @@ TrainingResult Trainer::Run() {
   result.step = step_;
   result.skipped_steps = optimizer_.counters().skipped();
   result.skipped_scenes = loader_ ? loader_->skipped() : 0;
-  result.seconds = seconds_before_ + SecondsSince(start_);
+  result.seconds = Seconds();
   return result;
 }
 

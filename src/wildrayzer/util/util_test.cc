@@ -9,6 +9,7 @@
 #include "wildrayzer/testing/files.h"
 #include "wildrayzer/util/atomic_file.h"
 #include "wildrayzer/util/config.h"
+#include "wildrayzer/util/duration.h"
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/random.h"
 #include "wildrayzer/util/sha256.h"
@@ -90,6 +91,15 @@ TEST(AtomicFile, LeftoversOfAKilledRunDoNotMatter) {
   WriteFileAtomically(folder / "a.txt", "whole");
   EXPECT_EQ(ReadText(folder / "a.txt"), "whole");
   EXPECT_EQ(CountEntries(folder), 4u);
+}
+
+TEST(Duration, NumbersAndUnits) {
+  EXPECT_EQ(ParseDuration("540"), 540.0);
+  EXPECT_EQ(ParseDuration("90s"), 90.0);
+  EXPECT_EQ(ParseDuration("9min"), 540.0);
+  EXPECT_EQ(ParseDuration("1.5 h"), 5400.0);
+  for (const char* const bad : {"", "h", "soon", "9 minutes", "-3h", "inf", "nan", "3h20", "9min "})
+    EXPECT_FALSE(ParseDuration(bad)) << bad;
 }
 
 TEST(Config, OverridesAndUnusedKeys) {

@@ -8,9 +8,9 @@ namespace wildrayzer {
 namespace {
 
 constexpr float kClearance = 0.35F;  // metres between a camera and anything
-constexpr double kNearest = 0.3;     // least depth in a view over its median
-constexpr int kGrid = 8;             // points a side of what is tried
-constexpr int kAttempts = 24;
+constexpr double kNearestDepth = 0.3;     // least depth in a view over its median
+constexpr int kCameraGrid = 8;             // points a side of what is tried
+constexpr int kCameraAttempts = 24;
 
 // How the last camera of a path stands to the first.
 struct Journey {
@@ -71,7 +71,7 @@ RelativeView AlongJourney(const Journey& journey, float s, double motion, Random
 }
 
 template <typename T>
-void Shuffle(std::vector<T>& items, Random& random) {
+void ShuffleViews(std::vector<T>& items, Random& random) {
   for (size_t i = items.size(); i > 1; --i) std::swap(items[i - 1], items[random.Below(i)]);
 }
 
@@ -87,8 +87,8 @@ std::vector<RelativeView> DrawPath(float depth, double motion, const WorldOption
     const float beyond = Between(random, 0.05, 0.35);
     targets.push_back(!outside ? Between(random, 0.05, 0.95) : Chance(random, 0.5) ? -beyond : 1.0F + beyond);
   }
-  Shuffle(inputs, random);
-  Shuffle(targets, random);
+  ShuffleViews(inputs, random);
+  ShuffleViews(targets, random);
   inputs.insert(inputs.end(), targets.begin(), targets.end());
   std::vector<RelativeView> views;
   for (const float s : inputs) views.push_back(AlongJourney(journey, s, motion, random));
@@ -130,19 +130,19 @@ WorldView DrawStand(const Place& place, float focal, Random& random) {
 }
 
 bool KeepsItsDistance(const std::vector<float>& depths, float median) {
-  return *std::min_element(depths.begin(), depths.end()) >= kNearest * median;
+  return *std::min_element(depths.begin(), depths.end()) >= kNearestDepth * median;
 }
 
 // Whether every view keeps its distance and sees enough of what the first one sees.
 bool SeesEnough(const WorldPointers& pointers, const std::vector<WorldView>& views,
                 const WorldOptions& options, double least) {
   for (size_t i = 0; i < views.size(); ++i) {
-    const std::vector<float> depths = GridDepths(pointers, views[i], options.width, options.height, kGrid);
+    const std::vector<float> depths = GridDepths(pointers, views[i], options.width, options.height, kCameraGrid);
     if (!KeepsItsDistance(depths, Median(depths))) return false;
     if (i == 0) continue;
-    const double there = SharedView(pointers, views[i], views[0], options.width, options.height, kGrid);
+    const double there = SharedView(pointers, views[i], views[0], options.width, options.height, kCameraGrid);
     if (there < least) return false;
-    if (SharedView(pointers, views[0], views[i], options.width, options.height, kGrid) < least) return false;
+    if (SharedView(pointers, views[0], views[i], options.width, options.height, kCameraGrid) < least) return false;
   }
   return true;
 }
@@ -169,11 +169,11 @@ bool DrawCameras(const TextureBank& bank, const Place& place, const WorldOptions
   const float focal =
       world.views.empty() ? 0.5F / std::tan(0.5F * Radians(random.Uniform(40, 80))) : world.views[0].focal;
   double motion = options.motion;
-  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+  for (int attempt = 0; attempt < kCameraAttempts; ++attempt) {
     if (attempt % 4 == 3) motion *= 0.7;
     const WorldView stand = DrawStand(place, focal, random);
     if (!IsFree(world, place, stand.position)) continue;
-    const std::vector<float> depths = GridDepths(pointers, stand, options.width, options.height, kGrid);
+    const std::vector<float> depths = GridDepths(pointers, stand, options.width, options.height, kCameraGrid);
     const float depth = Median(depths);
     if (depth < 0.8F) continue;
     const std::vector<RelativeView> relative =
@@ -191,7 +191,7 @@ bool DrawCameras(const TextureBank& bank, const Place& place, const WorldOptions
     if (views.size() < relative.size() || !SeesEnough(pointers, views, options, least)) continue;
     world.views = views;
     world.inputs = options.inputs;
-    world.unit = Median(GridDepths(pointers, views[0], options.width, options.height, 2 * kGrid));
+    world.unit = Median(GridDepths(pointers, views[0], options.width, options.height, 2 * kCameraGrid));
     DrawRecording(options, random, world);
     return true;
   }

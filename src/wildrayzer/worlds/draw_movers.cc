@@ -7,8 +7,8 @@
 namespace wildrayzer {
 namespace {
 
-constexpr int kGrid = 16;  // points a side by which cover is measured
-constexpr int kAttempts = 30;
+constexpr int kMoverGrid = 16;  // points a side by which cover is measured
+constexpr int kMoverAttempts = 30;
 // Of a view. A mover that is in a view covers about this much of it, together they cover at most kMostCover.
 constexpr double kLeastCover = 0.02, kMostCover = 0.25;
 
@@ -125,10 +125,10 @@ std::vector<bool> Covered(const World& world, const TextureBank& bank, const std
   pointers.primitives = parts.data();
   const float angle = PixelAngle(view, options.width, options.height);
   std::vector<bool> covered(depths.size());
-  for (int i = 0; i < kGrid * kGrid; ++i) {
+  for (int i = 0; i < kMoverGrid * kMoverGrid; ++i) {
     const Float3 ray =
-        RayThrough(view, options.width, options.height, (static_cast<float>(i % kGrid) + 0.5F) / kGrid,
-                   (static_cast<float>(i / kGrid) + 0.5F) / kGrid);
+        RayThrough(view, options.width, options.height, (static_cast<float>(i % kMoverGrid) + 0.5F) / kMoverGrid,
+                   (static_cast<float>(i / kMoverGrid) + 0.5F) / kMoverGrid);
     RayHit hit;
     hit.t = depths[static_cast<size_t>(i)];
     for (size_t part = 0; part < parts.size(); ++part)
@@ -150,8 +150,8 @@ class Stage {
       : world_(world), bank_(bank), options_(options), taken_(world.views.size()) {
     const WorldPointers pointers = PointersOf(world, bank);
     for (const WorldView& view : world.views)
-      depths_.push_back(GridDepths(pointers, view, options.width, options.height, kGrid));
-    for (auto& taken : taken_) taken.assign(kGrid * kGrid, false);
+      depths_.push_back(GridDepths(pointers, view, options.width, options.height, kMoverGrid));
+    for (auto& taken : taken_) taken.assign(kMoverGrid * kMoverGrid, false);
   }
 
   // Whether it is well seen where it is present, and leaves enough of every view; if so its place is taken.
@@ -184,11 +184,11 @@ class Stage {
 bool Overlaps(const World& world, const TextureBank& bank, const WorldOptions& options) {
   const WorldPointers pointers = PointersOf(world, bank);
   for (const WorldView& view : world.views) {
-    const std::vector<float> depths = GridDepths(pointers, view, options.width, options.height, kGrid / 2);
+    const std::vector<float> depths = GridDepths(pointers, view, options.width, options.height, kMoverGrid / 2);
     if (*std::min_element(depths.begin(), depths.end()) < 0.3F * Median(depths)) return false;
-    if (SharedView(pointers, view, world.views[0], options.width, options.height, kGrid / 2) <
+    if (SharedView(pointers, view, world.views[0], options.width, options.height, kMoverGrid / 2) <
             options.min_overlap ||
-        SharedView(pointers, world.views[0], view, options.width, options.height, kGrid / 2) <
+        SharedView(pointers, world.views[0], view, options.width, options.height, kMoverGrid / 2) <
             options.min_overlap)
       return false;
   }
@@ -202,11 +202,14 @@ bool AddTwin(const TextureBank& bank, const Place& place, const WorldOptions& op
   for (int attempt = 0; attempt < 8; ++attempt) {
     const WorldView& view = world.views[random.Below(static_cast<uint64_t>(options.inputs))];
     const std::vector<float> depths =
-        GridDepths(PointersOf(world, bank), view, options.width, options.height, kGrid);
+        GridDepths(PointersOf(world, bank), view, options.width, options.height, kMoverGrid);
     const Mover::Stand stand =
         InSight(place, PointersOf(world, bank), view, options, HeightOf(mover.parts), stands, random);
     std::vector<Primitive> twin;
-    for (const Primitive& part : mover.parts) twin.push_back(Placed(part, stand.base, stand.yaw));
+    for (const Primitive& part : mover.parts) {
+      twin.push_back(Placed(part, stand.base, stand.yaw));
+      twin.back().mover = kTwin;
+    }
     const double share = ShareOf(Covered(world, bank, twin, view, options, depths));
     if (share < kLeastCover || share > kMostCover) continue;
     world.primitives.insert(world.primitives.end(), twin.begin(), twin.end());
@@ -239,12 +242,12 @@ void DrawMovers(const TextureBank& bank, const Place& place, const WorldOptions&
       ++world.twins;
   }
   world.unit =
-      Median(GridDepths(PointersOf(world, bank), world.views[0], options.width, options.height, kGrid));
+      Median(GridDepths(PointersOf(world, bank), world.views[0], options.width, options.height, kMoverGrid));
   Stage stage(world, bank, options);
   std::vector<Mover> movers;
   for (Drawn& thing : drawn) {
     GiveShadow(Chance(random, options.shadows), random, thing.parts);
-    for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    for (int attempt = 0; attempt < kMoverAttempts; ++attempt) {
       Mover mover{thing.parts, {}};
       const WorldView& view = world.views[random.Below(static_cast<uint64_t>(options.inputs))];
       const Mover::Stand middle =

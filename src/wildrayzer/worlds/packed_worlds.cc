@@ -43,7 +43,7 @@ void CheckIndices(const World& world, int textures) {
 
 }  // namespace
 
-WorldBatchLayout LayOutWorlds(std::span<const World> worlds, int textures) {
+PackedLayout LayOutWorlds(std::span<const World> worlds, int textures) {
   if (worlds.empty() || worlds[0].views.empty()) throw Error("a batch of worlds needs a world with a view");
   size_t primitives = 0, papers = 0;
   for (const World& world : worlds) {
@@ -53,7 +53,7 @@ WorldBatchLayout LayOutWorlds(std::span<const World> worlds, int textures) {
     primitives += world.primitives.size();
     papers += world.papers.size();
   }
-  WorldBatchLayout layout;
+  PackedLayout layout;
   layout.count = static_cast<int32_t>(worlds.size());
   layout.views_each = static_cast<int32_t>(worlds[0].views.size());
   const auto place = [&](size_t bytes) {
@@ -69,7 +69,7 @@ WorldBatchLayout LayOutWorlds(std::span<const World> worlds, int textures) {
   return layout;
 }
 
-void PackWorlds(std::span<const World> worlds, const WorldBatchLayout& layout, std::span<std::byte> out) {
+void PackWorlds(std::span<const World> worlds, const PackedLayout& layout, std::span<std::byte> out) {
   if (out.size() != layout.bytes) throw Error("packed worlds have another size than their layout");
   std::byte *heads = out.data() + layout.worlds, *views = out.data() + layout.views,
             *primitives = out.data() + layout.primitives, *papers = out.data() + layout.papers;
@@ -94,8 +94,8 @@ void PackWorlds(std::span<const World> worlds, const WorldBatchLayout& layout, s
   }
 }
 
-WorldBatch BatchAt(const WorldBatchLayout& layout, const std::byte* packed, const uint8_t* texels) {
-  WorldBatch batch;
+PackedBatch BatchAt(const PackedLayout& layout, const std::byte* packed, const uint8_t* texels) {
+  PackedBatch batch;
   batch.worlds = reinterpret_cast<const PackedWorld*>(packed + layout.worlds);
   batch.views = reinterpret_cast<const WorldView*>(packed + layout.views);
   batch.primitives = reinterpret_cast<const Primitive*>(packed + layout.primitives);

@@ -19,7 +19,7 @@ struct PackedWorld {
 };
 
 // The arrays of a batch, in memory that whoever renders can read.
-struct WorldBatch {
+struct PackedBatch {
   const PackedWorld* worlds = nullptr;
   const WorldView* views = nullptr;  // of all worlds, one after the other; movers count within their world
   const Primitive* primitives = nullptr;
@@ -43,7 +43,7 @@ struct WorldBatch {
 };
 
 // Where the arrays lie, in bytes from the beginning.
-struct WorldBatchLayout {
+struct PackedLayout {
   int32_t count = 0, views_each = 0;
   size_t worlds = 0, views = 0, primitives = 0, papers = 0;
   size_t bytes = 0;  // of all
@@ -51,10 +51,10 @@ struct WorldBatchLayout {
 
 // Error unless all indices of all worlds are within bounds, `textures` being the bank's, all have the same
 // number of views, and no view has more things than kMaxThings.
-WorldBatchLayout LayOutWorlds(std::span<const World> worlds, int textures);
+PackedLayout LayOutWorlds(std::span<const World> worlds, int textures);
 // out: layout.bytes, aligned as operator new does.
-void PackWorlds(std::span<const World> worlds, const WorldBatchLayout& layout, std::span<std::byte> out);
+void PackWorlds(std::span<const World> worlds, const PackedLayout& layout, std::span<std::byte> out);
 // packed: the same bytes wherever they now are; nothing is read.
-WorldBatch BatchAt(const WorldBatchLayout& layout, const std::byte* packed, const uint8_t* texels);
+PackedBatch BatchAt(const PackedLayout& layout, const std::byte* packed, const uint8_t* texels);
 
 }  // namespace wildrayzer

@@ -16,7 +16,7 @@ struct ViewRendering {
   float unit = 1;
   int64_t number = 0;
 
-  WILDRAYZER_HD ViewRendering(const WorldBatch& batch, const WorldFrames& out, int64_t of_batch)
+  WILDRAYZER_HD ViewRendering(const PackedBatch& batch, const WorldFrames& out, int64_t of_batch)
       : number(of_batch) {
     const int64_t of_world = number / batch.views_each;
     world = batch.World(static_cast<int>(of_world));

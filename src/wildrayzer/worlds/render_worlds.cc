@@ -4,7 +4,7 @@
 #include <cmath>
 #include <vector>
 
-#include "wildrayzer/util/threads.h"
+#include "wildrayzer/util/run_parallel.h"
 #include "wildrayzer/worlds/render_view.h"
 
 namespace wildrayzer {
@@ -61,12 +61,12 @@ WorldPointers PointersOf(const World& world, const TextureBank& bank) {
 void RenderWorlds(std::span<const World> worlds, const TextureBank& bank, int threads,
                   const WorldFrames& out) {
   if (worlds.empty()) return;
-  const WorldBatchLayout layout = LayOutWorlds(worlds, bank.size());
+  const PackedLayout layout = LayOutWorlds(worlds, bank.size());
   std::vector<std::byte> packed(layout.bytes);
   PackWorlds(worlds, layout, packed);
-  const WorldBatch batch = BatchAt(layout, packed.data(), bank.texels().data());
-  ForEachOnThreads(static_cast<int64_t>(batch.count) * batch.views_each, threads,
-                   [&](int64_t number) { RenderView(ViewRendering(batch, out, number), out); });
+  const PackedBatch batch = BatchAt(layout, packed.data(), bank.texels().data());
+  RunParallel(batch.count * batch.views_each, threads,
+              [&](int number) { RenderView(ViewRendering(batch, out, number), out); });
 }
 
 WorldCamera CameraOf(const World& world, int view, int width, int height) {

@@ -54,7 +54,7 @@ __device__ void ListThingsTogether(const ViewRendering& of, const TileCone& cone
 }
 
 // A block a tile of a view, a thread a pixel. gridDim.x: tiles of a view, gridDim.y: views.
-__global__ void __launch_bounds__(kTilePixels) RenderTiles(WorldBatch batch, WorldFrames out) {
+__global__ void __launch_bounds__(kTilePixels) RenderTiles(PackedBatch batch, WorldFrames out) {
   __shared__ NearThings still, movers;
   const ViewRendering of(batch, out, static_cast<int64_t>(blockIdx.y));
   const int columns = (out.width + kWorldTile - 1) / kWorldTile;
@@ -70,13 +70,13 @@ __global__ void __launch_bounds__(kTilePixels) RenderTiles(WorldBatch batch, Wor
 
 // A thread a point. gridDim.y: views.
 __global__ void __launch_bounds__(kPointsOfABlock)
-    RenderTruths(WorldBatch batch, WorldFrames out, int count) {
+    RenderTruths(PackedBatch batch, WorldFrames out, int count) {
   const int patch = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
   if (patch < count) ViewRendering(batch, out, static_cast<int64_t>(blockIdx.y)).Truth(out, patch);
 }
 
 __global__ void __launch_bounds__(kPointsOfABlock)
-    RenderDepths(WorldBatch batch, WorldFrames out, int count) {
+    RenderDepths(PackedBatch batch, WorldFrames out, int count) {
   const int pixel = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
   if (pixel < count) ViewRendering(batch, out, static_cast<int64_t>(blockIdx.y)).Depth(out, pixel);
 }
@@ -91,7 +91,7 @@ void CheckCuda(cudaError_t error) {
 
 }  // namespace
 
-void RenderWorldsOnGpu(const WorldBatch& batch, const WorldFrames& out, int device, CUstream_st* stream) {
+void RenderWorldsOnGpu(const PackedBatch& batch, const WorldFrames& out, int device, CUstream_st* stream) {
   CheckCuda(cudaSetDevice(device));
   const auto views = static_cast<unsigned>(batch.count) * static_cast<unsigned>(batch.views_each);
   if (views > 65535) throw Error("a batch of worlds has more than 65535 views");

@@ -27,9 +27,12 @@ struct Paper {
   Float3 base, gain{1, 1, 1};
 };
 
+inline constexpr int32_t kTwin = -2;
+
 struct Primitive {
   Shape shape = Shape::kBox;
-  int32_t mover = -1;  // number of the mover that it belongs to; -1: it stands still
+  int32_t mover =
+      -1;  // number of the mover that it belongs to; -1: it stands still; kTwin: so does the copy of one
   int32_t paper[6] =
       {};  // of World::papers, by face: -x, +x, -y, +y, -z, +z (cylinder: side, then lids; sphere, card: 0)
   float specular = 0;

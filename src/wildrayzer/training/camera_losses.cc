@@ -1,12 +1,10 @@
-#include "wildrayzer/training/camera_warmup.h"
+#include "wildrayzer/training/camera_losses.h"
 
 #include <algorithm>
 #include <cmath>
 #include <numbers>
 #include <vector>
 
-#include "wildrayzer/kernels/device.h"
-#include "wildrayzer/vision/framing.h"
 
 namespace wildrayzer {
 namespace {
@@ -54,7 +52,10 @@ Number SumOfDegrees(const torch::Tensor& predicted, const torch::Tensor& truth) 
 
 torch::Tensor AfterTheFirst(const torch::Tensor& views) { return views.narrow(1, 1, views.size(1) - 1); }
 
-torch::Tensor LogFocal(const torch::Tensor& fxfycxcy) { return torch::log(fxfycxcy.select(2, 0)); }
+// Of the focal length in the square root of the frame's area, which does not depend on the frame's shape.
+torch::Tensor LogFocal(const torch::Tensor& fxfycxcy) {
+  return torch::log(fxfycxcy.narrow(2, 0, 2).clamp_min(0.05)).mean(2);
+}
 
 // Cameras of the camera head, views after the first, and focal lengths: a scalar.
 torch::Tensor CameraLoss(const Huber& huber, const Cameras& predicted, const torch::Tensor& c2w,
@@ -62,7 +63,7 @@ torch::Tensor CameraLoss(const Huber& huber, const Cameras& predicted, const tor
   const torch::Tensor pose = AfterTheFirst(predicted.c2w), true_pose = AfterTheFirst(c2w);
   return huber(Rotation(pose) - Rotation(true_pose)).sum({-2, -1}).mean() / 3.0 +
          huber(Translation(pose) - Translation(true_pose)).sum(-1).mean() +
-         huber(LogFocal(predicted.fxfycxcy.clamp_min(0.05)) - LogFocal(fxfycxcy)).mean();
+         huber(LogFocal(predicted.fxfycxcy) - LogFocal(fxfycxcy)).mean();
 }
 
 // Every token's reading of its view's camera, views after the first: a scalar.
@@ -92,55 +93,6 @@ torch::Tensor InModelUnit(const Cameras& predicted, const torch::Tensor& c2w) {
 
 }  // namespace
 
-WarmupBatch WarmupBatch::Scenes(int64_t begin, int64_t count) const {
-  const auto part = [&](const torch::Tensor& all) { return all.narrow(0, begin, count); };
-  return {part(images),    part(c2w),     part(fxfycxcy),           part(matches),
-          part(log_depth), part(visible), part(render_true_camera), inputs};
-}
-
-WarmupBatch WarmupBatch::To(torch::Device device) const {
-  const auto moved = [&](const torch::Tensor& all) { return Upload(all, device); };
-  return {moved(images),    moved(c2w),     moved(fxfycxcy),           moved(matches),
-          moved(log_depth), moved(visible), moved(render_true_camera), inputs};
-}
-
-WarmupBatch ToTensors(std::span<const VirtualScene> scenes) {
-  const auto batch = static_cast<int64_t>(scenes.size());
-  const auto views = static_cast<int64_t>(scenes[0].views.size());
-  const auto n = static_cast<int64_t>(scenes[0].patches[0].size());
-  const int64_t height = scenes[0].views[0].height;
-  const int64_t width = scenes[0].views[0].width;
-  WarmupBatch out;
-  out.render_true_camera = torch::ones({batch}, torch::kBool);
-  out.images = torch::empty({batch, views, 3, height, width});
-  out.c2w = torch::empty({batch, views, 4, 4});
-  out.fxfycxcy = torch::full({batch, views, 4}, 0.5);
-  out.matches = torch::empty({batch, views, n, 2});
-  out.log_depth = torch::empty({batch, views, n});
-  out.visible = torch::empty({batch, views, n});
-  float* pixels = out.images.data_ptr<float>();
-  float* poses = out.c2w.data_ptr<float>();
-  float* matches = out.matches.data_ptr<float>();
-  float* depths = out.log_depth.data_ptr<float>();
-  float* visible = out.visible.data_ptr<float>();
-  for (int64_t b = 0; b < batch; ++b) {
-    const VirtualScene& scene = scenes[static_cast<size_t>(b)];
-    out.fxfycxcy[b].narrow(1, 0, 2).fill_(scene.focal);
-    for (size_t view = 0; view < scene.views.size(); ++view) {
-      const std::vector<float> planes = ToPlanes(scene.views[view]);
-      pixels = std::copy(planes.begin(), planes.end(), pixels);
-      for (int i = 0; i < 16; ++i) *poses++ = scene.c2w[view](i / 4, i % 4);
-      for (const VirtualScene::PatchTruth& truth : scene.patches[view]) {
-        *matches++ = truth.u;
-        *matches++ = truth.v;
-        *depths++ = std::log(std::max(truth.depth, 1e-3F));
-        *visible++ = truth.visible ? 1.0F : 0.0F;
-      }
-    }
-  }
-  return out;
-}
-
 MatchHeadImpl::MatchHeadImpl(int64_t d) {
   projection_ = register_module("projection", NormLinear(d, kReadings, /*bias=*/true));
 }
@@ -149,21 +101,18 @@ torch::Tensor MatchHeadImpl::forward(const torch::Tensor& features) {
   return projection_->forward(features.flatten(3).transpose(2, 3));
 }
 
-WarmupTerms WarmupLoss(const Cameras& predicted, const torch::Tensor& match_output, const WarmupBatch& truth,
+CameraTerms WorldCameraLoss(const Cameras& predicted, const torch::Tensor& match_output, const WorldBatch& truth,
                        double huber_size, const SumOverPieces& sum) {
   const Huber huber{huber_size};
   const int64_t others = truth.c2w.size(1) - 1;
   const torch::Tensor pose = predicted.c2w.narrow(1, 1, others);
   const torch::Tensor true_pose = truth.c2w.narrow(1, 1, others);
   const torch::Tensor translation_error = Translation(pose) - Translation(true_pose);
-  const torch::Tensor focal_error =
-      torch::log(predicted.fxfycxcy.select(2, 0).clamp_min(0.05)) - torch::log(truth.fxfycxcy.select(2, 0));
+  const torch::Tensor focal_error = LogFocal(predicted.fxfycxcy) - LogFocal(truth.fxfycxcy);
 
-  const int64_t patches = truth.matches.size(2);
-  const double aspect = static_cast<double>(truth.images.size(3)) / static_cast<double>(truth.images.size(4));
-  const int64_t rows = std::llround(std::sqrt(static_cast<double>(patches) * aspect));
+  const int64_t columns = truth.images.size(4) / truth.patch, rows = truth.images.size(3) / truth.patch;
   const torch::Tensor displacement =
-      truth.matches - PatchCentres(rows, patches / rows, truth.matches.device());  // [B, V, n, 2]
+      truth.matches - PatchCentres(rows, columns, truth.matches.device());  // [B, V, n, 2]
   const torch::Tensor match_error = match_output.narrow(-1, 0, 2) - displacement;
   const torch::Tensor depth_error = match_output.select(-1, 2) - truth.log_depth;
   // The first view matches itself: nothing to learn.
@@ -175,7 +124,7 @@ WarmupTerms WarmupLoss(const Cameras& predicted, const torch::Tensor& match_outp
   const Number visible = totals[1].AtLeast(1.0);
   const torch::Tensor share = scenes / totals[0].Float();  // of what is a mean over the scenes
 
-  WarmupTerms terms;
+  CameraTerms terms;
   terms.loss =
       share * (CameraLoss(huber, predicted, truth.c2w, truth.fxfycxcy) + 0.2 * huber(depth_error).mean() +
                DenseCameraLoss(huber, match_output, truth.c2w, truth.fxfycxcy)) +
@@ -184,9 +133,11 @@ WarmupTerms WarmupLoss(const Cameras& predicted, const torch::Tensor& match_outp
   const auto sums =
       Total(sum, {Number(terms.loss), SumOfDegrees(Rotation(pose), Rotation(true_pose)),
                   Squares(translation_error), Squares(Translation(true_pose)), Number(focal_error.abs()),
-                  Number(seen_error.square().sum(-1).sqrt()), Squares(seen_error), Squares(seen)});
+                  Number(seen_error.square().sum(-1).sqrt()), Squares(seen_error), Squares(seen),
+                  SumOfDegrees(torch::eye(3, pose.options()), Rotation(true_pose))});
   terms.value = sums[0];
   terms.rotation_degrees = sums[1] / (totals[0] * static_cast<double>(others));
+  terms.still_degrees = sums[8] / (totals[0] * static_cast<double>(others));
   terms.translation_r2 = ExplainedPart(sums[2], sums[3]);
   terms.focal_error = sums[4] / (totals[0] * static_cast<double>(others + 1));
   terms.match_error = sums[5] / visible;

@@ -1,5 +1,5 @@
-// The warm-up's loss and measurements against closed forms and finite differences.
-#include "wildrayzer/training/camera_warmup.h"
+// The loss of cameras and measurements against closed forms and finite differences.
+#include "wildrayzer/training/camera_losses.h"
 
 #include <gtest/gtest.h>
 
@@ -17,34 +17,38 @@ using torch::Tensor;
 constexpr int64_t kScenes = 2, kViews = 3, kRows = 3, kColumns = 4, kPatches = kRows * kColumns;
 constexpr double kHuber = 0.05;
 
-std::vector<VirtualScene> MakeScenes() {
-  Image picture(24, 24);
-  for (size_t i = 0; i < picture.rgb.size(); ++i) picture.rgb[i] = static_cast<uint8_t>((i * 37) % 251);
-  const std::vector<PicturePyramid> pictures(1, PicturePyramid(picture));
-  VirtualWorldOptions options;
+// Two worlds; a bank of few textures is drawn at once.
+WorldBatch Truth() {
+  TextureSources sources;
+  sources.procedural = 4;
+  sources.procedural_cutouts = 2;
+  static const TextureBank bank = TextureBank::Make(sources, 1, 1);
+  WorldOptions options;
   options.width = 32;
   options.height = 24;
-  options.patch = 8;
   options.views = kViews;
-  std::vector<VirtualScene> scenes;
+  options.movers = 0;
+  std::vector<World> worlds;
   for (uint64_t seed = 0; seed < kScenes; ++seed) {
-    Random random(seed, "warm-up test");
-    scenes.push_back(MakeVirtualScene(pictures, options, random));
+    Random random(seed, "camera losses test");
+    worlds.push_back(DrawWorld(bank, options, random));
   }
-  return scenes;
+  WorldBatch batch;
+  static_cast<WorldTensors&>(batch) = WorldRenderer(bank, torch::kCPU, 1).Render(worlds, {32, 24, 8});
+  batch.draws = torch::zeros({kScenes, 2});
+  batch.patch = 8;
+  return batch;
 }
 
-WarmupBatch Truth() { return ToTensors(MakeScenes()); }
-
 // The cameras and readings that make no error.
-Cameras TrueCameras(const WarmupBatch& truth) {
+Cameras TrueCameras(const WorldBatch& truth) {
   Cameras cameras;
   cameras.c2w = truth.c2w.clone();
   cameras.fxfycxcy = truth.fxfycxcy.clone();
   return cameras;
 }
 
-Tensor TrueReadings(const WarmupBatch& truth) {
+Tensor TrueReadings(const WorldBatch& truth) {
   Tensor readings = torch::zeros({kScenes, kViews, kPatches, 16});
   for (int64_t b = 0; b < kScenes; ++b) {
     for (int64_t v = 0; v < kViews; ++v) {
@@ -57,40 +61,16 @@ Tensor TrueReadings(const WarmupBatch& truth) {
         token[2] = truth.log_depth[b][v][i];
         for (int64_t k = 0; k < 9; ++k) token[3 + k] = truth.c2w[b][v][k / 3][k % 3] - (k % 4 == 0 ? 1 : 0);
         for (int64_t k = 0; k < 3; ++k) token[12 + k] = truth.c2w[b][v][k][3];
-        token[15] = torch::log(truth.fxfycxcy[b][v][0]);
+        token[15] = 0.5 * torch::log(truth.fxfycxcy[b][v][0] * truth.fxfycxcy[b][v][1]);
       }
     }
   }
   return readings;
 }
 
-TEST(WarmupBatch, HoldsTheScenes) {
-  const auto scenes = MakeScenes();
-  const WarmupBatch batch = ToTensors(scenes);
-  EXPECT_EQ(batch.images.sizes(), (std::vector<int64_t>{kScenes, kViews, 3, 24, 32}));
-  EXPECT_EQ(batch.matches.sizes(), (std::vector<int64_t>{kScenes, kViews, kPatches, 2}));
-  for (int64_t b = 0; b < kScenes; ++b) {
-    const VirtualScene& scene = scenes[static_cast<size_t>(b)];
-    for (int64_t v = 0; v < kViews; ++v) {
-      const auto view = static_cast<size_t>(v);
-      EXPECT_FLOAT_EQ(batch.images[b][v][2][5][7].item<float>(),
-                      static_cast<float>(scene.views[view].Pixel(7, 5)[2]) / 255.0F);
-      EXPECT_FLOAT_EQ(batch.c2w[b][v][1][3].item<float>(), scene.c2w[view](1, 3));
-      EXPECT_FLOAT_EQ(batch.c2w[b][v][2][0].item<float>(), scene.c2w[view](2, 0));
-      EXPECT_FLOAT_EQ(batch.fxfycxcy[b][v][1].item<float>(), scene.focal);
-      EXPECT_EQ(batch.fxfycxcy[b][v][3].item<float>(), 0.5F);
-      const auto& patch = scene.patches[view][9];
-      EXPECT_FLOAT_EQ(batch.matches[b][v][9][0].item<float>(), patch.u);
-      EXPECT_FLOAT_EQ(batch.matches[b][v][9][1].item<float>(), patch.v);
-      EXPECT_NEAR(batch.log_depth[b][v][9].item<float>(), std::log(patch.depth), 1e-6);
-      EXPECT_EQ(batch.visible[b][v][9].item<float>(), patch.visible ? 1.0F : 0.0F);
-    }
-  }
-}
-
-TEST(WarmupLoss, IsZeroForTheTruth) {
-  const WarmupBatch truth = Truth();
-  const WarmupTerms terms = WarmupLoss(TrueCameras(truth), TrueReadings(truth), truth, kHuber);
+TEST(WorldCameraLoss, IsZeroForTheTruth) {
+  const WorldBatch truth = Truth();
+  const CameraTerms terms = WorldCameraLoss(TrueCameras(truth), TrueReadings(truth), truth, kHuber);
   EXPECT_LT(terms.loss.item<double>(), 1e-9);
   EXPECT_LT(terms.rotation_degrees, 0.05);  // arc cosine of 1 minus float32's last bit
   EXPECT_NEAR(terms.translation_r2, 1, 1e-9);
@@ -100,20 +80,20 @@ TEST(WarmupLoss, IsZeroForTheTruth) {
 }
 
 // The smaller the parabola, the more a small error weighs: 0.02 is beyond that of 0.01.
-TEST(WarmupLoss, IsLinearBeyondTheSizeOfHuber) {
-  const WarmupBatch truth = Truth();
+TEST(WorldCameraLoss, IsLinearBeyondTheSizeOfHuber) {
+  const WorldBatch truth = Truth();
   Cameras shifted = TrueCameras(truth);
   shifted.c2w.narrow(1, 1, kViews - 1).select(2, 0).select(2, 3) += 0.02;
-  EXPECT_NEAR(WarmupLoss(shifted, TrueReadings(truth), truth, 0.01).loss.item<double>(), 0.02 - 0.005, 2e-5);
-  EXPECT_NEAR(WarmupLoss(shifted, TrueReadings(truth), truth, 0.05).loss.item<double>(), 0.004, 2e-5);
+  EXPECT_NEAR(WorldCameraLoss(shifted, TrueReadings(truth), truth, 0.01).loss.item<double>(), 0.02 - 0.005, 2e-5);
+  EXPECT_NEAR(WorldCameraLoss(shifted, TrueReadings(truth), truth, 0.05).loss.item<double>(), 0.004, 2e-5);
 }
 
 // What one kind of error adds to a loss of zero. Huber: e^2 / 0.1 below 0.05, |e| - 0.025 above.
-TEST(WarmupLoss, OfOneErrorAtATime) {
-  const WarmupBatch truth = Truth();
+TEST(WorldCameraLoss, OfOneErrorAtATime) {
+  const WorldBatch truth = Truth();
   const Tensor right = TrueReadings(truth);
   const auto loss = [&](const Cameras& cameras, const Tensor& readings) {
-    return WarmupLoss(cameras, readings, truth, kHuber).loss.item<double>();
+    return WorldCameraLoss(cameras, readings, truth, kHuber).loss.item<double>();
   };
   const auto tolerance = 2e-5;  // float32 matrix entries of size 1
   for (const auto& [error, huber] : {std::pair{0.02, 0.004}, std::pair{-0.5, 0.475}}) {
@@ -124,7 +104,7 @@ TEST(WarmupLoss, OfOneErrorAtATime) {
     turned.c2w.narrow(1, 1, kViews - 1).select(2, 2).select(2, 1) += error;
     EXPECT_NEAR(loss(turned, right), huber / 3, tolerance);
     Cameras zoomed = TrueCameras(truth);
-    zoomed.fxfycxcy.select(2, 0) *= std::exp(error);
+    zoomed.fxfycxcy.narrow(2, 0, 2) *= std::exp(error);
     EXPECT_NEAR(loss(zoomed, right), huber, tolerance);
     // Of the readings: channel -> weight in the loss. All but depth and focal length leave out the first
     // view.
@@ -145,7 +125,7 @@ TEST(WarmupLoss, OfOneErrorAtATime) {
 
 // Cameras whose unit of length is not the model's: right when they are right up to it, within bounds.
 TEST(KnownCameraLoss, FitsTheUnitOfLengthWithinBounds) {
-  const WarmupBatch truth = Truth();
+  const WorldBatch truth = Truth();
   const auto loss = [&](double predicted, double known) {
     Cameras cameras = TrueCameras(truth);
     cameras.c2w.narrow(2, 0, 3).select(3, 3) *= predicted;
@@ -171,8 +151,8 @@ TEST(KnownCameraLoss, FitsTheUnitOfLengthWithinBounds) {
               0.475, 2e-5);
 }
 
-TEST(WarmupLoss, MeasuresAgainstClosedForms) {
-  WarmupBatch truth = Truth();
+TEST(WorldCameraLoss, MeasuresAgainstClosedForms) {
+  WorldBatch truth = Truth();
   const Tensor right = TrueReadings(truth);
   const double angle = 10 * std::numbers::pi / 180;
   const Tensor turn = torch::tensor({std::cos(angle), 0.0, std::sin(angle), 0.0, 1.0, 0.0, -std::sin(angle),
@@ -183,10 +163,10 @@ TEST(WarmupLoss, MeasuresAgainstClosedForms) {
   const Tensor rotations = truth.c2w.narrow(2, 0, 3).narrow(3, 0, 3);
   cameras.c2w.narrow(2, 0, 3).narrow(3, 0, 3).copy_(torch::matmul(rotations, turn));
   cameras.c2w.narrow(2, 0, 3).select(3, 3) *= 0.5;
-  cameras.fxfycxcy.select(2, 0) *= 1.2;
+  cameras.fxfycxcy.narrow(2, 0, 2) *= 1.2;
   Tensor readings = right.clone();
   readings.narrow(3, 0, 2) *= 0.25;
-  const WarmupTerms terms = WarmupLoss(cameras, readings, truth, kHuber);
+  const CameraTerms terms = WorldCameraLoss(cameras, readings, truth, kHuber);
   EXPECT_NEAR(terms.rotation_degrees, 10, 1e-3);
   EXPECT_NEAR(terms.translation_r2, 1 - 0.5 * 0.5, 1e-5);
   EXPECT_NEAR(terms.focal_error, std::log(1.2), 1e-5);
@@ -204,11 +184,11 @@ TEST(WarmupLoss, MeasuresAgainstClosedForms) {
   EXPECT_NEAR(terms.match_error, distance / count, 1e-5);
   // Nothing moved and nothing was explained: no division by zero.
   truth.c2w.narrow(2, 0, 3).select(3, 3).zero_();
-  EXPECT_EQ(WarmupLoss(cameras, readings, truth, kHuber).translation_r2, 0);
+  EXPECT_EQ(WorldCameraLoss(cameras, readings, truth, kHuber).translation_r2, 0);
 }
 
-TEST(WarmupLoss, GradientsEqualFiniteDifferences) {
-  const WarmupBatch truth = Truth();
+TEST(WorldCameraLoss, GradientsEqualFiniteDifferences) {
+  const WorldBatch truth = Truth();
   torch::manual_seed(1);
   // Errors of many sizes, in double precision.
   Cameras cameras;
@@ -217,7 +197,7 @@ TEST(WarmupLoss, GradientsEqualFiniteDifferences) {
   Tensor readings = TrueReadings(truth).to(torch::kFloat64);
   readings += 0.1 * torch::randn(readings.sizes(), torch::kFloat64);
   for (Tensor* input : {&cameras.c2w, &cameras.fxfycxcy, &readings}) input->set_requires_grad(true);
-  WarmupLoss(cameras, readings, truth, kHuber).loss.backward();
+  WorldCameraLoss(cameras, readings, truth, kHuber).loss.backward();
   const torch::NoGradGuard no_grad;
   constexpr double kStep = 1e-6;
   for (Tensor* input : {&cameras.c2w, &cameras.fxfycxcy, &readings}) {
@@ -228,7 +208,7 @@ TEST(WarmupLoss, GradientsEqualFiniteDifferences) {
       const double value = flat[i].item<double>();
       const auto at = [&](double x) {
         flat[i] = x;
-        return WarmupLoss(cameras, readings, truth, kHuber).loss.item<double>();
+        return WorldCameraLoss(cameras, readings, truth, kHuber).loss.item<double>();
       };
       const double slope = (at(value + kStep) - at(value - kStep)) / (2 * kStep);
       flat[i] = value;

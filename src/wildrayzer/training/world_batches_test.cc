@@ -1,0 +1,103 @@
+// The stream of worlds: what it depends on, and what its tensors are.
+#include "wildrayzer/training/world_batches.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+namespace wildrayzer {
+namespace {
+
+TrainConfig SmallWorlds() {
+  TrainConfig config;
+  config.stage = Stage::kJoint;
+  config.model.width = config.model.height = 32;
+  config.model.patch = 8;
+  config.seed = 7;
+  config.schedule.total_steps = 10;
+  config.loader.threads = 2;
+  config.worlds.scenes = 2;
+  config.worlds.views = 5;
+  config.worlds.min_views = 3;
+  config.worlds.max_inputs = 3;
+  config.worlds.drawn.movers = 1;
+  config.worlds.textures.procedural = 4;
+  config.worlds.textures.procedural_cutouts = 4;
+  return config;
+}
+
+TEST(ShapesAbout, LieBetweenTheRatiosOfPhotographs) {
+  const auto shapes = ShapesAbout(16, 16);
+  bool square = false, wide = false, tall = false;
+  for (const FrameShape& shape : shapes) {
+    const double ratio = static_cast<double>(shape.columns) / shape.rows;
+    EXPECT_GE(ratio, 9.0 / 16);
+    EXPECT_LE(ratio, 16.0 / 9);
+    EXPECT_NEAR(shape.columns * shape.rows, 256, 21);
+    square = square || shape.columns == shape.rows;
+    wide = wide || ratio > 1.6;
+    tall = tall || ratio < 0.65;
+  }
+  EXPECT_TRUE(square && wide && tall);
+}
+
+TEST(WorldBatches, DependOnTheirNumberOnly) {
+  const TrainConfig config = SmallWorlds();
+  WorldBatches from_start(config, 0), resumed(config, 2);
+  for (int i = 0; i < 2; ++i) from_start.Next();
+  for (int i = 0; i < 3; ++i) {
+    const WorldBatch a = from_start.Next(), b = resumed.Next();
+    EXPECT_TRUE(torch::equal(a.images, b.images));
+    EXPECT_TRUE(torch::equal(a.draws, b.draws));
+    EXPECT_EQ(a.inputs, b.inputs);
+  }
+  TrainConfig other = config;
+  other.loader.threads = 1;
+  EXPECT_TRUE(torch::equal(WorldBatches(config, 0).Next().images, WorldBatches(other, 0).Next().images));
+  other.seed = 8;
+  EXPECT_FALSE(torch::equal(WorldBatches(config, 0).Next().draws, WorldBatches(other, 0).Next().draws));
+}
+
+TEST(WorldBatches, HaveMoversMatchesAndViewsOfAllNumbers) {
+  TrainConfig config = SmallWorlds();
+  config.worlds.mixed_shapes = true;
+  WorldBatches batches(config, 0);
+  std::set<int64_t> views, inputs, widths;
+  double moving = 0;
+  for (int i = 0; i < 24; ++i) {
+    const WorldBatch batch = batches.Next();
+    views.insert(batch.images.size(1));
+    inputs.insert(batch.inputs);
+    widths.insert(batch.images.size(4));
+    EXPECT_LT(batch.inputs, batch.images.size(1));
+    EXPECT_EQ(batch.images.size(3) * batch.images.size(4) / 64, batch.matches.size(2));
+    EXPECT_EQ(batch.cover.size(2), 1);
+    EXPECT_GE(batch.images.min().item<float>(), 0);
+    EXPECT_LE(batch.images.max().item<float>(), 1);
+    // Outside what moves both pictures show the same, unless a shadow falls there.
+    const torch::Tensor changed = (batch.images - batch.clean).abs().amax(2, true).gt(0.02);
+    EXPECT_LT(changed.logical_and(batch.cover.eq(0)).to(torch::kFloat32).mean().item<double>(), 0.2);
+    moving += batch.cover.mean().item<double>();
+    const WorldBatch part = batch.Scenes(1, 1);
+    EXPECT_TRUE(torch::equal(part.cover[0], batch.cover[1]));
+    EXPECT_EQ(part.inputs, batch.inputs);
+  }
+  EXPECT_EQ(views, (std::set<int64_t>{3, 4, 5}));
+  EXPECT_EQ(inputs, (std::set<int64_t>{2, 3}));
+  EXPECT_GT(widths.size(), 1);
+  EXPECT_GT(moving / 24, 0.02);
+}
+
+// A curriculum is a matter of the batch's number, or of the time where that is limited.
+TEST(WorldBatches, MotionFollowsTheRun) {
+  TrainConfig config = SmallWorlds();
+  config.worlds.scenes = 16;
+  config.worlds.motion = {0.05, 1.0};
+  const auto moved = [](const WorldBatch& batch) {
+    return batch.c2w.narrow(2, 0, 3).select(3, 3).square().sum(-1).sqrt().mean().item<double>();
+  };
+  EXPECT_GT(moved(WorldBatches(config, 9).Next()), 3 * moved(WorldBatches(config, 0).Next()));
+}
+
+}  // namespace
+}  // namespace wildrayzer

@@ -1,0 +1,55 @@
+#include "wildrayzer/training/world_config.h"
+
+#include <cmath>
+
+#include "wildrayzer/training/config_values.h"
+
+namespace wildrayzer {
+namespace {
+
+std::vector<std::filesystem::path> ReadPaths(const Config& config, const std::string& key) {
+  const auto names = config.Get<std::vector<std::string>>(key, {});
+  return {names.begin(), names.end()};
+}
+
+}  // namespace
+
+WorldTraining ReadWorldTraining(const Config& config, int scenes) {
+  const std::string key = "training.worlds.";
+  WorldTraining worlds;
+  worlds.scenes = Bounded(config, key + "scenes", scenes, 0, 65536);
+  worlds.views = Bounded(config, key + "views", worlds.views, 2, 64);
+  worlds.min_views = Bounded(config, key + "min_views", worlds.min_views, 2, worlds.views);
+  worlds.max_inputs = Bounded(config, key + "max_inputs", worlds.max_inputs, 2, worlds.views);
+  worlds.loss_weight = ReadRamp(config, key + "loss_weight", 1.0, 0.0, 1e6);
+  worlds.huber = Bounded(config, key + "huber", worlds.huber, 1e-6, 1.0);
+  worlds.render = config.Get<bool>(key + "render", worlds.render);
+  worlds.true_cameras = ReadRamp(config, key + "true_cameras", 1.0, 0.0, 1.0);
+  worlds.true_masks = ReadRamp(config, key + "true_masks", 1.0, 0.0, 1.0);
+  worlds.min_overlap = ReadRamp(config, key + "min_overlap", worlds.drawn.min_overlap, 0.0, 0.9);
+  worlds.motion = ReadRamp(config, key + "motion", 1.0, 0.01, 1.0);
+  worlds.mixed_shapes = config.Get<bool>(key + "mixed_shapes", worlds.mixed_shapes);
+  WorldOptions& drawn = worlds.drawn;
+  drawn.open = Bounded(config, key + "open", drawn.open, 0.0, 1.0);
+  drawn.movers = Bounded(config, key + "movers", drawn.movers, 0.0, 1.0);
+  drawn.twins = Bounded(config, key + "twins", drawn.twins, 0.0, 1.0);
+  drawn.shadows = Bounded(config, key + "shadows", drawn.shadows, 0.0, 1.0);
+  drawn.outside = Bounded(config, key + "outside", drawn.outside, 0.0, 1.0);
+  worlds.textures.pictures = ReadPaths(config, key + "pictures");
+  worlds.textures.cutouts = ReadPaths(config, key + "cutouts");
+  return worlds;
+}
+
+std::vector<FrameShape> ShapesAbout(int columns, int rows) {
+  const double patches = static_cast<double>(columns) * rows;
+  std::vector<FrameShape> shapes;
+  for (int height = 1; height <= columns * rows; ++height) {
+    const int width = static_cast<int>(std::lround(patches / height));
+    const double ratio = static_cast<double>(width) / height;
+    if (ratio < 9.0 / 16 || ratio > 16.0 / 9) continue;
+    if (std::abs(static_cast<double>(width) * height - patches) <= 0.08 * patches) shapes.push_back({width, height});
+  }
+  return shapes;
+}
+
+}  // namespace wildrayzer
