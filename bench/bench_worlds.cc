@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "wildrayzer/util/run_parallel.h"
 #include "wildrayzer/util/system.h"
-#include "wildrayzer/util/threads.h"
 #include "wildrayzer/worlds/draw_world.h"
 #include "wildrayzer/worlds/render_worlds.h"
 
@@ -31,7 +31,7 @@ std::vector<World> DrawBatch(int side, int views, int threads, uint64_t first) {
   options.views = views;
   options.movers = 1;
   std::vector<World> worlds(kWorlds);
-  ForEachOnThreads(kWorlds, threads, [&](int64_t i) {
+  RunParallel(static_cast<int>(kWorlds), threads, [&](int i) {
     Random random(first + static_cast<uint64_t>(i), "benchmark");
     worlds[static_cast<size_t>(i)] = DrawWorld(Bank(), options, random);
   });

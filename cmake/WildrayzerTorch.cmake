@@ -34,8 +34,7 @@ endif()
 # What of CUDA it was built with. Its configuration has then found nvcc, or failed.
 set(WILDRAYZER_TORCH_DEFINITIONS)
 if(TARGET torch_cuda)
-  unset(CMAKE_CUDA_STANDARD)  # CMake 3.25 does not know that nvcc knows C++20
-  string(APPEND CMAKE_CUDA_FLAGS " -std=c++20")
+  set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)  # CMake 3.25 does not know that nvcc knows it
   # Our kernels' runtime is linked statically, so that a program asks for no library of CUDA's but through LibTorch, and stays
   # inside: LibTorch has its own.
   set(CMAKE_CUDA_RUNTIME_LIBRARY Static)
