@@ -5,7 +5,6 @@
 #include <numbers>
 #include <vector>
 
-
 namespace wildrayzer {
 namespace {
 
@@ -101,8 +100,8 @@ torch::Tensor MatchHeadImpl::forward(const torch::Tensor& features) {
   return projection_->forward(features.flatten(3).transpose(2, 3));
 }
 
-CameraTerms WorldCameraLoss(const Cameras& predicted, const torch::Tensor& match_output, const WorldBatch& truth,
-                       double huber_size, const SumOverPieces& sum) {
+CameraTerms WorldCameraLoss(const Cameras& predicted, const torch::Tensor& match_output,
+                            const WorldBatch& truth, double huber_size, const SumOverPieces& sum) {
   const Huber huber{huber_size};
   const int64_t others = truth.c2w.size(1) - 1;
   const torch::Tensor pose = predicted.c2w.narrow(1, 1, others);

@@ -39,8 +39,8 @@ struct CameraTerms {
   Number match_r2;          // explained part of the squared displacement
 };
 // huber: below this size of an error (matrix entries, depth units, image widths) the terms are quadratic.
-CameraTerms WorldCameraLoss(const Cameras& predicted, const torch::Tensor& match_output, const WorldBatch& truth,
-                       double huber, const SumOverPieces& sum = {});
+CameraTerms WorldCameraLoss(const Cameras& predicted, const torch::Tensor& match_output,
+                            const WorldBatch& truth, double huber, const SumOverPieces& sum = {});
 
 // The same for cameras that come with the data: what they teach the camera estimator, a scalar, mean over
 // scenes and views. c2w [B, V, 4, 4] relative to the first view in any unit of length, fxfycxcy [B, V, 4].

@@ -84,7 +84,8 @@ TEST(WorldCameraLoss, IsLinearBeyondTheSizeOfHuber) {
   const WorldBatch truth = Truth();
   Cameras shifted = TrueCameras(truth);
   shifted.c2w.narrow(1, 1, kViews - 1).select(2, 0).select(2, 3) += 0.02;
-  EXPECT_NEAR(WorldCameraLoss(shifted, TrueReadings(truth), truth, 0.01).loss.item<double>(), 0.02 - 0.005, 2e-5);
+  EXPECT_NEAR(WorldCameraLoss(shifted, TrueReadings(truth), truth, 0.01).loss.item<double>(), 0.02 - 0.005,
+              2e-5);
   EXPECT_NEAR(WorldCameraLoss(shifted, TrueReadings(truth), truth, 0.05).loss.item<double>(), 0.004, 2e-5);
 }
 

@@ -228,7 +228,8 @@ void Objective::RenderWorlds(Pass& pass, const WorldBatch& batch, LossInputs& lo
     loss.input_labels = masks;
     loss.target_labels = Targets(moves, batch.inputs);
     // True masks teach whatever the rendering is like.
-    loss.target_psnr = torch::full({moves.size(0), pass.targets()}, std::numeric_limits<float>::infinity(), moves.options());
+    loss.target_psnr =
+        torch::full({moves.size(0), pass.targets()}, std::numeric_limits<float>::infinity(), moves.options());
     loss.scene_is_dynamic.assign(static_cast<size_t>(moves.size(0)), false);
     const torch::Tensor known = batch.draws.select(1, 1) < config_.worlds.true_masks.At(progress_);
     masks = torch::where(known.view({-1, 1, 1, 1, 1}), masks, pass.InputMotionProbability());
@@ -244,8 +245,8 @@ Outcome Objective::Worlds(const WorldBatch& batch, const SumOverPieces& sum) {
   if (config_.masks_teach_tokens) pass.LetMotionTeachFeatures();
   Outcome outcome;
   if (config_.stage != Stage::kMotionMasks) {
-    const CameraTerms terms = WorldCameraLoss(pass.cameras(), match_head_->forward(pass.cameras().features), batch,
-                                              config_.worlds.huber, sum);
+    const CameraTerms terms = WorldCameraLoss(pass.cameras(), match_head_->forward(pass.cameras().features),
+                                              batch, config_.worlds.huber, sum);
     const double weight = config_.worlds.loss_weight.At(progress_);
     outcome.loss = weight * terms.loss;
     outcome.numbers = {{"camera_loss", terms.value},

@@ -20,8 +20,8 @@ struct WorldBatch : WorldTensors {
   // The part [begin, begin + count) of it; shares the tensors' memory.
   WorldBatch Scenes(int64_t begin, int64_t count) const {
     WorldBatch part = *this;
-    for (torch::Tensor* all : {&part.images, &part.clean, &part.cover, &part.c2w, &part.fxfycxcy, &part.matches,
-                               &part.log_depth, &part.visible, &part.draws})
+    for (torch::Tensor* all : {&part.images, &part.clean, &part.cover, &part.c2w, &part.fxfycxcy,
+                               &part.matches, &part.log_depth, &part.visible, &part.draws})
       *all = all->narrow(0, begin, count);
     return part;
   }

@@ -28,8 +28,9 @@ WorldBatches::WorldBatches(const TrainConfig& config, int64_t step)
       seed_(config.seed),
       rank_(static_cast<uint64_t>(config.loader.rank)),
       world_size_(static_cast<uint64_t>(config.loader.world_size)),
-      batches_(config.time_budget > 0 ? 0.0
-                                      : static_cast<double>(config.schedule.total_steps * config.accumulation)),
+      batches_(config.time_budget > 0
+                   ? 0.0
+                   : static_cast<double>(config.schedule.total_steps * config.accumulation)),
       device_(config.device),
       bank_(TextureBank::Make(config.worlds.textures, config.seed, NumThreads())),
       renderer_(bank_, config.device, 1) {
@@ -52,20 +53,25 @@ WorldBatches::Drawn WorldBatches::Draw(uint64_t number) const {
   WorldOptions world = options_.drawn;
   world.width = drawn.shape.columns * patch_;
   world.height = drawn.shape.rows * patch_;
-  world.views = options_.min_views +
-                static_cast<int>(shared.Below(static_cast<uint64_t>(options_.views - options_.min_views + 1)));
+  world.views =
+      options_.min_views +
+      static_cast<int>(shared.Below(static_cast<uint64_t>(options_.views - options_.min_views + 1)));
   const int most = std::max(2, std::min(options_.max_inputs, world.views - 1));
   world.inputs = 2 + static_cast<int>(shared.Below(static_cast<uint64_t>(most - 1)));
-  const double progress = batches_ > 0 ? std::min(1.0, static_cast<double>(number) / batches_) : progress_.load();
+  const double progress =
+      batches_ > 0 ? std::min(1.0, static_cast<double>(number) / batches_) : progress_.load();
   world.min_overlap = options_.min_overlap.At(progress);
   world.motion = options_.motion.At(progress);
   drawn.draws = torch::empty({options_.scenes, 2});
   float* draws = drawn.draws.data_ptr<float>();
   for (int i = 0; i < options_.scenes; ++i) {
-    const uint64_t index = (number * world_size_ + rank_) * static_cast<uint64_t>(options_.scenes) + static_cast<uint64_t>(i);
-    Random random(seed_, "world " + std::to_string(index));
+    const uint64_t index =
+        (number * world_size_ + rank_) * static_cast<uint64_t>(options_.scenes) + static_cast<uint64_t>(i);
+    const uint64_t which = options_.distinct > 0 ? index % static_cast<uint64_t>(options_.distinct) : index;
+    Random random(seed_, "world " + std::to_string(which));
     drawn.worlds.push_back(DrawWorld(bank_, world, random));
-    for (int k = 0; k < 2; ++k) *draws++ = static_cast<float>(random.Uniform());
+    Random choice(seed_, "truth of world " + std::to_string(index));
+    for (int k = 0; k < 2; ++k) *draws++ = static_cast<float>(choice.Uniform());
   }
   return drawn;
 }

@@ -28,6 +28,7 @@ WorldTraining ReadWorldTraining(const Config& config, int scenes) {
   worlds.true_masks = ReadRamp(config, key + "true_masks", 1.0, 0.0, 1.0);
   worlds.min_overlap = ReadRamp(config, key + "min_overlap", worlds.drawn.min_overlap, 0.0, 0.9);
   worlds.motion = ReadRamp(config, key + "motion", 1.0, 0.01, 1.0);
+  worlds.distinct = Bounded<int64_t>(config, key + "distinct", worlds.distinct, 0, 1'000'000'000);
   worlds.mixed_shapes = config.Get<bool>(key + "mixed_shapes", worlds.mixed_shapes);
   WorldOptions& drawn = worlds.drawn;
   drawn.open = Bounded(config, key + "open", drawn.open, 0.0, 1.0);
@@ -47,7 +48,8 @@ std::vector<FrameShape> ShapesAbout(int columns, int rows) {
     const int width = static_cast<int>(std::lround(patches / height));
     const double ratio = static_cast<double>(width) / height;
     if (ratio < 9.0 / 16 || ratio > 16.0 / 9) continue;
-    if (std::abs(static_cast<double>(width) * height - patches) <= 0.08 * patches) shapes.push_back({width, height});
+    if (std::abs(static_cast<double>(width) * height - patches) <= 0.08 * patches)
+      shapes.push_back({width, height});
   }
   return shapes;
 }

@@ -15,8 +15,8 @@ namespace wildrayzer {
 struct WorldTraining {
   int scenes = 0;  // of a step and rank; 0: none
   int views = 5;
-  int min_views = 2;   // the number of views is drawn for every step
-  int max_inputs = 2;  // so is that of inputs, 2 at least; there is always a target
+  int min_views = 2;                       // the number of views is drawn for every step
+  int max_inputs = 2;                      // so is that of inputs, 2 at least; there is always a target
   Ramp loss_weight = Ramp::Constant(1.0);  // of the camera and match terms
   double huber = 0.05;                     // below this size of an error these are quadratic
   bool render = true;                      // also render the targets, and predict what moves:
@@ -27,6 +27,8 @@ struct WorldTraining {
   // As in WorldOptions; ramps make a curriculum.
   Ramp min_overlap = Ramp::Constant(0.35);
   Ramp motion = Ramp::Constant(1.0);
+  // So many worlds over and over; 0: new ones without end.
+  int64_t distinct = 0;
   WorldOptions drawn;
   // Frames from 16:9 to 9:16 of about the model's number of patches, one shape a step; else the model's.
   bool mixed_shapes = false;

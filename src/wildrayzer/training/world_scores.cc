@@ -47,10 +47,12 @@ torch::Tensor TwinMasks(const std::vector<World>& worlds, const TextureBank& ban
     for (const WorldView& view : world.views) {
       for (int i = 0; i < width * height; ++i, ++out) {
         if (world.twins == 0) continue;
-        const Float3 ray = RayThrough(view, width, height, (static_cast<float>(i % width) + 0.5F) / static_cast<float>(width),
+        const Float3 ray = RayThrough(view, width, height,
+                                      (static_cast<float>(i % width) + 0.5F) / static_cast<float>(width),
                                       (static_cast<float>(i / width) + 0.5F) / static_cast<float>(height));
         const PointHit hit = TracePoint(pointers, view, ray, PixelAngle(view, width, height));
-        const bool twin = hit.still.primitive >= 0 && world.primitives[static_cast<size_t>(hit.still.primitive)].mover == kTwin;
+        const bool twin = hit.still.primitive >= 0 &&
+                          world.primitives[static_cast<size_t>(hit.still.primitive)].mover == kTwin;
         *out = twin && hit.mover.primitive < 0 ? 1.0F : 0.0F;
       }
     }
@@ -67,7 +69,8 @@ Cameras KnownCameras(const torch::Tensor& c2w, const torch::Tensor& fxfycxcy) {
 
 class WorldScores {
  public:
-  WorldScores(WildRayZer model, FeatureSource features, const WorldScoreOptions& options, torch::Device device)
+  WorldScores(WildRayZer model, FeatureSource features, const WorldScoreOptions& options,
+              torch::Device device)
       : model_(std::move(model)),
         features_(std::move(features)),
         options_(options),
@@ -88,7 +91,8 @@ class WorldScores {
       worlds.push_back(DrawWorld(bank_, options_.drawn, random));
       others.push_back(DrawWorldAlong(worlds.back(), bank_, still, random));
     }
-    const WorldFrameSize size{options_.drawn.width, options_.drawn.height, static_cast<int>(model_->config().patch)};
+    const WorldFrameSize size{options_.drawn.width, options_.drawn.height,
+                              static_cast<int>(model_->config().patch)};
     const WorldTensors seen = renderer_.Render(worlds, size);
     Pass pass(model_, features_, seen.images, options_.inputs);
     const Cameras estimated = pass.cameras();
@@ -116,7 +120,9 @@ class WorldScores {
 
  private:
   int64_t targets() const { return options_.targets; }
-  torch::Tensor TargetsOf(const torch::Tensor& views) const { return views.narrow(1, options_.inputs, targets()); }
+  torch::Tensor TargetsOf(const torch::Tensor& views) const {
+    return views.narrow(1, options_.inputs, targets());
+  }
 
   void AddCameras(const Cameras& estimated, const WorldTensors& truth) {
     const int64_t others = truth.c2w.size(1) - 1;
@@ -131,11 +137,16 @@ class WorldScores {
     means_["rotation_degrees"].Add(degrees(rotations(estimated.c2w), turned));
     means_["still_degrees"].Add(degrees(torch::eye(3, turned.options()), turned));
     const auto moved = [&](const torch::Tensor& c2w) {
-      return c2w.narrow(1, 1, others).narrow(2, 0, 3).select(3, 3).reshape({-1, 3}).to(torch::kCPU, torch::kFloat64);
+      return c2w.narrow(1, 1, others)
+          .narrow(2, 0, 3)
+          .select(3, 3)
+          .reshape({-1, 3})
+          .to(torch::kCPU, torch::kFloat64);
     };
     moves_.push_back(moved(estimated.c2w));
     true_moves_.push_back(moved(truth.c2w));
-    means_["focal_error"].Add((torch::log(estimated.fxfycxcy) - torch::log(truth.fxfycxcy)).narrow(2, 0, 2).abs());
+    means_["focal_error"].Add(
+        (torch::log(estimated.fxfycxcy) - torch::log(truth.fxfycxcy)).narrow(2, 0, 2).abs());
   }
 
   void AddMasks(Pass& pass, const WorldTensors& truth, const torch::Tensor& twins) {
@@ -151,12 +162,14 @@ class WorldScores {
     const auto sums = [](const torch::Tensor& mask) { return mask.to(torch::kFloat64).sum({2, 3, 4}); };
     const auto iou = [&](double at) {
       const torch::Tensor said = probability.gt(at);
-      return (sums(said.logical_and(moves)) / sums(said.logical_or(moves)).clamp_min(1.0)).masked_select(counts);
+      return (sums(said.logical_and(moves)) / sums(said.logical_or(moves)).clamp_min(1.0))
+          .masked_select(counts);
     };
     for (size_t i = 0; i < kThresholds.size(); ++i) ious_[i].Add(iou(kThresholds[i]));
     means_["mask_iou"].Add(iou(threshold));
     means_["mask_recall"].Add(
-        (sums(probability.gt(threshold).logical_and(moves)) / sums(moves).clamp_min(1.0)).masked_select(counts));
+        (sums(probability.gt(threshold).logical_and(moves)) / sums(moves).clamp_min(1.0))
+            .masked_select(counts));
   }
 
   void AddRenderings(Pass& pass, const WorldTensors& truth) {
@@ -170,8 +183,8 @@ class WorldScores {
     means_["truth_psnr"].Add(PsnrOfViews(pass.RenderTargets(), clean));
   }
 
-  void AddTransfer(const Cameras& estimated, const std::vector<World>& worlds, const std::vector<World>& others,
-                   const WorldTensors& truth) {
+  void AddTransfer(const Cameras& estimated, const std::vector<World>& worlds,
+                   const std::vector<World>& others, const WorldTensors& truth) {
     const Cameras cameras = KnownCameras(estimated.c2w.clone(), estimated.fxfycxcy);
     // From the median depth of one world to that of the other.
     for (size_t i = 0; i < worlds.size(); ++i) {

@@ -7,10 +7,12 @@
 namespace wildrayzer {
 namespace {
 
-constexpr float kClearance = 0.35F;  // metres between a camera and anything
-constexpr double kNearestDepth = 0.3;     // least depth in a view over its median
-constexpr int kCameraGrid = 8;             // points a side of what is tried
-constexpr int kCameraAttempts = 24;
+constexpr float kClearance = 0.35F;    // metres between a camera and anything
+constexpr double kNearestDepth = 0.3;  // least depth in a view over its median
+constexpr float kLeastDepth = 1.2F;    // metres, the median of a view
+constexpr double kLeastThings = 0.15;  // share of a view
+constexpr int kCameraGrid = 8;         // points a side of what is tried
+constexpr int kCameraAttempts = 32;
 
 // How the last camera of a path stands to the first.
 struct Journey {
@@ -129,6 +131,20 @@ WorldView DrawStand(const Place& place, float focal, Random& random) {
   return view;
 }
 
+// Share of the points of a grid at which the view sees a thing and not the room or the ground.
+double ShareOfThings(const WorldPointers& world, const WorldView& view, const WorldOptions& options) {
+  int things = 0;
+  const float angle = PixelAngle(view, options.width, options.height);
+  for (int i = 0; i < kCameraGrid * kCameraGrid; ++i) {
+    const Float3 ray = RayThrough(view, options.width, options.height,
+                                  (static_cast<float>(i % kCameraGrid) + 0.5F) / kCameraGrid,
+                                  (static_cast<float>(i / kCameraGrid) + 0.5F) / kCameraGrid);
+    const PointHit hit = TracePoint(world, view, ray, angle);
+    things += hit.still.primitive >= 0 && world.primitives[hit.still.primitive].shape != Shape::kRoom;
+  }
+  return static_cast<double>(things) / (kCameraGrid * kCameraGrid);
+}
+
 bool KeepsItsDistance(const std::vector<float>& depths, float median) {
   return *std::min_element(depths.begin(), depths.end()) >= kNearestDepth * median;
 }
@@ -137,14 +153,38 @@ bool KeepsItsDistance(const std::vector<float>& depths, float median) {
 bool SeesEnough(const WorldPointers& pointers, const std::vector<WorldView>& views,
                 const WorldOptions& options, double least) {
   for (size_t i = 0; i < views.size(); ++i) {
-    const std::vector<float> depths = GridDepths(pointers, views[i], options.width, options.height, kCameraGrid);
+    const std::vector<float> depths =
+        GridDepths(pointers, views[i], options.width, options.height, kCameraGrid);
     if (!KeepsItsDistance(depths, Median(depths))) return false;
     if (i == 0) continue;
     const double there = SharedView(pointers, views[i], views[0], options.width, options.height, kCameraGrid);
     if (there < least) return false;
-    if (SharedView(pointers, views[0], views[i], options.width, options.height, kCameraGrid) < least) return false;
+    if (SharedView(pointers, views[0], views[i], options.width, options.height, kCameraGrid) < least)
+      return false;
   }
   return true;
+}
+
+// Scales the light so that the first view's mean over a grid is `brightness`, as cameras do on their own.
+void Expose(const TextureBank& bank, float brightness, const WorldOptions& options, World& world) {
+  const WorldPointers pointers = PointersOf(world, bank);
+  const WorldView& view = world.views[0];
+  const float angle = PixelAngle(view, options.width, options.height);
+  float sum = 0;
+  for (int i = 0; i < kCameraGrid * kCameraGrid; ++i) {
+    const Float3 ray = RayThrough(view, options.width, options.height,
+                                  (static_cast<float>(i % kCameraGrid) + 0.5F) / kCameraGrid,
+                                  (static_cast<float>(i / kCameraGrid) + 0.5F) / kCameraGrid);
+    const RayHit hit = TracePoint(pointers, view, ray, angle).still;
+    const Float3 point = view.position + hit.t * ray;
+    const int face = FaceAt(pointers.primitives[hit.primitive], point);
+    const Float3 colour = ShadePoint(pointers, hit.primitive, face, point, view.position, angle).colour;
+    sum += (colour.x + colour.y + colour.z) / 3;
+  }
+  const float mean = sum / (kCameraGrid * kCameraGrid);
+  const float scale = std::min(std::max(brightness / std::max(mean, 1e-3F), 0.5F), 3.0F);
+  world.ambient = scale * world.ambient;
+  for (Light& light : world.lights) light.colour = scale * light.colour;
 }
 
 // Exposure, white balance, noise and blur of every view.
@@ -169,13 +209,16 @@ bool DrawCameras(const TextureBank& bank, const Place& place, const WorldOptions
   const float focal =
       world.views.empty() ? 0.5F / std::tan(0.5F * Radians(random.Uniform(40, 80))) : world.views[0].focal;
   double motion = options.motion;
+  const bool bare = Chance(random, 0.1);
   for (int attempt = 0; attempt < kCameraAttempts; ++attempt) {
     if (attempt % 4 == 3) motion *= 0.7;
     const WorldView stand = DrawStand(place, focal, random);
     if (!IsFree(world, place, stand.position)) continue;
     const std::vector<float> depths = GridDepths(pointers, stand, options.width, options.height, kCameraGrid);
     const float depth = Median(depths);
-    if (depth < 0.8F) continue;
+    if (depth < kLeastDepth) continue;
+    // People photograph things, seldom a bare wall.
+    if (!bare && ShareOfThings(pointers, stand, options) < kLeastThings) continue;
     const std::vector<RelativeView> relative =
         path.empty() ? FromTheFirst(DrawPath(depth, motion, options, random)) : path;
     std::vector<WorldView> views;
@@ -192,6 +235,7 @@ bool DrawCameras(const TextureBank& bank, const Place& place, const WorldOptions
     world.views = views;
     world.inputs = options.inputs;
     world.unit = Median(GridDepths(pointers, views[0], options.width, options.height, 2 * kCameraGrid));
+    Expose(bank, Between(random, 0.35, 0.6), options, world);
     DrawRecording(options, random, world);
     return true;
   }

@@ -126,9 +126,9 @@ std::vector<bool> Covered(const World& world, const TextureBank& bank, const std
   const float angle = PixelAngle(view, options.width, options.height);
   std::vector<bool> covered(depths.size());
   for (int i = 0; i < kMoverGrid * kMoverGrid; ++i) {
-    const Float3 ray =
-        RayThrough(view, options.width, options.height, (static_cast<float>(i % kMoverGrid) + 0.5F) / kMoverGrid,
-                   (static_cast<float>(i / kMoverGrid) + 0.5F) / kMoverGrid);
+    const Float3 ray = RayThrough(view, options.width, options.height,
+                                  (static_cast<float>(i % kMoverGrid) + 0.5F) / kMoverGrid,
+                                  (static_cast<float>(i / kMoverGrid) + 0.5F) / kMoverGrid);
     RayHit hit;
     hit.t = depths[static_cast<size_t>(i)];
     for (size_t part = 0; part < parts.size(); ++part)
@@ -184,7 +184,8 @@ class Stage {
 bool Overlaps(const World& world, const TextureBank& bank, const WorldOptions& options) {
   const WorldPointers pointers = PointersOf(world, bank);
   for (const WorldView& view : world.views) {
-    const std::vector<float> depths = GridDepths(pointers, view, options.width, options.height, kMoverGrid / 2);
+    const std::vector<float> depths =
+        GridDepths(pointers, view, options.width, options.height, kMoverGrid / 2);
     if (*std::min_element(depths.begin(), depths.end()) < 0.3F * Median(depths)) return false;
     if (SharedView(pointers, view, world.views[0], options.width, options.height, kMoverGrid / 2) <
             options.min_overlap ||

@@ -115,9 +115,9 @@ Spot DrawSpot(const Place& place, float depth, float height, Random& random) {
 }
 
 void AddThings(const TextureBank& bank, const Place& place, Random& random, World& world) {
-  const int count = 4 + static_cast<int>(random.Below(17));
+  const int count = 6 + static_cast<int>(random.Below(15));
   for (int i = 0; i < count; ++i) {
-    const float size = place.open ? LogBetween(random, 0.4, 3.0) : LogBetween(random, 0.25, 1.6);
+    const float size = place.open ? LogBetween(random, 0.4, 3.5) : LogBetween(random, 0.3, 2.2);
     const std::vector<Primitive> parts = DrawThing(bank, size, random, world);
     float depth = 0, height = 0;
     for (const Primitive& part : parts) {

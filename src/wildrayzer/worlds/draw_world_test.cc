@@ -94,7 +94,8 @@ TEST(DrawWorld, MoversMoveAndTwinsDoNot) {
     }
     EXPECT_EQ(has_twin, world.twins > 0);
     double most = 0;
-    for (const WorldViewFacts& facts : FactsOf(world, TinyBank(), 128, 128)) most = std::max(most, facts.cover);
+    for (const WorldViewFacts& facts : FactsOf(world, TinyBank(), 128, 128))
+      most = std::max(most, facts.cover);
     EXPECT_LE(most, 0.25 + 1e-9);  // on the grid by which they were placed
     cover += most;
     // The same part is nowhere twice.
@@ -104,7 +105,8 @@ TEST(DrawWorld, MoversMoveAndTwinsDoNot) {
         if (one.movers == 0 || two.movers == 0) continue;
         const Primitive& p = world.primitives[static_cast<size_t>(one.first_mover)];
         const Primitive& q = world.primitives[static_cast<size_t>(two.first_mover)];
-        if (p.mover == q.mover) EXPECT_GT(Length(p.centre - q.centre), 1e-3F);
+        if (p.mover != q.mover) continue;
+        EXPECT_GT(Length(p.centre - q.centre), 1e-3F);
       }
     }
   }

@@ -153,6 +153,12 @@ bool MayBeLargeEnough(const CocoAnnotation& annotation) {
          (without_box || std::min(annotation.box[2], annotation.box[3]) >= kLeastObject - 1);
 }
 
+// Data sets name their pictures from the folder of the annotations or from images/ below it.
+fs::path PictureOf(const fs::path& folder, const std::string& name) {
+  std::error_code error;
+  return fs::exists(folder / name, error) ? folder / name : folder / "images" / name;
+}
+
 std::vector<Cutout> ObjectsOf(const CocoInstances& coco, const SourcePicture& picture, Random& random) {
   std::vector<const CocoAnnotation*> annotations;
   for (const CocoAnnotation& annotation : coco.AnnotationsOf(picture.coco_image)) {
@@ -221,7 +227,7 @@ std::vector<Cutout> CutoutsOfPictures(const std::vector<fs::path>& data_sets, in
     for (size_t i = 0; i < cocos.back().images().size(); ++i) {
       const auto list = cocos.back().AnnotationsOf(i);
       if (std::none_of(list.begin(), list.end(), MayBeLargeEnough)) continue;
-      pictures.push_back({cocos.size() - 1, folder / "images" / cocos.back().images()[i].file_name, i});
+      pictures.push_back({cocos.size() - 1, PictureOf(folder, cocos.back().images()[i].file_name), i});
     }
     if (pictures.size() == before) {
       throw FileError(folder.string(),

@@ -142,9 +142,8 @@ WILDRAYZER_HD inline void AddFaces(const WorldPointers& world, const WorldView& 
   int face[kWorldSamples];
   for (int s = 0; s < kWorldSamples; ++s) {
     if (primitive[s] < 0) continue;
-    const Primitive& thing = world.primitives[primitive[s]];
     point[s] = view.position + t[s] * hits.direction[s];
-    face[s] = FaceAt(thing, ToLocal(thing.axes, point[s] - thing.centre));
+    face[s] = FaceAt(world.primitives[primitive[s]], point[s]);
   }
   for (int s = 0; s < kWorldSamples; ++s) {
     if (primitive[s] < 0) continue;

@@ -134,9 +134,10 @@ WILDRAYZER_HD inline float BoundingRadius(const Primitive& thing) {
   return thing.shape == Shape::kSphere ? thing.half.x : Length(thing.half);
 }
 
-// Which of the six faces a point on the primitive lies on (world.h), in its own axes.
-WILDRAYZER_HD inline int FaceAt(const Primitive& thing, Float3 p) {
+// Which of a primitive's six faces (world.h) a point lies on, in the world.
+WILDRAYZER_HD inline int FaceAt(const Primitive& thing, Float3 point) {
   if (thing.shape == Shape::kSphere || thing.shape == Shape::kCard) return 0;
+  const Float3 p = ToLocal(thing.axes, point - thing.centre);
   const float y = fabsf(p.y) - thing.half.y;
   if (thing.shape == Shape::kCylinder) {
     if (sqrtf(p.x * p.x + p.z * p.z) - thing.half.x >= y) return 0;

@@ -28,7 +28,8 @@ using Texture = std::vector<uint8_t>;
 struct TextureSources {
   // Pictures, or folders with pictures in any depth, of which crops become textures.
   std::vector<std::filesystem::path> pictures;
-  // Data sets of COCO instances (a folder with images/ and instances.json): each object becomes a cut-out.
+  // Data sets of COCO instances (a folder with instances.json and the pictures, or images/): each object
+  // becomes a cut-out.
   std::vector<std::filesystem::path> cutouts;
   int procedural = 512;             // textures made here
   int crops = 1024;                 // taken from `pictures` at most
