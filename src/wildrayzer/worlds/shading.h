@@ -34,12 +34,12 @@ WILDRAYZER_HD inline float DistanceTo(const Primitive& thing, Float3 point) {
 
 // How much light a thing leaves at a surface point near it: 1 = all.
 WILDRAYZER_HD inline float ShadeNear(const Primitive& thing, Float3 point, Float3 normal) {
-  if (thing.shade == 0) return 1.0F;
   const Float3 to = thing.centre - point;
-  const float reach = BoundingRadius(thing) + kShadeMargin;
-  if (Dot(to, to) > reach * reach) return 1.0F;
-  const float facing = Dot(Normalized(to), normal);
-  if (facing <= 0) return 1.0F;
+  const float above = Dot(to, normal);
+  if (thing.shade == 0 || above <= 0) return 1.0F;
+  const float reach = BoundingRadius(thing) + kShadeMargin, squared = Dot(to, to);
+  if (squared > reach * reach) return 1.0F;
+  const float facing = above / Max(sqrtf(squared), 1e-20F);
   const float fall = expf(-DistanceTo(thing, point) / thing.shade_reach);
   return 1.0F - thing.shade * Min(2.0F * facing, 1.0F) * fall;
 }
@@ -90,6 +90,7 @@ WILDRAYZER_HD inline Shaded ShadePoint(const WorldPointers& world, int index, in
   Float3 light = world.ambient;
   float highlight = 0;
   for (const Light& lamp : world.lights) {
+    if (lamp.colour.x + lamp.colour.y + lamp.colour.z == 0) continue;  // there is but one
     const Float3 to = lamp.position - point;
     const float far = Length(to);
     const Float3 towards = (1.0F / Max(far, 1e-6F)) * to;
