@@ -53,8 +53,12 @@ __device__ void ListThingsTogether(const ViewRendering& of, const TileCone& cone
   __syncthreads();
 }
 
+// Of tiles on one multiprocessor at a time. Left alone the kernel takes 126 registers, which is room for
+// eight; for ten it gets 96 and still spills next to nothing (ptxas -v).
+constexpr int kTilesAtOnce = 10;
+
 // A block a tile of a view, a thread a pixel. gridDim.x: tiles of a view, gridDim.y: views.
-__global__ void __launch_bounds__(kTilePixels) RenderTiles(PackedBatch batch, WorldFrames out) {
+__global__ void __launch_bounds__(kTilePixels, kTilesAtOnce) RenderTiles(PackedBatch batch, WorldFrames out) {
   __shared__ NearThings still, movers;
   const ViewRendering of(batch, out, static_cast<int64_t>(blockIdx.y));
   const int columns = (out.width + kWorldTile - 1) / kWorldTile;
