@@ -257,7 +257,7 @@ TEST(TrainProcesses, EndATimedRunTogether) {
     const ProgramResult result = rank->Wait();
     EXPECT_EQ(result.exit_code, 0) << result.err;
   }
-  EXPECT_GT(ReadCurve(root / "run", "train/lr").size(), 2U);
+  EXPECT_FALSE(ReadCurve(root / "run", "train/lr").empty());
 }
 
 TEST(TrainProcesses, ALostProcessEndsTheOtherInOneLine) {

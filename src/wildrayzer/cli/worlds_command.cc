@@ -1,10 +1,12 @@
 // wildrayzer worlds: draws training worlds to look at and to measure.
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <memory>
 
 #include "wildrayzer/cli/command.h"
+#include "wildrayzer/cli/score_worlds.h"
 #include "wildrayzer/kernels/device.h"
 #include "wildrayzer/training/worlds_on_device.h"
 #include "wildrayzer/util/log.h"
@@ -17,6 +19,8 @@ struct WorldsSettings {
   WorldSetOptions worlds;
   std::vector<std::string> pictures, cutouts;
   std::string device = "auto";
+  std::string score;
+  int score_worlds = 128;
   bool json = false;
 };
 
@@ -55,6 +59,16 @@ void RunWorlds(WorldsSettings& settings) {
         return device.is_cpu() ? RenderOnProcessor(bank) : RenderOnDevice(bank, device);
       },
       progress);
+  if (!settings.score.empty()) {
+    WorldScoreOptions score;
+    score.worlds = settings.score_worlds;
+    score.seed = worlds.seed;
+    score.inputs = worlds.drawn.inputs;
+    score.targets = std::max(1, worlds.drawn.views - worlds.drawn.inputs);
+    score.drawn = worlds.drawn;
+    score.textures = worlds.textures;
+    ScoreModelOnWorlds(settings.score, score, device, worlds.out);
+  }
   const double a_second = report.world_seconds > 0 ? 1 / report.world_seconds : 0;
   if (settings.json) {
     const nlohmann::ordered_json json = {{"out", worlds.out.string()},
@@ -110,6 +124,9 @@ void AddWorldsCommand(CLI::App& app) {
   AddContentOptions(*command, *settings);
   command->add_flag("--layout", worlds.layout,
                     "Also write the scenes as files that eval, train and pack read (see docs/worlds.md)");
+  command->add_option("--score", settings->score,
+                      "Weights of a model to score on worlds of this seed: cameras, their transfer, masks");
+  command->add_option("--score-worlds", settings->score_worlds, "On how many")->capture_default_str();
   AddDeviceOption(*command, settings->device);
   command->add_option("--threads", worlds.threads, "Worlds made at the same time (default: all cores)")
       ->capture_default_str();

@@ -43,6 +43,25 @@ std::pair<T, T> ReadRange(const Config& config, const std::string& key, T low, T
   return {range[0], range[1]};
 }
 
+double ReadWithin(const Config& config, const std::string& key, double fallback, double low, double high) {
+  const double value = config.Get<double>(key, fallback);
+  if (!(value >= low && value <= high)) {
+    throw UsageError(fmt::format("{}: key '{}' is {}, it must lie between {} and {}", config.name(), key,
+                                 value, low, high));
+  }
+  return value;
+}
+
+AugmentOptions ReadAugment(const Config& config) {
+  const std::string key = "training.augment.";
+  AugmentOptions augment;
+  augment.flip = ReadWithin(config, key + "flip", augment.flip, 0.0, 1.0);
+  augment.reverse = ReadWithin(config, key + "reverse", augment.reverse, 0.0, 1.0);
+  augment.colour = ReadWithin(config, key + "colour", augment.colour, 0.0, 0.5);
+  augment.zoom = ReadWithin(config, key + "zoom", augment.zoom, 1.0, 4.0);
+  return augment;
+}
+
 void ReadCopyPaste(const Config& config, LoaderOptions& options) {
   const std::string key = "training.copy_paste.";
   PasteOptions& paste = options.paste;
@@ -112,6 +131,7 @@ LoaderOptions ReadLoaderOptions(const Config& config) {
   options.batch_size = config.Get<int>("training.batch_size_per_gpu", 1);
   options.threads = config.Get<int>("training.num_workers", 2);
   options.seed = config.Get<uint64_t>("training.seed", 0);
+  options.augment = ReadAugment(config);
   ReadCopyPaste(config, options);
   return options;
 }

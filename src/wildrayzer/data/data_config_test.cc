@@ -86,6 +86,17 @@ TEST(DataConfig, OverridesAndMistakes) {
   EXPECT_THAT(with({"training.dynamic_input_view_num=true"}).input_counts, ElementsAre(2, 3, 4));
   EXPECT_EQ(with({"training.copy_paste.blend=true"}).paste.edge_sigma, 2.0);
   EXPECT_EQ(with({"training.deterministic_views=false"}).refresh_steps, 0);
+  EXPECT_FALSE(with({}).augment.Any());
+  const AugmentOptions augment =
+      with({"training.augment={flip: 0.5, reverse: 0.25, colour: 0.1, zoom: 1.3}"}).augment;
+  EXPECT_EQ(augment.flip, 0.5);
+  EXPECT_EQ(augment.reverse, 0.25);
+  EXPECT_EQ(augment.colour, 0.1);
+  EXPECT_EQ(augment.zoom, 1.3);
+  EXPECT_THAT([&] { with({"training.augment.zoom=0.9"}); },
+              ThrowsMessage<UsageError>(HasSubstr("key 'training.augment.zoom' is 0.9")));
+  EXPECT_THAT([&] { with({"training.augment.flip=.nan"}); },
+              ThrowsMessage<UsageError>(HasSubstr("training.augment.flip")));
   const SpanSchedule span =
       with({"training.view_selector.use_curriculum=true", "training.view_selector.curriculum_steps=10",
             "training.view_selector.start_max_frame_dist=12"})

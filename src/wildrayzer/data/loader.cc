@@ -70,6 +70,11 @@ void Paste(const PastePool& pool, const PasteOptions& options, Random random, Sa
   sample.overlays = std::move(pasted.overlays);
 }
 
+void AugmentSample(const Augmentation& drawn, Sample& sample) {
+  for (View& view : sample.views) Augment(drawn, view);
+  for (GrayImage& overlay : sample.overlays) Augment(drawn, overlay);
+}
+
 void CheckSizes(const Batch& batch) {
   const Image& first = batch.samples.front().views.front().image;
   for (const Sample& sample : batch.samples) {
@@ -120,13 +125,19 @@ Sample TrainingLoader::TryScene(const Draw& draw, uint64_t n, uint64_t step) con
   const auto now = static_cast<int64_t>(step);
   const int64_t refresh = every > 0 ? now / every : static_cast<int64_t>(draw.pass);
   const SpanLimits span = set.span.At(every > 0 ? refresh * every : now);
-  const std::optional<ViewList> list = SelectViews(static_cast<int>(scene.frames.size()),
-                                                   ViewSampling{span, InputsOfStep(step), options_.targets},
-                                                   scene.name, refresh, options_.seed);
+  std::optional<ViewList> list = SelectViews(static_cast<int>(scene.frames.size()),
+                                             ViewSampling{span, InputsOfStep(step), options_.targets},
+                                             scene.name, refresh, options_.seed);
   if (!list) {
     throw FileError(scene.source.string(),
                     fmt::format("{} frames are too few for {} views over at least {} frames",
                                 scene.frames.size(), InputsOfStep(step) + options_.targets, span.min));
+  }
+  Random random(options_.seed, fmt::format("augment/{}", n));
+  const Augmentation drawn = DrawAugmentation(options_.augment, random);
+  if (drawn.reverse) {
+    std::reverse(list->inputs.begin(), list->inputs.end());
+    std::reverse(list->targets.begin(), list->targets.end());
   }
   ViewOptions views = options_.view;
   views.clean = views.masks = set.truth;
@@ -136,6 +147,7 @@ Sample TrainingLoader::TryScene(const Draw& draw, uint64_t n, uint64_t step) con
   sample.refresh_epoch = refresh;
   if (set.paste)
     Paste(*options_.pool, options_.paste, Random(options_.seed, fmt::format("paste/{}", n)), sample);
+  if (options_.augment.Any()) AugmentSample(drawn, sample);
   return sample;
 }
 

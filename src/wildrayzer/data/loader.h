@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "wildrayzer/data/augment.h"
 #include "wildrayzer/data/copy_paste.h"
 #include "wildrayzer/data/mixed_order.h"
 #include "wildrayzer/data/prefetcher.h"
@@ -54,6 +55,7 @@ struct LoaderOptions {
   ViewOptions view;
   std::shared_ptr<const PastePool> pool;  // needed by sets with `paste`
   PasteOptions paste;
+  AugmentOptions augment;  // of every sample, after pasting
 
   int batch_size = 1;  // samples of this rank in a step
   int rank = 0;        // of world_size processes, which share every step

@@ -129,6 +129,56 @@ TEST(TrainingLoader, OrderDoesNotDependOnThreadsOrQueue) {
   EXPECT_NE(Take(other, 30), expected);
 }
 
+// What is drawn is drawn for a sample: all its views are mirrored, tinted and enlarged alike.
+TEST(TrainingLoader, AugmentsSamplesAsAWholeOnAnyThread) {
+  const Sets sets = MakeSets("loader_augment");
+  LoaderOptions options = Options(sets);
+  TrainingLoader plain(options);
+  const std::vector<std::string> recorded = Take(plain, 20);
+  options.augment = {0.5, 0.5, 0.2, 1.3};
+  std::vector<std::string> expected;
+  for (const int threads : {0, 3}) {
+    options.threads = threads;
+    TrainingLoader loader(options);
+    const std::vector<std::string> prints = Take(loader, 20);
+    if (expected.empty()) expected = prints;
+    EXPECT_EQ(prints, expected) << threads << " threads";
+  }
+  EXPECT_NE(expected, recorded);
+
+  TrainingLoader loader(options);
+  int mirrored = 0, backwards = 0, samples = 0;
+  std::set<double> focal_lengths;
+  for (int i = 0; i < 20; ++i) {
+    for (const Sample& sample : loader.Next().samples) {
+      ++samples;
+      std::vector<int> frames = sample.list.inputs;
+      const bool reversed = frames.front() > frames.back();
+      EXPECT_EQ(sample.list.targets.front() > sample.list.targets.back(), reversed);
+      backwards += reversed;
+      frames.insert(frames.end(), sample.list.targets.begin(), sample.list.targets.end());
+      const View& first = sample.views.front();
+      const bool mirror = (*first.w2c)(0, 3) < 0 || (*sample.views.back().w2c)(0, 3) < 0;
+      mirrored += mirror;
+      focal_lengths.insert(first.intrinsics->fx);
+      EXPECT_GE(first.intrinsics->fx, 40);
+      EXPECT_LE(first.intrinsics->fx, 52);
+      for (size_t v = 0; v < sample.views.size(); ++v) {
+        const View& view = sample.views[v];
+        EXPECT_EQ(view.frame, frames[v]);
+        EXPECT_EQ((*view.w2c)(0, 3), mirror ? -frames[v] : frames[v]);
+        EXPECT_EQ(view.intrinsics->fx, first.intrinsics->fx);
+        EXPECT_EQ(view.image.Pixel(3, 3)[0], first.image.Pixel(3, 3)[0]);  // of the scene, not the frame
+      }
+    }
+  }
+  EXPECT_GT(mirrored, samples / 4);
+  EXPECT_LT(mirrored, samples * 3 / 4);
+  EXPECT_GT(backwards, samples / 4);
+  EXPECT_LT(backwards, samples * 3 / 4);
+  EXPECT_EQ(focal_lengths.size(), static_cast<size_t>(samples));
+}
+
 TEST(TrainingLoader, ContinuesAtAnyStep) {
   const Sets sets = MakeSets("loader_resume");
   LoaderOptions options = Options(sets);
@@ -373,6 +423,15 @@ TEST(TrainingLoader, TakesTheTruthOfADynamicSetThatHasIt) {
       EXPECT_EQ(sample.views[v].clean.Pixel(3, 3)[2], 200);
       EXPECT_EQ(sample.overlays[v].values[5 * 32 + 2], 255);
       EXPECT_EQ(sample.overlays[v].values[5 * 32 + 29], 0);
+    }
+  }
+  // It is mirrored with the pictures.
+  options.augment.flip = 1;
+  TrainingLoader mirrored(options);
+  for (const Sample& sample : mirrored.Next().samples) {
+    for (const GrayImage& overlay : sample.overlays) {
+      EXPECT_EQ(overlay.values[5 * 32 + 2], 0);
+      EXPECT_EQ(overlay.values[5 * 32 + 29], 255);
     }
   }
   // Without clean pictures there is no truth to take.

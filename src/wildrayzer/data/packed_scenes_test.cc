@@ -139,6 +139,8 @@ TEST(PackedScenes, TrainTheSameBatches) {
   packed.static_set.scenes = OpenScenes(root / "p.safetensors");
   packed.dynamic_set.scenes = OpenScenes(root / "p.safetensors", listed);
   ExpectSameBatches(packed, options);
+  packed.augment = options.augment = {0.5, 0.5, 0.1, 1.3};
+  ExpectSameBatches(packed, options);
 }
 
 TEST(PackedScenes, KeepEvaluationViewsAndTakeOthers) {

@@ -27,8 +27,8 @@ torch::Tensor LoadTensor(const std::shared_ptr<const MappedFile>& mapping, const
 class Checkpoint {
  public:
   // A .safetensors file, a PyTorch checkpoint (.pt, .pth; zip or legacy) or a folder as published on Hugging
-  // Face (single file or sharded); see OpenTensorFiles. FileError says what is missing, damaged or
-  // unsupported.
+  // Face (single file or sharded), or the index of its shards; see OpenTensorFiles. FileError says what is
+  // missing, damaged or unsupported.
   static Checkpoint Open(const std::filesystem::path& path);
 
   const std::string& path() const { return path_; }

@@ -18,6 +18,7 @@ using Json = nlohmann::json;
 
 constexpr const char* kSingleName = "model.safetensors";
 constexpr const char* kIndexName = "model.safetensors.index.json";
+constexpr std::string_view kIndexEnding = ".safetensors.index.json";
 constexpr size_t kMaxIndexBytes = 100'000'000;
 constexpr int kMaxIndexDepth = 8;
 
@@ -138,6 +139,7 @@ OpenedFiles OpenFolder(const fs::path& folder) {
 OpenedFiles OpenTensorFiles(const fs::path& path) {
   std::error_code error;
   if (fs::is_directory(path, error)) return OpenFolder(path);
+  if (path.filename().string().ends_with(kIndexEnding)) return {OpenShards(path), {}};
   const auto file = MappedFile::Open(path);
   const std::string extension = path.extension().string();
   const bool torch_name =

@@ -18,6 +18,7 @@ struct OpenedFiles {
 
 // Opens
 //   a file: .safetensors, or a PyTorch checkpoint (zip or legacy), told apart by content;
+//   an index of shards: NAME.safetensors.index.json;
 //   a folder as published on Hugging Face: model.safetensors, else the shards of
 //   model.safetensors.index.json, else the only .safetensors file in it.
 // Rules for an index: plain shard names ending in ".safetensors"; every listed tensor in the shard that the

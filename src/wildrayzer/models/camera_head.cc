@@ -1,9 +1,11 @@
 #include "wildrayzer/models/camera_head.h"
 
+#include <cmath>
+
 namespace wildrayzer {
 namespace {
 
-// FocalLength as numbers: the focal length at an output of 0 in image widths, and the logarithm of the
+// FocalLength as numbers: the focal length at an output of 0 in image sides, and the logarithm of the
 // largest factor on it (0: the output is added instead).
 struct FocalCurve {
   double centre, range;
@@ -30,7 +32,7 @@ CameraHeadImpl::CameraHeadImpl(int64_t d, PoseRepresentation pose, CanonicalView
   focal_ = register_module("canonical_k_head", SiluMlp(d, d, 1));
 }
 
-torch::Tensor CameraHeadImpl::forward(const torch::Tensor& camera_tokens) {
+torch::Tensor CameraHeadImpl::forward(const torch::Tensor& camera_tokens, int64_t height, int64_t width) {
   const torch::Tensor tokens = camera_tokens.to(torch::kFloat32);
   const int64_t batch = tokens.size(0);
   const int64_t views = tokens.size(1);
@@ -52,7 +54,11 @@ torch::Tensor CameraHeadImpl::forward(const torch::Tensor& camera_tokens) {
       (curve.range == 0 ? x + curve.centre : curve.centre * torch::exp(curve.range * torch::tanh(x)))
           .expand({batch, views, 1});
   const torch::Tensor centre = torch::full({batch, views, 2}, 0.5, is_other.options());
-  return torch::cat({pose, focal, focal, centre}, -1);
+  if (focal_length_ != FocalLength::kCentred || height == width)
+    return torch::cat({pose, focal, focal, centre}, -1);
+  // A side is sqrt(width height) pixels: f sides are f sqrt(height / width) widths.
+  const double in_widths = std::sqrt(static_cast<double>(height) / static_cast<double>(width));
+  return torch::cat({pose, focal * in_widths, focal / in_widths, centre}, -1);
 }
 
 }  // namespace wildrayzer

@@ -12,11 +12,12 @@ class CameraHeadImpl : public torch::nn::Module {
  public:
   CameraHeadImpl(int64_t d, PoseRepresentation pose, CanonicalView canonical, FocalLength focal);
 
-  // camera_tokens [B, V, d] -> [B, V, 13] or [B, V, 11] float32: rotation (6D or quaternion w, x, y, z,
-  // neither normalised), translation 3, fx, fy, cx, cy. Poses are camera-to-world with the canonical view as
-  // the world; its own is exactly the identity. fx and fy are in units of image width and height, one focal
-  // for all views; cx = cy = 0.5.
-  torch::Tensor forward(const torch::Tensor& camera_tokens);
+  // camera_tokens [B, V, d] of frames of height x width pixels -> [B, V, 13] or [B, V, 11] float32: rotation
+  // (6D or quaternion w, x, y, z, neither normalised), translation 3, fx, fy, cx, cy. Poses are
+  // camera-to-world with the canonical view as the world; its own is exactly the identity. fx and fy are in
+  // units of image width and height, one focal for all views; cx = cy = 0.5. Published, the same number is
+  // both, whatever the frame's shape; with FocalLength::kCentred both are the same number of pixels.
+  torch::Tensor forward(const torch::Tensor& camera_tokens, int64_t height, int64_t width);
 
   // Index of the canonical one of `views` views.
   int64_t CanonicalIndex(int64_t views) const { return canonical_ == CanonicalView::kFirst ? 0 : views / 2; }

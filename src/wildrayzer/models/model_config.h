@@ -30,10 +30,12 @@ enum class CameraAttention { kGlobal, kAlternating };
 // What becomes of the tokens of dynamic patches: zeros (paper), the learned noise token (released model), or
 // nothing: they leave the attention.
 enum class TokenMasking { kZero, kNoise, kDrop };
-// How the camera head's number x becomes a focal length in image widths: 1.25 + x (published), or one of two
+// How the camera head's number x becomes a focal length in image sides: 1.25 + x (published), or one of two
 // bounded ways that training cannot drive to absurd values. kBounded: 1.25 exp(0.7 tanh x), fields of view of
 // 22 to 78 degrees, 44 at x = 0. kCentred: 0.866 exp(0.77 tanh x), 30 to 102 degrees, 60 at x = 0, where most
-// cameras are and the derivative is largest.
+// cameras are and the derivative is largest. A side is the frame's width for fx and its height for fy
+// (published, and kBounded); with kCentred it is the square root of their product for both, so that pixels
+// are square in frames of any shape.
 enum class FocalLength { kPublished, kBounded, kCentred };
 // The semantic features that the motion estimator and the pseudo labels see: DINOv3 patch features, or the
 // camera estimator's own image tokens, which need no download.

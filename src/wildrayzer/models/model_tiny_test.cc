@@ -175,7 +175,7 @@ TEST(CameraHead, EveryRepresentationAndCanonicalViewMatches) {
           FillFromManifest(*head, weights);
           const torch::Tensor golden = file.Get(name);
           // Two samples; the number of views follows.
-          const torch::Tensor info = head->forward(tokens.view({2, -1, tokens.size(1)}));
+          const torch::Tensor info = head->forward(tokens.view({2, -1, tokens.size(1)}), 256, 256);
           EXPECT_LE((info.flatten(0, 1) - golden).abs().max().item<double>(), 1e-5) << name;
           ++cases;
         }

@@ -160,7 +160,7 @@ Cameras RayZerImpl::EstimateCameras(const ViewTokens& views, const Trace& trace)
   cameras.features = tap.tokens.narrow(1, count, sequence.size(1) - count)
                          .view({batch, count, views.rows, views.columns, config_.d})
                          .permute({0, 1, 4, 2, 3});
-  cameras.camera_info = camera_head_->forward(cameras.camera_tokens);
+  cameras.camera_info = camera_head_->forward(cameras.camera_tokens, views.height, views.width);
   const CameraTensors decoded = DecodeCameraInfo(cameras.camera_info);
   cameras.c2w = decoded.c2w;
   cameras.fxfycxcy = decoded.fxfycxcy;

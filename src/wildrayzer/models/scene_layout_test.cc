@@ -6,6 +6,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "wildrayzer/geometry/plucker.h"
 #include "wildrayzer/models/camera_head.h"
 #include "wildrayzer/models/pass.h"
 #include "wildrayzer/models/patch_resize.h"
@@ -235,12 +236,48 @@ TEST(FocalLength, CentredCoversTheUsualFieldsOfView) {
       item.value().zero_();
       if (item.key() == "canonical_k_head.2.bias") item.value().fill_(bias);
     }
-    const double focal = head->forward(torch::zeros({1, 2, 8}))[0][1][9].item<double>();
+    const double focal = head->forward(torch::zeros({1, 2, 8}), 128, 128)[0][1][9].item<double>();
     return 2 * std::atan(0.5 / focal) * 180 / std::numbers::pi;
   };
   EXPECT_NEAR(field_of_view(0), 60, 0.05);
   EXPECT_NEAR(field_of_view(100), 30, 0.5);
   EXPECT_NEAR(field_of_view(-100), 102.5, 0.5);
+}
+
+// Rays through points as far right of the centre as below it, in pixels, are as far off the axis.
+TEST(FocalLength, CentredHasSquarePixelsInFramesOfAnyShape) {
+  const torch::NoGradGuard no_grad;
+  constexpr int64_t kHigh = 16, kWide = 32;
+  ModelConfig config = TokensConfig();
+  config.height = kHigh;
+  config.width = kWide;
+  for (const FocalLength focal : {FocalLength::kCentred, FocalLength::kBounded, FocalLength::kPublished}) {
+    config.focal = focal;
+    WildRayZer model = SmallModel(config);
+    const Cameras cameras = model->EstimateCameras(model->Tokenize(Images("wide", 1, 2, kHigh, kWide)));
+    // [6, H, W] of the first view, whose axes are the world's; pixel centres lie half a pixel off the axis.
+    const Tensor rays = PluckerRays(cameras.c2w, cameras.fxfycxcy, kHigh, kWide)[0][0];
+    const auto tangent = [&](int64_t axis, int64_t row, int64_t column) {
+      return (rays[3 + axis][row][column] / rays[5][row][column]).item<double>();
+    };
+    const double right = tangent(0, kHigh / 2, kWide / 2 + 5), down = tangent(1, kHigh / 2 + 5, kWide / 2);
+    const double fx = cameras.fxfycxcy[0][0][0].item<double>(), fy = cameras.fxfycxcy[0][0][1].item<double>();
+    EXPECT_NEAR(right, 5.5 / (fx * kWide), 1e-6);
+    if (focal == FocalLength::kCentred) {
+      EXPECT_NEAR(right, down, 1e-6);
+      EXPECT_NEAR(fy / fx, 2, 1e-6);
+    } else {
+      EXPECT_EQ(fx, fy);
+      EXPECT_NEAR(2 * right, down, 1e-6);
+    }
+  }
+  // The number is the same one as in a square of the same area.
+  CameraHead head(8, PoseRepresentation::kRotation6d, CanonicalView::kFirst, FocalLength::kCentred);
+  torch::manual_seed(2);
+  for (auto& item : head->named_parameters()) item.value().uniform_(-0.5, 0.5);
+  const Tensor tokens = torch::rand({1, 2, 8});
+  const Tensor square = head->forward(tokens, 64, 64), wide = head->forward(tokens, 32, 128);
+  EXPECT_NEAR((wide[0][0][9] * wide[0][0][10]).item<double>(), square[0][0][9].square().item<double>(), 1e-5);
 }
 
 TEST(PatchResize, GoesOnWhereTheSmallModelWas) {

@@ -12,6 +12,7 @@
 #include "wildrayzer/models/weights.h"
 #include "wildrayzer/training/run_folder.h"
 #include "wildrayzer/util/error.h"
+#include "wildrayzer/util/log.h"
 
 namespace wildrayzer {
 namespace {
@@ -129,6 +130,23 @@ TrainingState LoadTrainingState(const std::filesystem::path& path) {
     }
   }
   return state;
+}
+
+void CheckContinues(const TrainingState& stored, const TrainingState& now, const std::string& label) {
+  if (stored.stage != now.stage || stored.seed != now.seed) {
+    throw UsageError(
+        fmt::format("{}: is of stage {} with seed {}, but the configuration says stage {} and seed {}", label,
+                    stored.stage, stored.seed, now.stage, now.seed));
+  }
+  if (stored.yaml != now.yaml) LogWarning("{}: the configuration has changed since", label);
+  if (stored.threads != now.threads || stored.processes != now.processes) {
+    LogWarning("{}: was made by {} processes of {} threads, now there are {} of {}: not the same bits", label,
+               stored.processes, stored.threads, now.processes, now.threads);
+  }
+  if (stored.device != now.device) {
+    LogWarning("{}: was made on {}, and goes on here on {}: not the same bits", label, stored.device,
+               now.device);
+  }
 }
 
 void ExportModel(const std::filesystem::path& path, const NamedParameters& weights,

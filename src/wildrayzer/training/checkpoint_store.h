@@ -57,6 +57,10 @@ class CheckpointStore {
 // Reads a checkpoint written by Save. FileError when it is no training checkpoint or damaged.
 TrainingState LoadTrainingState(const std::filesystem::path& path);
 
+// UsageError naming `label` unless what was stored there can go on as `now`: the same stage and seed. Other
+// threads, processes, devices and settings are warned of.
+void CheckContinues(const TrainingState& stored, const TrainingState& now, const std::string& label);
+
 // Weights alone, for use: .safetensors by name, or a .pt in the release's layout ({"model": state dict}).
 void ExportModel(const std::filesystem::path& path, const NamedParameters& weights,
                  const std::string& model_yaml, torch::ScalarType matrices = torch::kFloat32);

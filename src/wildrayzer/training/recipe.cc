@@ -9,6 +9,7 @@
 #include "wildrayzer/training/process_environment.h"
 #include "wildrayzer/training/run_folder.h"
 #include "wildrayzer/training/run_report.h"
+#include "wildrayzer/training/shards.h"
 #include "wildrayzer/util/atomic_file.h"
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/log.h"
@@ -84,6 +85,7 @@ void CheckParts(const std::vector<RecipePart>& parts, const std::vector<Config>&
     if (IsWanted(configs[i], options) && !IsFinished(folder / "model.safetensors", options)) {
       RefuseWhatNeedsOpenCv(config);
       CheckRunFolder(folder, options.resume);
+      if (config.export_every > 0) CheckShardFolder(folder / kShardFolder);
     }
     names.push_back(parts[i].name);
   }

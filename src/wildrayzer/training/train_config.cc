@@ -157,11 +157,18 @@ void ReadLabels(const Config& config, TrainConfig& train) {
   labels.seed = train.seed;
   labels.Validate();
   train.label_cache = config.Get<std::string>(key + "mask_cache_dir", "");
+  if (train.stage == Stage::kMotionMasks && !train.label_cache.empty() && train.loader.augment.Any()) {
+    throw UsageError(fmt::format(
+        "{}: key '{}mask_cache_dir': labels of augmented pictures fit no other ones; leave it out, or "
+        "training.augment",
+        config.name(), key));
+  }
   train.dino = config.Get<std::string>("training.dinov3_path", "");
 }
 
 void ReadReporting(const Config& config, TrainConfig& train) {
   train.checkpoint_every = Bounded<int64_t>(config, "training.checkpoint_every", 1000, 1, 1'000'000'000);
+  train.export_every = ReadDuration(config, "training.export_every");
   train.keep_checkpoints = Bounded(config, "training.keep_checkpoints", 2, 1, 1000);
   train.print_every = Bounded<int64_t>(config, "training.print_every", 20, 1, 1'000'000'000);
   train.picture_every = Bounded<int64_t>(config, "training.vis_every", 500, 1, 1'000'000'000);

@@ -46,6 +46,7 @@ struct TrainConfig {
   // Seconds of training, over all sessions, after which the run ends and by which its progress counts; 0: the
   // number of steps does both.
   double time_budget = 0;
+  double export_every = 0;  // seconds between exports of the weights in shards (shards.h); 0: none
   double lr = 1e-4;
   int accumulation = 1;  // batches of a step
   double ema_decay = 0;  // 0: no averaged weights

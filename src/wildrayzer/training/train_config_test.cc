@@ -159,6 +159,11 @@ TEST_F(TrainConfigTest, ReadsTheReleasesMotionMasks) {
   EXPECT_EQ(train.labels.fixed_ssim_weight, 0.6);
   EXPECT_EQ(train.labels.clusters, 64);
   EXPECT_FALSE(train.model.motion.cross_view);  // the release's estimator sees each view alone
+  overrides.emplace_back("training.augment.flip=0.5");
+  EXPECT_NO_THROW(TrainConfig::Read(Release(overrides)));
+  overrides.emplace_back("model.dinov3_pseudolabel.mask_cache_dir=labels");
+  ExpectError(overrides, "labels of augmented pictures fit no other ones");
+  overrides.resize(overrides.size() - 2);
   overrides.emplace_back("model.dinov3_pseudolabel.coseg_grabcut_kernel=5");
   ExpectError(overrides, "coseg_grabcut_kernel");
 }
@@ -238,6 +243,9 @@ TEST_F(TrainConfigTest, ARunMayBeLimitedByTime) {
   EXPECT_EQ(train.time_budget, 540);
   EXPECT_EQ(train.schedule.total_steps, 1'000'000'000);
   EXPECT_EQ(train.schedule.warmup_steps, 6000);
+  EXPECT_EQ(train.export_every, 0);
+  EXPECT_EQ(TrainConfig::Read(Release({"training.export_every=90s"})).export_every, 90);
+  ExpectError({"training.export_every=often"}, "key 'training.export_every' is 'often'");
   ExpectError({"training.time_budget=soon"}, "key 'training.time_budget' is 'soon', it must be a time");
   ExpectError({"training.time_budget=0"}, "from a second to a year");
   ExpectError({"training.time_budget=9000h"}, "from a second to a year");

@@ -20,6 +20,7 @@
 #include "wildrayzer/training/run_log.h"
 #include "wildrayzer/training/run_report.h"
 #include "wildrayzer/training/scene_pieces.h"
+#include "wildrayzer/training/shards.h"
 #include "wildrayzer/training/starting_model.h"
 #include "wildrayzer/training/training_pictures.h"
 #include "wildrayzer/training/validation.h"
@@ -45,14 +46,14 @@ double SecondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-std::string KindOf(torch::Device device) { return device.is_cpu() ? "cpu" : "cuda"; }
-
 class Trainer {
  public:
   Trainer(const TrainConfig& config, std::filesystem::path folder);
   TrainingResult Run();
 
  private:
+  // What the run is, without what it has become.
+  TrainingState Described() const;
   void Restore(const std::filesystem::path& checkpoint);
   void Save();
   // One update. What comes of it is read in Report, and nothing before: on a GPU every reading waits.
@@ -66,6 +67,7 @@ class Trainer {
   void Report(const Update& update);
   void NameSkippedSteps(const std::map<std::string, double>& values);
   void ValidateAndLog();
+  void ExportIfDue();
   void Finish();
   // Takes the time, the leader's in all processes. True if one of them was asked to stop.
   bool LookUp();
@@ -93,6 +95,7 @@ class Trainer {
   int64_t step_ = 0;
   int64_t scenes_ = 0;
   double seconds_before_ = 0;
+  double exported_ = 0;  // at so many seconds
   Clock::time_point start_ = Clock::now();
   // Since the last report.
   std::map<std::string, std::pair<Number, int64_t>> sums_;
@@ -146,22 +149,20 @@ NamedParameters Trainer::AllTrained() const {
   return all;
 }
 
+TrainingState Trainer::Described() const {
+  TrainingState state;
+  state.stage = static_cast<int>(config_.stage);
+  state.seed = config_.seed;
+  state.threads = NumThreads();
+  state.processes = group_->world_size();
+  state.device = config_.device.is_cpu() ? "cpu" : "cuda";
+  state.yaml = config_.yaml;
+  return state;
+}
+
 void Trainer::Restore(const std::filesystem::path& checkpoint) {
   const TrainingState state = LoadTrainingState(checkpoint);
-  if (state.stage != static_cast<int>(config_.stage) || state.seed != config_.seed) {
-    throw UsageError(fmt::format(
-        "{}: is of stage {} with seed {}, but the configuration says stage {} and seed {}",
-        checkpoint.string(), state.stage, state.seed, static_cast<int>(config_.stage), config_.seed));
-  }
-  if (state.yaml != config_.yaml) LogWarning("{}: the configuration has changed since", checkpoint.string());
-  if (state.threads != NumThreads() || state.processes != group_->world_size()) {
-    LogWarning("{}: was made by {} processes of {} threads, now there are {} of {}: not the same bits",
-               checkpoint.string(), state.processes, state.threads, group_->world_size(), NumThreads());
-  }
-  if (state.device != KindOf(config_.device)) {
-    LogWarning("{}: was made on {}, and goes on here on {}: not the same bits", checkpoint.string(),
-               state.device, KindOf(config_.device));
-  }
+  CheckContinues(state, Described(), checkpoint.string());
   NamedParameters stored = state.weights;
   if (!config_.model.use_motion && config_.stage <= Stage::kPretraining) {
     // Before stage 2 nothing has taught a motion estimator, and a checkpoint may have one all the same.
@@ -180,7 +181,7 @@ void Trainer::Restore(const std::filesystem::path& checkpoint) {
   step_ = state.step;
   reported_skips_ = optimizer_.counters().skipped();
   scenes_ = state.scenes;
-  seconds_before_ = state.seconds;
+  seconds_before_ = exported_ = state.seconds;
   loader_state_ = state.loader;
   if (Leads()) LogInfo("resuming {} at step {}", checkpoint.string(), step_);
 }
@@ -189,17 +190,11 @@ void Trainer::Save() {
   group_->Barrier();  // no rank may be ahead of what is saved
   if (!Leads()) return;
   log_->Flush();
-  TrainingState state;
-  state.stage = static_cast<int>(config_.stage);
+  TrainingState state = Described();
   state.step = step_;
   state.loader = loader_ ? loader_->state() : loader_state_;
-  state.seed = config_.seed;
-  state.threads = NumThreads();
-  state.processes = group_->world_size();
-  state.device = KindOf(config_.device);
   state.seconds = Seconds();
   state.scenes = scenes_ + report_scenes_;
-  state.yaml = config_.yaml;
   state.model_yaml = config_.model.ToYaml();
   state.weights = weights_.FullPrecision();
   state.AddExtra(kOptimizer, optimizer_.ExportState());
@@ -344,10 +339,19 @@ void Trainer::ValidateAndLog() {
   report_start_ = Clock::now();
 }
 
+void Trainer::ExportIfDue() {
+  if (config_.export_every <= 0 || !Leads() || Seconds() - exported_ < config_.export_every) return;
+  if (average_) average_->Swap();
+  WriteShards(folder_ / kShardFolder, weights_.FullPrecision(), config_.model.ToYaml());
+  if (average_) average_->Swap();
+  exported_ = Seconds();
+}
+
 void Trainer::Finish() {
   if (!Leads()) return;
   if (average_) average_->Swap();
   const std::string yaml = config_.model.ToYaml();
+  if (config_.export_every > 0) WriteShards(folder_ / kShardFolder, weights_.FullPrecision(), yaml);
   ExportModel(folder_ / "model.pt", weights_.FullPrecision(), yaml);
   // The last file to appear: whoever finds it may take the stage as finished.
   ExportModel(folder_ / "model.safetensors", weights_.FullPrecision(), yaml);
@@ -375,6 +379,7 @@ TrainingResult Trainer::Run() {
     if (last || step_ % config_.print_every == 0) Report(update);
     const bool due = config_.validation.every > 0 && step_ % config_.validation.every == 0;
     if (last || due) ValidateAndLog();
+    if (!last) ExportIfDue();
     if (last || stop || step_ % config_.checkpoint_every == 0) {
       Save();
       saved = step_;
@@ -399,6 +404,7 @@ TrainingResult Trainer::Run() {
 
 TrainingResult Train(const TrainConfig& config, const std::filesystem::path& folder, bool resume) {
   CheckRunFolder(folder, resume);
+  if (config.export_every > 0) CheckShardFolder(folder / kShardFolder);
   return Trainer(config, folder).Run();
 }
 
