@@ -20,7 +20,7 @@ void CheckWorldBatch(std::span<const World> worlds, const WorldFrameSize& size) 
 }
 
 // Cameras of all views, into tensors of the processor.
-void CameraTensors(std::span<const World> worlds, const WorldFrameSize& size, WorldTensors& out) {
+void WorldCameraTensors(std::span<const World> worlds, const WorldFrameSize& size, WorldTensors& out) {
   const auto count = static_cast<int64_t>(worlds.size()),
              views = static_cast<int64_t>(worlds[0].views.size());
   out.c2w = torch::empty({count, views, 4, 4});
@@ -64,7 +64,7 @@ WorldTensors WorldRenderer::Render(std::span<const World> worlds, const WorldFra
   frames.matches = make(out.matches, {patches, 2});
   frames.log_depth = make(out.log_depth, {patches});
   frames.visible = make(out.visible, {patches});
-  CameraTensors(worlds, size, out);
+  WorldCameraTensors(worlds, size, out);
   RenderWorlds(worlds, bank_, threads_, frames);
   return out;
 }
