@@ -53,9 +53,25 @@ inline int FloorOf(float x) {
 }
 
 // Uniform in [0, 1), from the numbers of a lattice's node.
-float LatticeValue(uint32_t seed, int x, int y);
+inline float LatticeValue(uint32_t seed, int x, int y) {
+  uint32_t h = seed ^ (static_cast<uint32_t>(x) * 0x9E3779B1U) ^ (static_cast<uint32_t>(y) * 0x85EBCA77U);
+  h = (h ^ (h >> 15U)) * 0x2C1B3C6DU;
+  h = (h ^ (h >> 12U)) * 0x297A2D39U;
+  return static_cast<float>((h ^ (h >> 15U)) >> 8U) * 0x1p-24F;
+}
 // Smooth between the nodes of a lattice of step 1, in [0, 1].
-float LatticeNoise(uint32_t seed, float x, float y);
+inline float LatticeNoise(uint32_t seed, float x, float y) {
+  const int column = FloorOf(x), row = FloorOf(y);
+  float fx = x - static_cast<float>(column), fy = y - static_cast<float>(row);
+  fx = fx * fx * (3.0F - 2.0F * fx);
+  fy = fy * fy * (3.0F - 2.0F * fy);
+  const auto across = [&](int r) {
+    const float a = LatticeValue(seed, column, r), b = LatticeValue(seed, column + 1, r);
+    return a + fx * (b - a);
+  };
+  const float upper = across(row), lower = across(row + 1);
+  return upper + fy * (lower - upper);
+}
 // Octaves of it, each of `gain` times the amplitude at twice the frequency: mean 0.5, in [0, 1].
 float FractalNoise(uint32_t seed, float x, float y, int octaves, float gain);
 

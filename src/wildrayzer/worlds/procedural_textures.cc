@@ -365,11 +365,12 @@ Texture ProceduralTexture(Random& random) {
         sum = sum + paint((static_cast<float>(x) + 0.5F) / kGrid, (static_cast<float>(y) + 0.5F) / kGrid);
       }
       const float u = static_cast<float>(column) / kTextureSide, v = static_cast<float>(row) / kTextureSide;
-      const float tone = 1.0F + uneven * (FractalNoise(seed, 2.5F * u, 2.5F * v, 3, 0.5F) - 0.5F);
+      const float tone =
+          uneven > 0 ? 1.0F + uneven * (FractalNoise(seed, 2.5F * u, 2.5F * v, 3, 0.5F) - 0.5F) : 1.0F;
       uint8_t* texel = &texture[4 * static_cast<size_t>(row * kTextureSide + column)];
       for (int channel = 0; channel < 3; ++channel) {
         const float value = tone * At(sum, channel) / (kSamples * kSamples);
-        texel[channel] = static_cast<uint8_t>(std::lround(255.0F * std::clamp(value, 0.0F, 1.0F)));
+        texel[channel] = static_cast<uint8_t>(255.0F * std::clamp(value, 0.0F, 1.0F) + 0.5F);
       }
       texel[3] = 255;
     }

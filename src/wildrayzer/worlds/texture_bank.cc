@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/run_parallel.h"
@@ -86,7 +85,7 @@ void WriteLevels(const Texture& texture, uint8_t* out) {
       colours.push_back(colour);
       const float values[4] = {colour.x, colour.y, colour.z, level.texels[static_cast<size_t>(i)][3]};
       for (int channel = 0; channel < 4; ++channel) {
-        end[4 * i + channel] = static_cast<uint8_t>(std::lround(std::clamp(values[channel], 0.0F, 255.0F)));
+        end[4 * i + channel] = static_cast<uint8_t>(std::clamp(values[channel], 0.0F, 255.0F) + 0.5F);
       }
     }
     coarser = std::move(colours);

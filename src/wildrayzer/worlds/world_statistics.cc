@@ -30,6 +30,16 @@ std::vector<double> OfViews(const std::vector<MeasuredWorld>& worlds, bool first
   return values;
 }
 
+// Of the inputs other than the first.
+std::vector<double> OfInputs(const std::vector<MeasuredWorld>& worlds, int inputs,
+                             double WorldViewFacts::*number) {
+  std::vector<double> values;
+  for (const MeasuredWorld& world : worlds) {
+    for (size_t v = 1; v < static_cast<size_t>(inputs); ++v) values.push_back(world.views[v].facts.*number);
+  }
+  return values;
+}
+
 std::vector<double> OfWorlds(const std::vector<MeasuredWorld>& worlds, double MeasuredWorld::*number) {
   std::vector<double> values;
   for (const MeasuredWorld& world : worlds) values.push_back(world.*number);
@@ -51,12 +61,18 @@ std::vector<Quantity> Quantities(const std::vector<MeasuredWorld>& w, const Worl
                                views([](const MeasuredView& v) { return v.facts.translation; }), 0.01, 2);
   translation->log = true;
   translation->accepted = {0.03 * options.motion, 0.8 * options.motion};
+  Histogram* baseline = add("baseline", "the same of inputs alone",
+                            OfInputs(w, options.inputs, &WorldViewFacts::translation), 0.01, 2);
+  baseline->log = true;
+  baseline->accepted = {0.03 * options.motion, 0.8 * options.motion};
   add("visible", "share of matches that are visible", views([](const MeasuredView& v) { return v.visible; }),
       0, 1);
   add("yaw", "yaw, degrees", views([](const MeasuredView& v) { return v.facts.yaw; }), -60, 60);
   add("pitch", "pitch, degrees", views([](const MeasuredView& v) { return v.facts.pitch; }), -30, 30);
   add("roll", "roll, degrees", views([](const MeasuredView& v) { return v.facts.roll; }), -20, 20);
   add("rotation", "whole rotation, degrees", views([](const MeasuredView& v) { return v.facts.rotation; }), 0,
+      60);
+  add("input_rotation", "the same of inputs alone", OfInputs(w, options.inputs, &WorldViewFacts::rotation), 0,
       60);
   add("field_of_view", "field of view, degrees", OfWorlds(w, &MeasuredWorld::field_of_view), 30, 90)
       ->accepted = {40.0, 80.0};
@@ -66,6 +82,7 @@ std::vector<Quantity> Quantities(const std::vector<MeasuredWorld>& w, const Worl
   add("nearest", "least depth / median depth",
       OfViews(w, true, false, [](const MeasuredView& v) { return v.facts.nearest; }), 0, 1)
       ->accepted = {0.3, 1.0};
+  add("unit", "median depth, metres", OfWorlds(w, &MeasuredWorld::unit), 0, 12);
   add("brightness", "mean brightness of a world", OfWorlds(w, &MeasuredWorld::brightness), 0, 1);
   add("contrast", "contrast of a world", OfWorlds(w, &MeasuredWorld::contrast), 0, 0.4);
   return all;
