@@ -15,7 +15,12 @@ namespace {
 constexpr size_t kWorlds = 16;  // a batch
 
 const TextureBank& Bank() {
-  static const TextureBank bank = TextureBank::Make({}, 1, AvailableCores());
+  static const TextureBank bank = [] {
+    TextureSources sources;
+    sources.procedural = 96;  // a few, so that making them does not take longer than all else
+    sources.procedural_cutouts = 32;
+    return TextureBank::Make(sources, 1, AvailableCores());
+  }();
   return bank;
 }
 

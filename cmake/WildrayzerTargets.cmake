@@ -6,14 +6,16 @@
 
 # Flags common to everything we compile.
 add_library(wrz_options INTERFACE)
-target_compile_options(wrz_options INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
-                                             -Wno-unused-parameter)
+set(wrz_warnings -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wno-unused-parameter)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-  target_compile_options(wrz_options INTERFACE -Wno-restrict)  # false positives on std::string, GCC bug 105651
+  list(APPEND wrz_warnings -Wno-restrict)  # false positives on std::string, GCC bug 105651
 endif()
 if(WILDRAYZER_WERROR)
-  target_compile_options(wrz_options INTERFACE -Werror)
+  list(APPEND wrz_warnings -Werror)
+  target_compile_options(wrz_options INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:-Werror=all-warnings>)
 endif()
+target_compile_options(wrz_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:${wrz_warnings}>
+                                             $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra,-Wshadow>)
 if(WILDRAYZER_SANITIZE)
   add_compile_options(-fsanitize=${WILDRAYZER_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${WILDRAYZER_SANITIZE})
@@ -28,14 +30,18 @@ if(CCACHE_PROGRAM)
       CCACHE_DEPEND=1 CCACHE_SLOPPINESS=time_macros,include_file_mtime,include_file_ctime ${CCACHE_PROGRAM})
 endif()
 
-# wrz_add_module(NAME [TORCH] SOURCES ... [DEPS ...] [PRIVATE_DEPS ...] [OPENCV_SOURCES ... OPENCV ...])
+# wrz_add_module(NAME [TORCH] SOURCES ... [DEPS ...] [PRIVATE_DEPS ...] [OPENCV_SOURCES ... OPENCV ...] [CUDA_SOURCES ...])
 #   Library wildrayzer_NAME, alias wildrayzer::NAME. TORCH links LibTorch. OPENCV_SOURCES are the files that need OpenCV,
-#   of which OPENCV names the libraries; a node build has cli/without_opencv.cc in their place.
+#   of which OPENCV names the libraries; a node build has cli/without_opencv.cc in their place. CUDA_SOURCES are compiled by
+#   nvcc where LibTorch has CUDA.
 function(wrz_add_module name)
-  cmake_parse_arguments(ARG "TORCH" "" "SOURCES;DEPS;PRIVATE_DEPS;OPENCV_SOURCES;OPENCV" ${ARGN})
+  cmake_parse_arguments(ARG "TORCH" "" "SOURCES;DEPS;PRIVATE_DEPS;OPENCV_SOURCES;OPENCV;CUDA_SOURCES" ${ARGN})
   if(NOT WILDRAYZER_NODE)
     list(APPEND ARG_SOURCES ${ARG_OPENCV_SOURCES})
     list(APPEND ARG_PRIVATE_DEPS ${ARG_OPENCV})
+  endif()
+  if(TARGET torch_cuda)
+    list(APPEND ARG_SOURCES ${ARG_CUDA_SOURCES})
   endif()
   set(target wildrayzer_${name})
   add_library(${target} STATIC ${ARG_SOURCES})

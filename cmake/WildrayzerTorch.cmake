@@ -1,7 +1,9 @@
 # LibTorch: Debian's 1.13, or whatever CMAKE_PREFIX_PATH names (2.x, with or without CUDA; the torch package of Python is one).
 # The sources' own differences by version are in util/torch_version.h.
 if(NOT DEFINED TORCH_CUDA_ARCH_LIST AND NOT DEFINED ENV{TORCH_CUDA_ARCH_LIST})
-  set(TORCH_CUDA_ARCH_LIST 9.0)  # else a CUDA LibTorch looks for a GPU while configuring, and needs a newer CMake for it
+  # Of our own kernels: since Ampere, those newer than Hopper by compiling at the start. Without it a CUDA LibTorch looks for a
+  # GPU while configuring, and needs a newer CMake for it.
+  set(TORCH_CUDA_ARCH_LIST 8.0 9.0+PTX)
 endif()
 # TorchConfig.cmake looks for its libraries in the system's folders before its own, and would find Debian's there: the root of
 # Python's torch, which calls `share/cmake` in it its prefix, is made one that comes before the system.
@@ -29,9 +31,14 @@ else()
   include_directories(BEFORE SYSTEM ${CMAKE_BINARY_DIR}/installed_fmt)
 endif()
 
-# What of CUDA it was built with.
+# What of CUDA it was built with. Its configuration has then found nvcc, or failed.
 set(WILDRAYZER_TORCH_DEFINITIONS)
 if(TARGET torch_cuda)
+  set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)  # CMake 3.25 does not know that nvcc knows it
+  # Our kernels' runtime is linked statically, so that a program asks for no library of CUDA's but through LibTorch, and stays
+  # inside: LibTorch has its own.
+  set(CMAKE_CUDA_RUNTIME_LIBRARY Static)
+  add_link_options(LINKER:--exclude-libs,libcudart_static.a)
   list(APPEND WILDRAYZER_TORCH_DEFINITIONS WILDRAYZER_CUDA)
   find_path(WILDRAYZER_NCCL_INCLUDE nccl.h HINTS ${TORCH_INSTALL_PREFIX}/../nvidia/nccl/include)
   if(WILDRAYZER_NCCL_INCLUDE)

@@ -14,12 +14,14 @@
 #include "wildrayzer/kernels/device.h"
 #include "wildrayzer/kernels/norm.h"
 #include "wildrayzer/kernels/replay.h"
+#include "wildrayzer/kernels/threads.h"
 #include "wildrayzer/models/pass.h"
 #include "wildrayzer/models/weights.h"
 #include "wildrayzer/training/master_weights.h"
 #include "wildrayzer/training/objective.h"
 #include "wildrayzer/training/scene_pieces.h"
 #include "wildrayzer/training/weight_average.h"
+#include "wildrayzer/training/worlds_on_device.h"
 #include "wildrayzer/util/torch_version.h"
 
 namespace wildrayzer {
@@ -96,6 +98,7 @@ class Checks {
   void Passes();
   void Replays();
   void Steps();
+  void Worlds();
 
   std::vector<CheckResult> results;
 
@@ -321,6 +324,40 @@ void Checks::Steps() {
   }
 }
 
+// A ray that passes an edge of a thing, of a mask's outline or of a texel within a rounding falls to either
+// side of it, and then the values have nothing in common: what is bounded is how many do. Shares of values
+// that differ by more than 1e-3.
+void Checks::Worlds() {
+  const TextureBank bank = SmallBank();
+  const std::vector<World> worlds = SmallWorlds(bank, 6, 4, 64);
+  WorldFrameSize size{64, 64, 8};
+  size.depth = true;
+  const WorldTensors wanted = WorldRenderer(bank, torch::kCPU, NumThreads()).Render(worlds, size);
+  WorldTensors found;
+  Add("worlds are rendered without waiting", 0, [&] {
+    const WorldRenderer renderer(bank, device_, 1);
+    renderer.Render(worlds, size);  // makes what the next ones keep
+    const NoWaiting watch(device_);
+    found = renderer.Render(worlds, size);
+    return 0.0;
+  });
+  const auto compare = [&](const std::string& name, const Tensor WorldTensors::*values) {
+    Add("worlds: " + name + " that differ", 1e-3, [&] {
+      const Tensor difference = ((found.*values).to(torch::kCPU) - wanted.*values).abs();
+      // A value that is not a number differs from all.
+      return 1.0 - difference.le(1e-3).to(torch::kFloat64).mean().item<double>();
+    });
+  };
+  compare("pictures", &WorldTensors::images);
+  compare("clean pictures", &WorldTensors::clean);
+  compare("masks", &WorldTensors::cover);
+  compare("depths of pixels", &WorldTensors::depth);
+  compare("matches", &WorldTensors::matches);
+  compare("depths of patches", &WorldTensors::log_depth);
+  compare("visible patches", &WorldTensors::visible);
+  compare("cameras", &WorldTensors::c2w);
+}
+
 }  // namespace
 
 std::vector<CheckResult> CheckDevice(torch::Device device,
@@ -333,6 +370,7 @@ std::vector<CheckResult> CheckDevice(torch::Device device,
   checks.Passes();
   checks.Replays();
   checks.Steps();
+  checks.Worlds();
   return std::move(checks.results);
 }
 

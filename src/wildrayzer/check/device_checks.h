@@ -19,8 +19,8 @@ struct CheckResult {
 };
 
 // All checks, in the order of the program: kernels, losses, optimizer, passes through small random models of
-// every layout in float32 and bfloat16, a training step of every stage, and that such a step never waits for
-// the device. report: called with every result as it comes.
+// every layout in float32 and bfloat16, a training step of every stage, worlds, and that neither training nor
+// worlds wait for the device. report: called with every result as it comes.
 std::vector<CheckResult> CheckDevice(torch::Device device,
                                      const std::function<void(const CheckResult&)>& report);
 

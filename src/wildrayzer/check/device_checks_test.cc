@@ -26,7 +26,7 @@ TEST(DeviceChecks, AllPassHere) {
                                  << result.failure;
     EXPECT_TRUE(names.insert(result.name).second) << result.name;
   }
-  EXPECT_GE(names.size(), 26U);
+  EXPECT_GE(names.size(), 35U);
 }
 
 TEST(DeviceChecks, SayWhatIsWrong) {

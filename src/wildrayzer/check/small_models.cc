@@ -3,9 +3,12 @@
 #include <cmath>
 #include <utility>
 
+#include "wildrayzer/kernels/threads.h"
 #include "wildrayzer/models/weights.h"
 #include "wildrayzer/nn/init.h"
 #include "wildrayzer/util/random.h"
+#include "wildrayzer/util/run_parallel.h"
+#include "wildrayzer/worlds/draw_world.h"
 
 namespace wildrayzer {
 
@@ -73,6 +76,26 @@ TrainingBatch RandomBatch(const ModelConfig& config, int64_t scenes, int64_t inp
   batch.c2w = torch::cat({torch::cat({rotation, moved}, 3), bottom}, 2).to(device);
   batch.fxfycxcy = torch::tensor({0.9F, 0.9F, 0.5F, 0.5F}).expand({scenes, views, 4}).to(device);
   return batch;
+}
+
+TextureBank SmallBank() {
+  TextureSources sources;
+  sources.procedural = 24;
+  sources.procedural_cutouts = 12;
+  return TextureBank::Make(sources, 1, NumThreads());
+}
+
+std::vector<World> SmallWorlds(const TextureBank& bank, int count, int views, int side) {
+  WorldOptions options;
+  options.width = options.height = side;
+  options.views = views;
+  options.movers = 1;
+  std::vector<World> worlds(static_cast<size_t>(count));
+  RunParallel(count, NumThreads(), [&](int i) {
+    Random random(static_cast<uint64_t>(i), "self-check");
+    worlds[static_cast<size_t>(i)] = DrawWorld(bank, options, random);
+  });
+  return worlds;
 }
 
 TrainConfig SmallStage(Stage stage, const ModelConfig& config, torch::Device device) {

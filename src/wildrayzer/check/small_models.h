@@ -1,4 +1,4 @@
-// Models and batches of the self-check.
+// Models, batches and worlds of the self-check.
 #pragma once
 
 #include <string>
@@ -8,6 +8,8 @@
 #include "wildrayzer/training/stage.h"
 #include "wildrayzer/training/train_config.h"
 #include "wildrayzer/training/training_batch.h"
+#include "wildrayzer/worlds/texture_bank.h"
+#include "wildrayzer/worlds/world.h"
 
 namespace wildrayzer {
 
@@ -28,6 +30,10 @@ torch::Tensor RandomValues(std::vector<int64_t> shape, uint64_t seed);
 // `scenes` scenes of `inputs` and `targets` views with cameras, in which what moves is known (pasted).
 TrainingBatch RandomBatch(const ModelConfig& config, int64_t scenes, int64_t inputs, int64_t targets,
                           torch::Device device);
+
+// A few textures, and worlds in all of which something moves.
+TextureBank SmallBank();
+std::vector<World> SmallWorlds(const TextureBank& bank, int count, int views, int side);
 
 // A training stage of such a model; stage 4's gate is open.
 TrainConfig SmallStage(Stage stage, const ModelConfig& config, torch::Device device);

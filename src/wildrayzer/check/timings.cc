@@ -18,6 +18,7 @@
 #include "wildrayzer/models/dinov3.h"
 #include "wildrayzer/training/master_weights.h"
 #include "wildrayzer/training/scene_pieces.h"
+#include "wildrayzer/training/worlds_on_device.h"
 #include "wildrayzer/util/error.h"
 
 namespace wildrayzer {
@@ -155,6 +156,25 @@ Timing TimeStep(const std::string& name, const ModelConfig& config, int64_t scen
     optimizer.ZeroGrad();
     weights.Publish();
   });
+}
+
+std::vector<Timing> TimeWorlds(int count, int views, int side, const TimingOptions& options) {
+  const TextureBank bank = SmallBank();
+  const std::vector<World> worlds = SmallWorlds(bank, count, views, side);
+  const WorldRenderer renderer(bank, options.device, NumThreads());
+  TimingOptions here = options;
+  here.device = torch::kCPU;
+  here.precision = Precision::kFp32;
+  TimingOptions there = here;
+  there.device = options.device;
+  const std::string what = fmt::format("{} worlds, {} views of {} px", count, views, side);
+  std::vector<Timing> timings;
+  timings.push_back(Measure(what + ": drawn", here, 0, 0, [&] { SmallWorlds(bank, count, views, side); }));
+  timings.push_back(Measure(what + ": rendered", there, 0, 0, [&] {
+    renderer.Render(worlds, {side, side, std::max(1, side / 16)});
+  }));
+  for (Timing& timing : timings) timing.worlds = count;
+  return timings;
 }
 
 Timing TimeDino(const TimingOptions& options, double peak) {

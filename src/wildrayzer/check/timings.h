@@ -21,8 +21,10 @@ struct Timing {
   double operations = 0;      // of matrix products and attention, a multiply-add counting two; 0: not counted
   double peak = 0;            // operations a second of large matrix products in this precision, the same run
   uint64_t device_bytes = 0;  // peak so far; 0 on the processor
+  double worlds = 0;          // drawn or rendered in that time
   std::string failure;        // what was thrown instead
   double OperationsPerSecond() const { return operations / (milliseconds * 1e-3); }
+  double WorldsPerSecond() const { return worlds / (milliseconds * 1e-3); }
 };
 
 // Multiply-adds, times two, of a pass of `scenes` scenes without motion, forward: matrix products of all
@@ -46,6 +48,10 @@ std::vector<Timing> TimePass(const std::string& name, WildRayZer model, const Ti
 // A training step: forward, mean squared error of the targets, backward, clipping, AdamW.
 Timing TimeStep(const std::string& name, const ModelConfig& config, int64_t scenes, int64_t inputs,
                 int64_t targets, const TimingOptions& options, double peak);
+
+// Worlds with movers, of `views` views of side x side pixels: drawn on all threads, and rendered on the
+// device with all their truths.
+std::vector<Timing> TimeWorlds(int count, int views, int side, const TimingOptions& options);
 
 // DINOv3 ViT-7B on two views; needs 14 GB on the device.
 Timing TimeDino(const TimingOptions& options, double peak);

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 #include <memory>
+#include <utility>
 
 #include "wildrayzer/check/device_checks.h"
 #include "wildrayzer/check/timings.h"
@@ -57,6 +58,9 @@ void PrintTiming(const Timing& timing) {
     std::printf("%-44s %-4s %10.2f ms (fastest %.2f) %8.2f TFLOP/s, %2.0f %% of the peak\n",
                 timing.name.c_str(), timing.precision.c_str(), timing.milliseconds, timing.fastest,
                 timing.OperationsPerSecond() * 1e-12, 100 * timing.OperationsPerSecond() / timing.peak);
+  } else if (timing.worlds > 0) {
+    std::printf("%-44s %-4s %10.2f ms (fastest %.2f) %8.1f worlds/s\n", timing.name.c_str(),
+                timing.precision.c_str(), timing.milliseconds, timing.fastest, timing.WorldsPerSecond());
   } else {
     std::printf("%-44s %-4s %10.2f ms (fastest %.2f)\n", timing.name.c_str(), timing.precision.c_str(),
                 timing.milliseconds, timing.fastest);
@@ -76,6 +80,7 @@ Json ToJson(const Timing& timing) {
     json["tflops"] = timing.OperationsPerSecond() * 1e-12;
     json["share_of_peak"] = timing.OperationsPerSecond() / timing.peak;
   }
+  if (timing.worlds > 0) json["worlds_per_second"] = timing.WorldsPerSecond();
   if (timing.device_bytes > 0) json["peak_device_bytes"] = timing.device_bytes;
   return json;
 }
@@ -129,8 +134,20 @@ Json Time(const CheckOptions& options, torch::Device device) {
   const bool gpu = !device.is_cpu();
   pass("small", small);
   const int64_t scenes = options.scenes > 0 ? options.scenes : gpu ? 64 : 4;
-  add(TimeStep("training step, small, " + std::to_string(scenes) + " scenes of 2 + 6", small, scenes, 2, 6,
-               timing, peak));
+  const Timing step = TimeStep("training step, small, " + std::to_string(scenes) + " scenes of 2 + 6", small,
+                               scenes, 2, 6, timing, peak);
+  add(step);
+  const auto worlds = static_cast<int>(scenes);
+  for (const auto& [views, side] : {std::pair(7, 128), std::pair(5, 64)}) {
+    for (const Timing& result : TimeWorlds(worlds, views, side, timing)) add(result);
+  }
+  // Those of the training step: what it would wait for if they were rendered between the steps.
+  const Timing of_step = TimeWorlds(worlds, 8, static_cast<int>(small.height), timing).back();
+  add(of_step);
+  if (step.failure.empty() && of_step.failure.empty()) {
+    std::printf("rendering its worlds takes %.1f %% of a training step\n",
+                100 * of_step.milliseconds / step.milliseconds);
+  }
   if (options.no_full) return all;
   pass("full size", FullSize());
   if (!gpu) return all;

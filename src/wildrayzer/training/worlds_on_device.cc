@@ -5,15 +5,18 @@
 #include "wildrayzer/kernels/device.h"
 #include "wildrayzer/util/error.h"
 
+#ifdef WILDRAYZER_CUDA
+#include <c10/cuda/CUDAStream.h>
+
+#include "wildrayzer/worlds/packed_worlds.h"
+#include "wildrayzer/worlds/render_worlds_cuda.h"
+#endif
+
 namespace wildrayzer {
 namespace {
 
 void CheckWorldBatch(std::span<const World> worlds, const WorldFrameSize& size) {
   if (worlds.empty()) throw Error("a batch of worlds needs at least one");
-  for (const World& world : worlds) {
-    if (world.views.size() != worlds[0].views.size())
-      throw Error("the worlds of a batch have different numbers of views");
-  }
   if (size.patch < 1 || size.width < 1 || size.height < 1 || size.width % size.patch != 0 ||
       size.height % size.patch != 0)
     throw Error("width and height of a world's frames must be multiples of the patch");
@@ -35,11 +38,37 @@ void WorldCameraTensors(std::span<const World> worlds, const WorldFrameSize& siz
   }
 }
 
+#ifdef WILDRAYZER_CUDA
+void RenderOnGpu(std::span<const World> worlds, int textures, const torch::Tensor& texels,
+                 const WorldFrames& frames) {
+  const PackedLayout layout = LayOutWorlds(worlds, textures);
+  const torch::Tensor packed = torch::empty({static_cast<int64_t>(layout.bytes)},
+                                            torch::TensorOptions().dtype(torch::kUInt8).pinned_memory(true));
+  PackWorlds(worlds, layout, {reinterpret_cast<std::byte*>(packed.data_ptr<uint8_t>()), layout.bytes});
+  // Pinned memory, and that of a GPU's tensor, is used again only when the stream is through with it.
+  const torch::Tensor there = Upload(packed, texels.device());
+  const c10::cuda::CUDAStream stream = c10::cuda::getCurrentCUDAStream(texels.device().index());
+  RenderWorldsOnGpu(BatchAt(layout, reinterpret_cast<const std::byte*>(there.data_ptr<uint8_t>()),
+                            texels.data_ptr<uint8_t>()),
+                    frames, texels.device().index(), stream.stream());
+}
+#endif
+
 }  // namespace
 
 WorldRenderer::WorldRenderer(const TextureBank& bank, torch::Device device, int threads)
     : bank_(bank), device_(device), threads_(threads) {
-  if (!device.is_cpu()) throw Error("worlds are rendered on the processor only");
+  if (device.is_cpu()) return;
+#ifdef WILDRAYZER_CUDA
+  const std::span<const uint8_t> texels = bank.texels();
+  texels_ = torch::from_blob(const_cast<uint8_t*>(texels.data()), {static_cast<int64_t>(texels.size())},
+                             torch::kUInt8)
+                .to(device);
+  // It may be read on any stream from now on.
+  Synchronize(device);
+#else
+  throw UsageError("this build renders worlds on the processor only; build with CUDA (docs/gpu.md)");
+#endif
 }
 
 WorldTensors WorldRenderer::Render(std::span<const World> worlds, const WorldFrameSize& size) const {
@@ -65,7 +94,15 @@ WorldTensors WorldRenderer::Render(std::span<const World> worlds, const WorldFra
   frames.log_depth = make(out.log_depth, {patches});
   frames.visible = make(out.visible, {patches});
   WorldCameraTensors(worlds, size, out);
-  RenderWorlds(worlds, bank_, threads_, frames);
+  if (device_.is_cpu()) {
+    RenderWorlds(worlds, bank_, threads_, frames);
+    return out;
+  }
+#ifdef WILDRAYZER_CUDA
+  RenderOnGpu(worlds, bank_.size(), texels_, frames);
+  out.c2w = Upload(out.c2w, device_);
+  out.fxfycxcy = Upload(out.fxfycxcy, device_);
+#endif
   return out;
 }
 

@@ -1,7 +1,6 @@
 // Worlds as the tensors of a training batch, rendered where these live.
 #pragma once
 
-#include <memory>
 #include <span>
 
 #include "wildrayzer/util/tensor.h"
@@ -31,7 +30,8 @@ struct WorldFrameSize {
 
 class WorldRenderer {
  public:
-  // threads: of the processor, where that is the device. `bank` must outlive it.
+  // threads: of the processor, where that is the device. `bank` must outlive it; a GPU is given its texels
+  // here. UsageError for a device that this build cannot render on.
   WorldRenderer(const TextureBank& bank, torch::Device device, int threads);
 
   // At least one world; all have the same number of views. Any number of threads may call it. A GPU renders
@@ -42,6 +42,7 @@ class WorldRenderer {
   const TextureBank& bank_;
   torch::Device device_;
   int threads_;
+  torch::Tensor texels_;  // on the GPU, if that is the device
 };
 
 }  // namespace wildrayzer

@@ -176,9 +176,9 @@ void Expose(const TextureBank& bank, float brightness, const WorldOptions& optio
                                   (static_cast<float>(i % kCameraGrid) + 0.5F) / kCameraGrid,
                                   (static_cast<float>(i / kCameraGrid) + 0.5F) / kCameraGrid);
     const RayHit hit = TracePoint(pointers, view, ray, angle).still;
-    const Float3 colour =
-        ShadePoint(pointers, hit.primitive, hit.face, view.position + hit.t * ray, view.position, angle)
-            .colour;
+    const Float3 point = view.position + hit.t * ray;
+    const int face = FaceAt(pointers.primitives[hit.primitive], point);
+    const Float3 colour = ShadePoint(pointers, hit.primitive, face, point, view.position, angle).colour;
     sum += (colour.x + colour.y + colour.z) / 3;
   }
   const float mean = sum / (kCameraGrid * kCameraGrid);

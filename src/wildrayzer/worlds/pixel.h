@@ -1,165 +1,202 @@
 // What one pixel of a world shows, and where a point of a view appears in the first one (ray_caster.h).
 #pragma once
 
-#include "wildrayzer/worlds/ray_caster.h"
+#include "wildrayzer/worlds/shading.h"
 
 namespace wildrayzer {
+
+// Rays of a pixel.
+inline constexpr int kWorldSamples = 4;
+// Pixels a side of the tiles for which the primitives near them are listed.
+inline constexpr int kWorldTile = 8;
+// Of primitives that stand still, and of those that a view sees of movers: more are refused (PackWorlds).
+inline constexpr int kMaxThings = 384;
+
+// Rays through a tile of pixels: within `cosine` of the unit vector `axis`.
+struct TileCone {
+  Float3 axis;
+  float cosine = 1, sine = 0;
+};
+// Of the pixels [x, x + w) x [y, y + h).
+WILDRAYZER_HD inline TileCone ConeOf(const WorldView& view, const Lens& lens, int x, int y, int w, int h) {
+  // Blurred samples reach beyond the tile.
+  const float left = static_cast<float>(x) - view.spread, right = static_cast<float>(x + w) + view.spread;
+  const float top = static_cast<float>(y) - view.spread, bottom = static_cast<float>(y + h) + view.spread;
+  TileCone cone;
+  cone.axis = Normalized(RayAt(view, lens, 0.5F * (left + right), 0.5F * (top + bottom)));
+  for (int corner = 0; corner < 4; ++corner) {
+    const Float3 edge = RayAt(view, lens, corner % 2 == 0 ? left : right, corner < 2 ? top : bottom);
+    cone.cosine = Min(cone.cosine, Dot(cone.axis, Normalized(edge)));
+  }
+  cone.sine = sqrtf(Max(1.0F - cone.cosine * cone.cosine, 0.0F));
+  return cone;
+}
+
+// What a primitive is to the rays of a cone: they may meet it, or it may darken what they meet, or neither.
+enum class Nearness { kNone, kMet, kDarkens };
+WILDRAYZER_HD inline Nearness NearnessOf(const Primitive& thing, Float3 camera, const TileCone& cone) {
+  if (thing.shape == Shape::kRoom) return Nearness::kMet;
+  const Float3 to = thing.centre - camera;
+  const float along = Dot(to, cone.axis), across = sqrtf(Max(Dot(to, to) - along * along, 0.0F));
+  // Metres from the cone's surface to the centre, negative inside.
+  const float outside = across * cone.cosine - along * cone.sine;
+  const float radius = BoundingRadius(thing), reach = radius + kShadeMargin;
+  if (outside < radius && along > -radius) return Nearness::kMet;
+  // A shadow may fall anywhere.
+  const bool darkens = thing.shadow > 0 || (thing.shade > 0 && outside < reach && along > -reach);
+  return darkens ? Nearness::kDarkens : Nearness::kNone;
+}
+
+// Indices of the primitives near a tile: those that are met from the front of `index`, those that only darken
+// from its back.
+struct NearThings {
+  int32_t met = 0, darken = 0;
+  int16_t index[kMaxThings];
+
+  WILDRAYZER_HD int Met(int i) const { return index[i]; }
+  WILDRAYZER_HD int Darkens(int i) const { return index[kMaxThings - 1 - i]; }
+};
 
 struct PixelColour {
   Float3 seen, clean;  // with and without the movers, in [0, 1]
   float cover = 0;     // share of the rays that meet a mover first
 };
 
-// Primitives near the cone of rays from the view's camera through a tile of pixels [x, x + w) x [y, y + h).
-// False when there are more than fit.
-WILDRAYZER_HD inline bool ListTile(const WorldPointers& world, const WorldView& view, int width, int height,
-                                   int x, int y, int w, int h, TileList& list) {
-  const auto through = [&](float px, float py) {
-    return Normalized(
-        RayThrough(view, width, height, px / static_cast<float>(width), py / static_cast<float>(height)));
-  };
-  // Blurred samples reach beyond the tile.
-  const float margin = view.spread;
-  const float left = static_cast<float>(x) - margin, right = static_cast<float>(x + w) + margin;
-  const float top = static_cast<float>(y) - margin, bottom = static_cast<float>(y + h) + margin;
-  const Float3 axis = through(0.5F * (left + right), 0.5F * (top + bottom));
-  float cosine = 1.0F;
-  for (int corner = 0; corner < 4; ++corner) {
-    const Float3 edge = through(corner % 2 == 0 ? left : right, corner < 2 ? top : bottom);
-    cosine = fminf(cosine, Dot(axis, edge));
-  }
-  const float sine = sqrtf(fmaxf(1.0F - cosine * cosine, 0.0F));
-  int count = 0;
-  // margins: 0 finds what the rays may meet, kShadeMargin what darkens besides.
-  const auto add = [&](int begin, int end, bool only_near) {
-    for (int i = begin; i < end; ++i) {
-      const Primitive& thing = world.primitives[i];
-      const bool everywhere = thing.shape == Shape::kRoom;
-      const Float3 to = thing.centre - view.position;
-      const float radius = BoundingRadius(thing);
-      const bool met = everywhere || InCone(to, radius, axis, cosine, sine);
-      if (only_near) {
-        // A shadow may fall anywhere.
-        const bool near =
-            !met &&
-            (thing.shadow > 0 || (thing.shade > 0 && InCone(to, radius + kShadeMargin, axis, cosine, sine)));
-        if (!near) continue;
-      } else if (!met) {
-        continue;
-      }
-      if (count == kMaxTileList) return false;
-      list.index[count++] = static_cast<int16_t>(i);
-    }
-    return true;
-  };
-  const int movers = view.first_mover, end = view.first_mover + view.movers;
-  if (!add(0, world.still, false)) return false;
-  list.still_met = count;
-  if (!add(0, world.still, true)) return false;
-  list.still = count;
-  if (!add(movers, end, false)) return false;
-  list.movers_met = count;
-  if (!add(movers, end, true)) return false;
-  list.movers = count;
-  return true;
-}
-
-// Everything: what ListTile would give if nothing could be left out. Null `index` stands for it.
-WILDRAYZER_HD inline TileList WholeWorld(const WorldPointers& world, const WorldView& view) {
-  TileList list;
-  list.still_met = list.still = world.still;
-  list.movers_met = list.movers = world.still + view.movers;
-  return list;
-}
-
-// A pixel's list of primitives: a tile's, or all.
-struct Nearby {
-  const TileList& list;
-  bool all;  // `list` is WholeWorld's
-  int first_mover;
-
-  WILDRAYZER_HD int operator[](int i) const {
-    if (!all) return list.index[i];
-    return i < list.still ? i : first_mover + i - list.still;
-  }
-};
-
-// The colour of pixel (x, y). Rays of a pixel that meet one face are shaded once, at the mean of their
-// points.
-WILDRAYZER_HD inline PixelColour ColourPixel(const WorldPointers& world, const WorldView& view, int width,
-                                             int height, int x, int y, const Nearby& nearby) {
-  const TileList& list = nearby.list;
-  const float angle = PixelAngle(view, width, height);
-  // A rotated grid.
-  const float across[kWorldSamples] = {-0.125F, 0.375F, -0.375F, 0.125F};
-  const float down[kWorldSamples] = {-0.375F, -0.125F, 0.125F, 0.375F};
-  RayHit still[kWorldSamples], mover[kWorldSamples];
+// What the rays of a pixel meet.
+struct PixelHits {
   Float3 direction[kWorldSamples];
+  float t[kWorldSamples], mover_t[kWorldSamples];
+  int32_t still[kWorldSamples], mover[kWorldSamples];  // primitives; -1: none
+};
+// A rotated grid, in pixels from the centre.
+WILDRAYZER_HD inline float SampleX(int s) {
+  return s == 0 ? -0.125F : s == 1 ? 0.375F : s == 2 ? -0.375F : 0.125F;
+}
+WILDRAYZER_HD inline float SampleY(int s) { return -0.375F + 0.25F * static_cast<float>(s); }
+
+template <typename Real>
+WILDRAYZER_HD inline PixelHits TracePixel(const WorldPointers& world, const WorldView& view, const Lens& lens,
+                                          int x, int y, const NearThings& still, const NearThings& movers) {
+  constexpr int kLanes = Lanes<Real>::kCount, kPackets = kWorldSamples / kLanes;
+  PixelHits pixel;
+  for (int s = 0; s < kWorldSamples; ++s) {
+    pixel.direction[s] = RayAt(view, lens, static_cast<float>(x) + 0.5F + view.spread * SampleX(s),
+                               static_cast<float>(y) + 0.5F + view.spread * SampleY(s));
+  }
+  for (int packet = 0; packet < kPackets; ++packet) {
+    const int first = packet * kLanes;
+    typename Lanes<Real>::Vector direction;
+    for (int lane = 0; lane < kLanes; ++lane) {
+      SetLane(direction.x, lane, pixel.direction[first + lane].x);
+      SetLane(direction.y, lane, pixel.direction[first + lane].y);
+      SetLane(direction.z, lane, pixel.direction[first + lane].z);
+    }
+    RayHits<Real> met, mover;
+    for (int i = 0; i < still.met; ++i) Meet(world, still.Met(i), view.position, direction, lens.angle, met);
+    mover.t = met.t;
+    for (int i = 0; i < movers.met; ++i)
+      Meet(world, movers.Met(i), view.position, direction, lens.angle, mover);
+    for (int lane = 0; lane < kLanes; ++lane) {
+      pixel.t[first + lane] = Lane(met.t, lane);
+      pixel.mover_t[first + lane] = Lane(mover.t, lane);
+      pixel.still[first + lane] = Lane(met.primitive, lane);
+      pixel.mover[first + lane] = Lane(mover.primitive, lane);
+    }
+  }
+  return pixel;
+}
+
+// Light that what stands still leaves at a point of primitive `own`.
+WILDRAYZER_HD inline float LightLeft(const WorldPointers& world, const NearThings& still, int own,
+                                     const Shaded& at) {
+  float light = 1.0F;
+  const auto darken = [&](int index) {
+    const Primitive& thing = world.primitives[index];
+    if (index != own && thing.shape != Shape::kRoom) light *= ShadeNear(thing, at.point, at.normal);
+  };
+  for (int i = 0; i < still.met; ++i) darken(still.Met(i));
+  for (int i = 0; i < still.darken; ++i) darken(still.Darkens(i));
+  return light;
+}
+// ... and that the movers leave of it.
+WILDRAYZER_HD inline float LightLeftByMovers(const WorldPointers& world, const NearThings& movers,
+                                             const Shaded& at) {
+  float light = 1.0F;
+  const auto darken = [&](int index) {
+    const Primitive& thing = world.primitives[index];
+    light *= ShadeNear(thing, at.point, at.normal) * ShadowOf(thing, at.point, world.lights[0].position);
+  };
+  for (int i = 0; i < movers.met; ++i) darken(movers.Met(i));
+  for (int i = 0; i < movers.darken; ++i) darken(movers.Darkens(i));
+  return light;
+}
+
+// Adds every face that some rays meet (`primitive` at `t`), by its share. Rays that meet one face are shaded
+// once, at the mean of their points.
+WILDRAYZER_HD inline void AddFaces(const WorldPointers& world, const WorldView& view, const Lens& lens,
+                                   const NearThings& still, const NearThings& movers, const PixelHits& hits,
+                                   bool of_movers, PixelColour& pixel) {
+  const float* t = of_movers ? hits.mover_t : hits.t;
+  const int32_t* primitive = of_movers ? hits.mover : hits.still;
+  Float3 point[kWorldSamples];
+  int face[kWorldSamples];
+  for (int s = 0; s < kWorldSamples; ++s) {
+    if (primitive[s] < 0) continue;
+    point[s] = view.position + t[s] * hits.direction[s];
+    face[s] = FaceAt(world.primitives[primitive[s]], point[s]);
+  }
+  for (int s = 0; s < kWorldSamples; ++s) {
+    if (primitive[s] < 0) continue;
+    Float3 sum{0, 0, 0};
+    float rays = 0, uncovered = 0;
+    bool done = false;
+    for (int other = 0; other < kWorldSamples; ++other) {
+      if (primitive[other] != primitive[s] || face[other] != face[s]) continue;
+      done = done || other < s;
+      rays += 1;
+      if (hits.mover[other] < 0) uncovered += 1;
+      sum = sum + point[other];
+    }
+    if (done) continue;
+    const Shaded shaded =
+        ShadePoint(world, primitive[s], face[s], (1.0F / rays) * sum, view.position, lens.angle);
+    const Float3 colour = LightLeft(world, still, primitive[s], shaded) * shaded.colour;
+    const float share = 1.0F / kWorldSamples;
+    if (of_movers) {
+      pixel.seen = pixel.seen + (share * rays) * colour;
+      continue;
+    }
+    pixel.clean = pixel.clean + (share * rays) * colour;
+    if (uncovered > 0)
+      pixel.seen = pixel.seen + (share * uncovered * LightLeftByMovers(world, movers, shaded)) * colour;
+  }
+}
+
+// As the camera records it: exposure and noise, of which every channel of every pixel has its own.
+WILDRAYZER_HD inline Float3 Recorded(const WorldView& view, Float3 colour, uint32_t pixel) {
+  const auto channel = [&](float value, float gain, uint32_t c) {
+    const float noise = view.noise > 0 ? view.noise * NoiseAt(view.seed, 3 * pixel + c) : 0.0F;
+    return Clamp(gain * value + noise, 0.0F, 1.0F);
+  };
+  return {channel(colour.x, view.gain.x, 0), channel(colour.y, view.gain.y, 1),
+          channel(colour.z, view.gain.z, 2)};
+}
+
+// The colour of pixel (x, y), of whose tile `still` and `movers` are the lists.
+template <typename Real>
+WILDRAYZER_HD inline PixelColour ColourPixel(const WorldPointers& world, const WorldView& view,
+                                             const Lens& lens, int x, int y, const NearThings& still,
+                                             const NearThings& movers) {
+  const PixelHits hits = TracePixel<Real>(world, view, lens, x, y, still, movers);
   PixelColour pixel;
   for (int s = 0; s < kWorldSamples; ++s) {
-    const float u = (static_cast<float>(x) + 0.5F + view.spread * across[s]) / static_cast<float>(width);
-    const float v = (static_cast<float>(y) + 0.5F + view.spread * down[s]) / static_cast<float>(height);
-    direction[s] = RayThrough(view, width, height, u, v);
-    for (int i = 0; i < list.still_met; ++i)
-      Meet(world, nearby[i], view.position, direction[s], angle, still[s]);
-    mover[s].t = still[s].t;
-    for (int i = list.still; i < list.movers_met; ++i)
-      Meet(world, nearby[i], view.position, direction[s], angle, mover[s]);
-    if (mover[s].primitive >= 0) pixel.cover += 1.0F / kWorldSamples;
+    if (hits.mover[s] >= 0) pixel.cover += 1.0F / kWorldSamples;
   }
-  // Adds every face that some rays meet, once, by its share: `hits` of those `counted`.
-  const auto add_faces = [&](const RayHit* hits, bool movers) {
-    for (int s = 0; s < kWorldSamples; ++s) {
-      if (hits[s].primitive < 0) continue;
-      const auto same = [&](int other) {
-        return hits[other].primitive == hits[s].primitive && hits[other].face == hits[s].face;
-      };
-      bool done = false;
-      for (int other = 0; other < s; ++other) done = done || same(other);
-      if (done) continue;
-      Float3 point{0, 0, 0};
-      float rays = 0, uncovered = 0;
-      for (int other = s; other < kWorldSamples; ++other) {
-        if (!same(other)) continue;
-        rays += 1;
-        if (mover[other].primitive < 0) uncovered += 1;
-        point = point + view.position + hits[other].t * direction[other];
-      }
-      const Shaded shaded =
-          ShadePoint(world, hits[s].primitive, hits[s].face, (1.0F / rays) * point, view.position, angle);
-      float light = 1.0F, shadow = 1.0F;
-      for (int i = 0; i < list.movers; ++i) {
-        if (nearby[i] == hits[s].primitive) continue;
-        const Primitive& thing = world.primitives[nearby[i]];
-        if (i < list.still) {
-          if (thing.shape != Shape::kRoom) light *= ShadeNear(thing, shaded.point, shaded.normal);
-        } else if (!movers) {
-          shadow *= ShadeNear(thing, shaded.point, shaded.normal) *
-                    ShadowOf(thing, shaded.point, world.lights[0].position);
-        }
-      }
-      const Float3 colour = light * shaded.colour;
-      if (movers) {
-        pixel.seen = pixel.seen + (rays / kWorldSamples) * colour;
-      } else {
-        pixel.clean = pixel.clean + (rays / kWorldSamples) * colour;
-        pixel.seen = pixel.seen + (uncovered / kWorldSamples * shadow) * colour;
-      }
-    }
-  };
-  add_faces(still, false);
-  add_faces(mover, true);
-  const auto counter = static_cast<uint32_t>(3 * (y * width + x));
-  const auto recorded = [&](Float3 colour) {
-    const auto channel = [&](float value, float gain, uint32_t c) {
-      const float noise = view.noise > 0 ? view.noise * NoiseAt(view.seed, counter + c) : 0.0F;
-      return fminf(fmaxf(gain * value + noise, 0.0F), 1.0F);
-    };
-    return Float3{channel(colour.x, view.gain.x, 0), channel(colour.y, view.gain.y, 1),
-                  channel(colour.z, view.gain.z, 2)};
-  };
-  pixel.seen = recorded(pixel.seen);
-  pixel.clean = recorded(pixel.clean);
+  AddFaces(world, view, lens, still, movers, hits, false, pixel);
+  if (pixel.cover > 0) AddFaces(world, view, lens, still, movers, hits, true, pixel);
+  const auto number = static_cast<uint32_t>(y) * static_cast<uint32_t>(lens.width) + static_cast<uint32_t>(x);
+  pixel.seen = Recorded(view, pixel.seen, number);
+  pixel.clean = Recorded(view, pixel.clean, number);
   return pixel;
 }
 

@@ -22,14 +22,16 @@ struct WorldFrames {
   float* matches = nullptr;    // [B, V, n, 2]: where the patch centre appears in the first view (PointTruth)
   float* log_depth = nullptr;  // [B, V, n]: of z at the patch centre, in World::unit
   float* visible = nullptr;    // [B, V, n]: 1 where `matches` holds
+
+  bool WantsPixels() const { return seen != nullptr || clean != nullptr || cover != nullptr; }
+  bool WantsTruths() const { return matches != nullptr || log_depth != nullptr || visible != nullptr; }
+  int patches() const { return (width / patch) * (height / patch); }
 };
 
-// On the processor, on that many threads; the same bytes for any number. The worlds have one number of views.
+// On the processor, on that many threads; the same bytes for any number. Error unless the worlds fit
+// together and into bounds (LayOutWorlds).
 void RenderWorlds(std::span<const World> worlds, const TextureBank& bank, int threads,
                   const WorldFrames& out);
-
-// Pixels a side of the tiles for which the primitives near them are listed.
-inline constexpr int kWorldTile = 8;
 
 WorldPointers PointersOf(const World& world, const TextureBank& bank);
 

@@ -3,6 +3,7 @@
 // all, on the host and on a GPU.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <filesystem>
 #include <span>
@@ -76,8 +77,9 @@ struct Rgba {
 // One texture of TextureBank::texels() at (u, v), in texture widths, bilinear on the level whose texels are
 // about as large as `footprint` (texture widths). Beyond [0, 1] it is mirrored.
 WILDRAYZER_HD inline Rgba SampleTexture(const uint8_t* texture, float u, float v, float footprint) {
-  const float wanted = log2f(fmaxf(footprint * kTextureSide, 1.0F)) + 0.5F;
-  const int level = static_cast<int>(fminf(wanted, kTextureLevels - 1));
+  // Half a level up, the exponent of the footprint in texels is the rounded level.
+  const float doubled = Clamp(1.41421356F * kTextureSide * footprint, 1.0F, 1 << (kTextureLevels - 1));
+  const int level = static_cast<int>(std::bit_cast<uint32_t>(doubled) >> 23U) - 127;
   const int side = kTextureSide >> level;
   // (4^8 - 4^(8 - level)) / 3 texels come before it.
   const uint8_t* texels = texture + 4 * ((65536 - (65536 >> (2 * level))) / 3);
@@ -86,8 +88,8 @@ WILDRAYZER_HD inline Rgba SampleTexture(const uint8_t* texture, float u, float v
     return x > 1.0F ? 2.0F - x : x;
   };
   const float last = static_cast<float>(side - 1);
-  const float x = fminf(fmaxf(mirrored(u) * static_cast<float>(side) - 0.5F, 0.0F), last);
-  const float y = fminf(fmaxf(mirrored(v) * static_cast<float>(side) - 0.5F, 0.0F), last);
+  const float x = Clamp(mirrored(u) * static_cast<float>(side) - 0.5F, 0.0F, last);
+  const float y = Clamp(mirrored(v) * static_cast<float>(side) - 0.5F, 0.0F, last);
   const int column = static_cast<int>(x), row = static_cast<int>(y);
   const int next_column = column + 1 < side ? column + 1 : column, next_row = row + 1 < side ? row + 1 : row;
   const float fx = x - static_cast<float>(column), fy = y - static_cast<float>(row);

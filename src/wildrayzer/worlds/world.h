@@ -46,6 +46,7 @@ struct Primitive {
 };
 
 // Lambert: colour * max(0, cosine) / (1 + (distance / reach)^2).
+// A colour of 0 is no light.
 struct Light {
   Float3 position, colour;
   float reach = 4;
