@@ -88,8 +88,19 @@ std::vector<FrameShape> ShapesOfAspects(const std::vector<std::string>& aspects)
   return shapes;
 }
 
+// Of the numbers of a world: another version of the program may draw others.
+uint64_t FingerprintOf(const World& world) {
+  std::string numbers;
+  const auto add = [&numbers](Float3 v) { numbers += fmt::format("{} {} {} ", v.x, v.y, v.z); };
+  for (const Primitive& thing : world.primitives) add(thing.centre), add(thing.half);
+  for (const Paper& paper : world.papers) add(paper.base), add(paper.gain);
+  for (const WorldView& view : world.views) add(view.position), add(view.axes.z), add(view.gain);
+  for (const Light& light : world.lights) add(light.colour);
+  return Fnv1a64(numbers);
+}
+
 // What decides the content of a world.
-SetJson SettingsOf(const WorldSetOptions& o, const TextureBank& bank) {
+SetJson SettingsOf(const WorldSetOptions& o, const TextureBank& bank, const World& first) {
   const std::string_view texels(reinterpret_cast<const char*>(bank.texels().data()), bank.texels().size());
   const WorldOptions& d = o.drawn;
   return {{"format", 1},
@@ -101,7 +112,8 @@ SetJson SettingsOf(const WorldSetOptions& o, const TextureBank& bank) {
           {"min_overlap", d.min_overlap},
           {"motion", d.motion},
           {"movers", d.movers},
-          {"textures", fmt::format("{:016x}", Fnv1a64(texels))}};
+          {"textures", fmt::format("{:016x}", Fnv1a64(texels))},
+          {"first_world", fmt::format("{:016x}", FingerprintOf(first))}};
 }
 
 class WorldSetMaker {
@@ -114,6 +126,15 @@ class WorldSetMaker {
         progress_(progress),
         shapes_(ShapesOfAspects(options.aspects)),
         threads_(options.threads > 0 ? options.threads : AvailableCores()) {}
+
+  World Draw(int index, FrameShape& shape) const {
+    Random random(options_.seed, fmt::format("world {}", index));
+    shape = shapes_[random.Below(shapes_.size())];
+    WorldOptions drawn = options_.drawn;
+    drawn.width = options_.size / kPatchesOfASide * shape.columns;
+    drawn.height = options_.size / kPatchesOfASide * shape.rows;
+    return DrawWorld(bank_, drawn, random);
+  }
 
   // Measures the worlds that `facts` lacks, and writes the scenes that are missing.
   void MakeWorlds(WorldSetReport& report) {
@@ -175,14 +196,9 @@ class WorldSetMaker {
 
   std::pair<World, RenderedWorld> Make(int index) const {
     ThrowIfInterrupted();
-    Random random(options_.seed, fmt::format("world {}", index));
-    const FrameShape shape = shapes_[random.Below(shapes_.size())];
-    const int patch = options_.size / kPatchesOfASide;
-    WorldOptions drawn = options_.drawn;
-    drawn.width = patch * shape.columns;
-    drawn.height = patch * shape.rows;
-    World world = DrawWorld(bank_, drawn, random);
-    RenderedWorld rendered = render_(world, shape, patch);
+    FrameShape shape;
+    World world = Draw(index, shape);
+    RenderedWorld rendered = render_(world, shape, options_.size / kPatchesOfASide);
     return {std::move(world), std::move(rendered)};
   }
 
@@ -293,8 +309,9 @@ WorldSetReport MakeWorldSet(const WorldSetOptions& options, const WorldRendererM
   const int threads = options.threads > 0 ? options.threads : AvailableCores();
   const TextureBank bank = TextureBank::Make(options.textures, options.seed, threads);
   report.bank_seconds = SecondsSince(start);
-  OpenMadeFolder(options.out, "worlds.json", "worlds", SettingsOf(options, bank));
   WorldSetMaker maker(options, bank, renderer(bank), progress);
+  FrameShape shape;
+  OpenMadeFolder(options.out, "worlds.json", "worlds", SettingsOf(options, bank, maker.Draw(0, shape)));
   maker.MakeWorlds(report);
   maker.WriteSummaries();
   maker.WriteSheets();
