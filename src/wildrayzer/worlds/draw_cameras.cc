@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <numeric>
 
 #include "wildrayzer/worlds/drawing.h"
 #include "wildrayzer/worlds/pixel.h"
@@ -9,10 +10,12 @@ namespace {
 
 constexpr float kClearance = 0.35F;    // metres between a camera and anything
 constexpr double kNearestDepth = 0.3;  // least depth in a view over its median
+constexpr float kBrightest = 0.92F;
 constexpr float kLeastDepth = 1.2F;    // metres, the median of a view
 constexpr double kLeastThings = 0.25;  // share of a view
 constexpr int kCameraGrid = 8;         // points a side of what is tried
 constexpr int kCameraAttempts = 48;
+constexpr int kRefusals = 12;  // for lack of overlap, until the way shrinks
 
 // How the last camera of a path stands to the first.
 struct Journey {
@@ -170,7 +173,7 @@ void Expose(const TextureBank& bank, float brightness, const WorldOptions& optio
   const WorldPointers pointers = PointersOf(world, bank);
   const WorldView& view = world.views[0];
   const float angle = PixelAngle(view, options.width, options.height);
-  float sum = 0;
+  std::vector<float> values;
   for (int i = 0; i < kCameraGrid * kCameraGrid; ++i) {
     const Float3 ray = RayThrough(view, options.width, options.height,
                                   (static_cast<float>(i % kCameraGrid) + 0.5F) / kCameraGrid,
@@ -179,10 +182,13 @@ void Expose(const TextureBank& bank, float brightness, const WorldOptions& optio
     const Float3 point = view.position + hit.t * ray;
     const int face = FaceAt(pointers.primitives[hit.primitive], point);
     const Float3 colour = ShadePoint(pointers, hit.primitive, face, point, view.position, angle).colour;
-    sum += (colour.x + colour.y + colour.z) / 3;
+    values.push_back((colour.x + colour.y + colour.z) / 3);
   }
-  const float mean = sum / (kCameraGrid * kCameraGrid);
-  const float scale = std::min(std::max(brightness / std::max(mean, 1e-3F), 0.5F), 3.0F);
+  std::sort(values.begin(), values.end());
+  const float mean = std::accumulate(values.begin(), values.end(), 0.0F) / static_cast<float>(values.size());
+  // Nine tenths of it must not be white.
+  const float bright = values[values.size() * 9 / 10];
+  const float scale = std::min(brightness / std::max(mean, 1e-3F), kBrightest / std::max(bright, 1e-3F));
   world.ambient = scale * world.ambient;
   for (Light& light : world.lights) light.colour = scale * light.colour;
 }
@@ -197,19 +203,17 @@ void DrawRecording(const WorldOptions& options, Random& random, World& world) {
     const auto channel = [&] { return exposure * Between(random, 0.97, 1.03); };
     view.gain = {channel(), channel(), channel()};
     view.noise = 0.02F * noise * noise;
-    if (Chance(random, 0.2)) view.spread = Between(random, 1.5, 2.5);
+    if (Chance(random, 0.2)) view.spread = Between(random, 1.3, 2.0);
   }
 }
 
 }  // namespace
 
 bool DrawCameras(const TextureBank& bank, const Place& place, const WorldOptions& options,
-                 const std::vector<RelativeView>& path, Random& random, World& world) {
+                 const std::vector<RelativeView>& path, Random& random, Wanted& wanted, World& world) {
   const WorldPointers pointers = PointersOf(world, bank);
   const float focal =
       world.views.empty() ? 0.5F / std::tan(0.5F * Radians(random.Uniform(40, 80))) : world.views[0].focal;
-  double motion = options.motion;
-  int refused = 0;
   const bool bare = Chance(random, 0.1);
   for (int attempt = 0; attempt < kCameraAttempts; ++attempt) {
     const WorldView stand = DrawStand(place, focal, random);
@@ -219,8 +223,9 @@ bool DrawCameras(const TextureBank& bank, const Place& place, const WorldOptions
     if (depth < kLeastDepth) continue;
     // People photograph things, seldom a bare wall.
     if (!bare && ShareOfThings(pointers, stand, options) < kLeastThings) continue;
+    Random way(wanted.seed);
     const std::vector<RelativeView> relative =
-        path.empty() ? FromTheFirst(DrawPath(depth, motion, options, random)) : path;
+        path.empty() ? FromTheFirst(DrawPath(depth, wanted.motion, options, way)) : path;
     std::vector<WorldView> views;
     for (const RelativeView& view : relative) {
       WorldView camera = stand;
@@ -233,7 +238,7 @@ bool DrawCameras(const TextureBank& bank, const Place& place, const WorldOptions
     const double least = path.empty() ? options.min_overlap : 0.7 * options.min_overlap;
     if (views.size() < relative.size()) continue;
     if (!SeesEnough(pointers, views, options, least)) {
-      if (++refused % 4 == 0) motion *= 0.8;
+      if (++wanted.refused % kRefusals == 0) wanted.motion *= 0.85;
       continue;
     }
     world.views = views;

@@ -8,7 +8,7 @@ namespace wildrayzer {
 namespace {
 
 constexpr int kMoverGrid = 16;  // points a side by which cover is measured
-constexpr int kMoverAttempts = 30;
+constexpr int kMoverAttempts = 90;
 // Of a view. A mover that is in a view covers about this much of it, together they cover at most kMostCover.
 constexpr double kLeastCover = 0.02, kMostCover = 0.25;
 
@@ -78,11 +78,11 @@ Mover::Stand InSight(const Place& place, const WorldPointers& pointers, const Wo
   stand.base.y = stands ? place.floor : std::min(stand.base.y + 0.5F * height, place.floor);
   // About towards the camera.
   stand.yaw =
-      std::atan2(view.position.x - stand.base.x, view.position.z - stand.base.z) + Between(random, -0.6, 0.6);
+      std::atan2(view.position.x - stand.base.x, view.position.z - stand.base.z) + Between(random, -0.4, 0.4);
   return stand;
 }
 
-// A walk of 0.1 to 1.5 m in all, with turns of up to 60 degrees, seen at one moment in each view.
+// A walk of 0.1 to 1.5 m in all, with turns of up to 50 degrees, seen at one moment in each view.
 void Walk(const Place& place, const WorldOptions& options, const Mover::Stand& middle, bool stands,
           Random& random, Mover& mover) {
   const auto views = static_cast<size_t>(options.views);
@@ -104,7 +104,7 @@ void Walk(const Place& place, const WorldOptions& options, const Mover::Stand& m
       stand.base.x = std::clamp(stand.base.x, -place.half_x + 0.1F, place.half_x - 0.1F);
       stand.base.z = std::clamp(stand.base.z, -place.half_z + 0.1F, place.half_z - 0.1F);
     }
-    stand.yaw = middle.yaw + Radians(random.Uniform(-30, 30));
+    stand.yaw = middle.yaw + Radians(random.Uniform(-25, 25));
     stand.present = !now_and_then || i == seen || Chance(random, 0.6);
   }
 }
@@ -235,7 +235,10 @@ void DrawMovers(const TextureBank& bank, const Place& place, const WorldOptions&
   std::vector<Drawn> drawn;
   for (int i = 0; i < count; ++i) {
     const float height = place.open ? LogBetween(random, 0.5, 2.2) : LogBetween(random, 0.3, 1.7);
-    drawn.push_back({DrawParts(bank, height, random, world), Chance(random, 0.75)});
+    drawn.push_back({DrawParts(bank, height, random, world), true});
+    // People and animals stand.
+    const bool cutout = drawn.back().parts[0].shape == Shape::kCard;
+    drawn.back().stands = Chance(random, cutout ? 0.95 : 0.6);
     GiveShadow(false, random, drawn.back().parts);
     // Twins first: what stands still is what all the rest is measured against.
     if (Chance(random, options.twins) &&

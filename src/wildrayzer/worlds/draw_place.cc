@@ -186,7 +186,7 @@ int DrawPaper(const TextureBank& bank, double metres, double flat, Random& rando
   const bool photographic = Chance(random, 0.375) && bank.crops().count() > 0;
   const TextureBank::Range range = photographic ? bank.crops() : bank.procedural();
   paper.texture = range.begin + static_cast<int>(random.Below(static_cast<uint64_t>(range.count())));
-  const float scale = 1.0F / (static_cast<float>(metres) * LogBetween(random, 0.5, 2.0));
+  const float scale = 1.0F / (static_cast<float>(metres) * LogBetween(random, 0.3, 1.6));
   const float turn =
       Chance(random, 0.7) ? Radians(90.0 * static_cast<double>(random.Below(4))) : Between(random, 0, 6.2832);
   const float cosine = scale * std::cos(turn), sine = scale * std::sin(turn);

@@ -16,11 +16,12 @@ World DrawWith(const TextureBank& bank, const WorldOptions& options, const std::
                float focal, Random& random) {
   if (options.views < 2 || options.inputs < 1 || options.inputs > options.views)
     throw Error("a world needs two views, of which at least one is an input");
+  Wanted wanted{random.Next(), options.motion, 0};
   for (int attempt = 0; attempt < kPlaces; ++attempt) {
     World world;
     const Place place = DrawPlace(bank, options, random, world);
     if (!path.empty()) world.views.resize(1), world.views[0].focal = focal;
-    if (!DrawCameras(bank, place, options, path, random, world)) continue;
+    if (!DrawCameras(bank, place, options, path, random, wanted, world)) continue;
     DrawMovers(bank, place, options, random, world);
     return world;
   }

@@ -50,10 +50,17 @@ struct RelativeView {
   Float3 position;
   Frame3 axes;
 };
+// How far and whither the cameras go, the same wherever they stand, so that what is refused for its place
+// does not favour short ways; only after many refusals for lack of overlap does it shrink.
+struct Wanted {
+  uint64_t seed = 0;    // of the way
+  double motion = 1.0;  // what is left of it
+  int refused = 0;
+};
 // Puts views into world.views, at a point of the place from which they see enough of the same: those of
 // `path` (metres), or drawn ones when it is empty. False when none was found.
 bool DrawCameras(const TextureBank& bank, const Place& place, const WorldOptions& options,
-                 const std::vector<RelativeView>& path, Random& random, World& world);
+                 const std::vector<RelativeView>& path, Random& random, Wanted& wanted, World& world);
 
 // Adds what moves, and twins that do not.
 void DrawMovers(const TextureBank& bank, const Place& place, const WorldOptions& options, Random& random,
