@@ -8,7 +8,8 @@ namespace wildrayzer {
 namespace {
 
 constexpr int kMoverGrid = 16;  // points a side by which cover is measured
-constexpr int kMoverAttempts = 90;
+constexpr int kMoverAttempts = 120;
+constexpr int kChangeEvery = 20;  // attempts, until something else is tried
 // Of a view. A mover that is in a view covers about this much of it, together they cover at most kMostCover.
 constexpr double kLeastCover = 0.02, kMostCover = 0.25;
 
@@ -53,6 +54,21 @@ std::vector<Primitive> DrawParts(const TextureBank& bank, float height, Random& 
   std::fill(std::begin(card.paper), std::end(card.paper),
             CutoutPaper(texture, card.half, Chance(random, 0.5), {gain, gain, gain}, world));
   return {card};
+}
+
+// Something that may move.
+struct Thing {
+  std::vector<Primitive> parts;
+  bool stands = true;  // on the floor
+  bool has_twin = false;
+};
+Thing DrawMovingThing(const TextureBank& bank, const Place& place, Random& random, World& world) {
+  const float height = place.open ? LogBetween(random, 0.5, 2.2) : LogBetween(random, 0.3, 1.7);
+  Thing thing{DrawParts(bank, height, random, world), true, false};
+  // People and animals stand.
+  thing.stands = Chance(random, thing.parts[0].shape == Shape::kCard ? 0.95 : 0.6);
+  for (Primitive& part : thing.parts) part.shade = part.shadow = 0;
+  return thing;
 }
 
 // Movers must leave no trace outside their masks but the shadows of those that throw one.
@@ -228,38 +244,36 @@ void DrawMovers(const TextureBank& bank, const Place& place, const WorldOptions&
                 World& world) {
   if (!Chance(random, options.movers)) return;
   const int count = 1 + static_cast<int>(random.Below(3));
-  struct Drawn {
-    std::vector<Primitive> parts;
-    bool stands = true;
-  };
-  std::vector<Drawn> drawn;
+  std::vector<Thing> things;
   for (int i = 0; i < count; ++i) {
-    const float height = place.open ? LogBetween(random, 0.5, 2.2) : LogBetween(random, 0.3, 1.7);
-    drawn.push_back({DrawParts(bank, height, random, world), true});
-    // People and animals stand.
-    const bool cutout = drawn.back().parts[0].shape == Shape::kCard;
-    drawn.back().stands = Chance(random, cutout ? 0.95 : 0.6);
-    GiveShadow(false, random, drawn.back().parts);
+    things.push_back(DrawMovingThing(bank, place, random, world));
     // Twins first: what stands still is what all the rest is measured against.
+    const Thing& thing = things.back();
     if (Chance(random, options.twins) &&
-        AddTwin(bank, place, options, {drawn.back().parts, {}}, drawn.back().stands, random, world))
+        AddTwin(bank, place, options, {thing.parts, {}}, thing.stands, random, world)) {
+      things.back().has_twin = true;
       ++world.twins;
+    }
   }
   world.unit =
       Median(GridDepths(PointersOf(world, bank), world.views[0], options.width, options.height, kMoverGrid));
   Stage stage(world, bank, options);
   std::vector<Mover> movers;
-  for (Drawn& thing : drawn) {
-    GiveShadow(Chance(random, options.shadows), random, thing.parts);
-    for (int attempt = 0; attempt < kMoverAttempts; ++attempt) {
+  for (Thing& thing : things) {
+    const bool shadow = Chance(random, options.shadows);
+    for (int attempt = 1; attempt <= kMoverAttempts; ++attempt) {
+      GiveShadow(shadow, random, thing.parts);
       Mover mover{thing.parts, {}};
       const WorldView& view = world.views[random.Below(static_cast<uint64_t>(options.inputs))];
       const Mover::Stand middle =
           InSight(place, PointersOf(world, bank), view, options, HeightOf(thing.parts), thing.stands, random);
       Walk(place, options, middle, thing.stands, random, mover);
-      if (!stage.Take(mover)) continue;
-      movers.push_back(mover);
-      break;
+      if (stage.Take(mover)) {
+        movers.push_back(mover);
+        break;
+      }
+      // Something else may fit where this does not.
+      if (attempt % kChangeEvery == 0 && !thing.has_twin) thing = DrawMovingThing(bank, place, random, world);
     }
   }
   world.movers = static_cast<int32_t>(movers.size());

@@ -239,8 +239,7 @@ WILDRAYZER_HD inline PointTruth TruthOf(const WorldPointers& world, const WorldV
   // Nothing in front of it by more than 2 % of the way; the ray's t is 1 at the point.
   const PointHit back =
       TracePoint(world, other, point - other.position, PixelAngle(other, width, height) * seen.z, 1.0F);
-  truth.visible = (back.still.primitive < 0 || back.still.t > 0.98F) &&
-                  (back.mover.primitive < 0 || back.mover.t > 0.98F);
+  truth.visible = (back.still.primitive < 0 || back.still.t > 0.98F) && back.mover.primitive < 0;
   return truth;
 }
 
