@@ -34,8 +34,8 @@ constexpr ToldScore kToldScores[] = {
 
 }  // namespace
 
-void ScoreModelOnWorlds(const std::filesystem::path& path, const WorldScoreOptions& options, torch::Device device,
-                        const std::filesystem::path& out) {
+void ScoreModelOnWorlds(const std::filesystem::path& path, const WorldScoreOptions& options,
+                        torch::Device device, const std::filesystem::path& out) {
   const Checkpoint checkpoint = Checkpoint::Open(path);
   WildRayZer model(ConfigOfCheckpoint(checkpoint));
   LoadOptions load;
@@ -43,10 +43,12 @@ void ScoreModelOnWorlds(const std::filesystem::path& path, const WorldScoreOptio
   LoadWeights(*model, checkpoint, load);
   model->eval();
   if (model->config().use_motion && model->config().motion.features == MotionFeatures::kDinov3)
-    LogWarning("{}: its motion estimator sees DINOv3 features, which are not computed here; masks are not scored",
-               path.string());
+    LogWarning(
+        "{}: its motion estimator sees DINOv3 features, which are not computed here; masks are not scored",
+        path.string());
   const auto scores = ScoreOnWorlds(model, FeatureSource(), options, device);
-  nlohmann::ordered_json json = {{"model", path.string()}, {"worlds", options.worlds}, {"seed", options.seed}};
+  nlohmann::ordered_json json = {
+      {"model", path.string()}, {"worlds", options.worlds}, {"seed", options.seed}};
   for (const ToldScore& told : kToldScores) {
     const auto score = scores.find(told.name);
     if (score == scores.end()) continue;

@@ -8,7 +8,7 @@
 namespace wildrayzer {
 
 // Scores the weights in `model` (training/world_scores.h), prints a table, and writes scores.json into `out`.
-void ScoreModelOnWorlds(const std::filesystem::path& model, const WorldScoreOptions& options, torch::Device device,
-                        const std::filesystem::path& out);
+void ScoreModelOnWorlds(const std::filesystem::path& model, const WorldScoreOptions& options,
+                        torch::Device device, const std::filesystem::path& out);
 
 }  // namespace wildrayzer

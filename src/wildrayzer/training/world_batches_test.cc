@@ -1,9 +1,13 @@
-// The stream of worlds: what it depends on, and what its tensors are.
+// The stream of worlds: what it depends on, what its tensors are, and what is learnt and scored on them.
 #include "wildrayzer/training/world_batches.h"
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <set>
+
+#include "wildrayzer/training/objective.h"
+#include "wildrayzer/worlds/draw_world.h"
 
 namespace wildrayzer {
 namespace {
@@ -97,6 +101,88 @@ TEST(WorldBatches, MotionFollowsTheRun) {
     return batch.c2w.narrow(2, 0, 3).select(3, 3).square().sum(-1).sqrt().mean().item<double>();
   };
   EXPECT_GT(moved(WorldBatches(config, 9).Next()), 3 * moved(WorldBatches(config, 0).Next()));
+}
+
+TrainConfig TinyModelOnWorlds() {
+  TrainConfig config = SmallWorlds();
+  config.model.d = 32;
+  config.model.d_head = 16;
+  config.model.scene = SceneLayout::kTokens;
+  config.model.view_code = ViewCode::kCanonical;
+  config.model.camera_estimator_layers = 2;
+  config.model.scene_encoder_layers = config.model.renderer_layers = 1;
+  config.model.use_motion = true;
+  config.model.motion.features = MotionFeatures::kOwn;
+  config.model.motion.dino_width = 32;
+  config.model.motion.layers = 1;
+  return config;
+}
+
+TEST(Worlds, WhatMovesTeachesTheFeaturesOnlyWhenAskedTo) {
+  const TrainConfig config = TinyModelOnWorlds();
+  WildRayZer model(config.model);
+  RandomInit(model, 1);
+  const WorldBatch batch = WorldBatches(config, 0).Next();
+  Pass as_published(model, FeatureSource(), batch.images, batch.inputs);
+  EXPECT_FALSE(as_published.Features(0, 1).requires_grad());
+  Pass taught(model, FeatureSource(), batch.images, batch.inputs);
+  taught.LetMotionTeachFeatures();
+  EXPECT_TRUE(taught.Features(0, 1).requires_grad());
+  EXPECT_TRUE(torch::equal(taught.Features(0, 1), as_published.Features(0, 1)));
+}
+
+// Stage 2 learns what moves and nothing else; the others cameras too, and the clean targets.
+TEST(Worlds, EveryStageLearnsItsPart) {
+  for (const Stage stage : {Stage::kMotionMasks, Stage::kJoint}) {
+    TrainConfig config = TinyModelOnWorlds();
+    config.stage = stage;
+    WildRayZer model(config.model);
+    RandomInit(model, 1);
+    Objective objective(config, model, FeatureSource(),
+                        [](const Pass&, const LabelScene&) { return TargetLabels(); });
+    const Outcome outcome = objective.Worlds(WorldBatches(config, 0).Next());
+    ASSERT_TRUE(outcome.loss.defined());
+    EXPECT_GT(outcome.numbers.at("world_mask_loss"), 0.0);
+    EXPECT_EQ(outcome.numbers.count("world_psnr"), stage == Stage::kJoint ? 1U : 0U);
+    EXPECT_EQ(outcome.numbers.count("camera_loss"), stage == Stage::kJoint ? 1U : 0U);
+    EXPECT_NEAR(outcome.loss.item<double>(), outcome.numbers.at("loss"), 1e-4);
+  }
+}
+
+// What does not depend on the model, computed once more from the worlds themselves.
+TEST(WorldScores, BaselinesAreThoseOfTheWorlds) {
+  const TrainConfig config = TinyModelOnWorlds();
+  WildRayZer model(config.model);
+  RandomInit(model, 1);
+  WorldScoreOptions options;
+  options.worlds = 3;
+  options.seed = 5;
+  options.targets = 2;
+  options.drawn.movers = 0;
+  options.textures.procedural = 4;
+  options.textures.procedural_cutouts = 2;
+  const auto scores = ScoreOnWorlds(model, FeatureSource(), options, torch::kCPU);
+  const TextureBank bank = TextureBank::Make(options.textures, options.seed, 1);
+  WorldOptions drawn = options.drawn;
+  drawn.width = drawn.height = 32;
+  drawn.views = 4;
+  drawn.inputs = 2;
+  double turned = 0, psnr = 0;
+  for (int i = 0; i < 3; ++i) {
+    Random random(5, "scored world " + std::to_string(i));
+    const World world = DrawWorld(bank, drawn, random);
+    for (const WorldViewFacts& facts : FactsOf(world, bank, 32, 32, 4)) turned += facts.rotation / 9;
+    const WorldTensors views = WorldRenderer(bank, torch::kCPU, 1).Render({&world, 1}, {32, 32, 8});
+    const torch::Tensor mean = views.images[0].narrow(0, 0, 2).mean(0);
+    for (int64_t target = 2; target < 4; ++target)
+      psnr += -10 * std::log10((mean - views.clean[0][target]).square().mean().item<double>()) / 6;
+  }
+  EXPECT_NEAR(scores.at("still_degrees"), turned, 1e-3);
+  EXPECT_NEAR(scores.at("mean_input_psnr"), psnr, 1e-4);
+  for (const char* name : {"psnr", "truth_psnr", "transfer_psnr", "transfer_truth_psnr", "rotation_degrees",
+                           "translation_r2", "focal_error"})
+    EXPECT_TRUE(std::isfinite(scores.at(name))) << name;
+  EXPECT_EQ(scores.count("mask_iou"), 0U);  // nothing moves
 }
 
 }  // namespace
