@@ -109,6 +109,7 @@ TrainConfig TinyModelOnWorlds() {
   config.model.d_head = 16;
   config.model.scene = SceneLayout::kTokens;
   config.model.view_code = ViewCode::kCanonical;
+  config.model.camera_attention = CameraAttention::kAlternating;
   config.model.camera_estimator_layers = 2;
   config.model.scene_encoder_layers = config.model.renderer_layers = 1;
   config.model.use_motion = true;
@@ -177,7 +178,7 @@ TEST(WorldScores, BaselinesAreThoseOfTheWorlds) {
     for (int64_t target = 2; target < 4; ++target)
       psnr += -10 * std::log10((mean - views.clean[0][target]).square().mean().item<double>()) / 6;
   }
-  EXPECT_NEAR(scores.at("still_degrees"), turned, 1e-3);
+  EXPECT_NEAR(scores.at("still_degrees"), turned, 1e-2);  // arc cosines of float32 matrices
   EXPECT_NEAR(scores.at("mean_input_psnr"), psnr, 1e-4);
   for (const char* name : {"psnr", "truth_psnr", "transfer_psnr", "transfer_truth_psnr", "rotation_degrees",
                            "translation_r2", "focal_error"})
