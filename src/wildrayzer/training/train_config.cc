@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "wildrayzer/data/data_config.h"
 #include "wildrayzer/training/config_values.h"
 #include "wildrayzer/util/error.h"
@@ -184,6 +186,9 @@ void ReadReporting(const Config& config, TrainConfig& train) {
   WorldScoreOptions& worlds = validation.worlds;
   worlds.worlds = Bounded(config, "training.validation.worlds", 0, 0, 100000);
   worlds.seed = config.Get<uint64_t>("training.validation.worlds_seed", worlds.seed);
+  // As many views as training has at most: a model that has seen pairs alone knows nothing else.
+  worlds.inputs = std::min(validation.inputs, std::max(1, train.worlds.views - 1));
+  worlds.targets = std::max(1, train.worlds.views - worlds.inputs);
   worlds.drawn = train.worlds.drawn;
   worlds.drawn.min_overlap = train.worlds.min_overlap.end;
   worlds.textures = train.worlds.textures;

@@ -77,7 +77,8 @@ class WorldScores {
         bank_(TextureBank::Make(options.textures, options.seed, NumThreads())),
         renderer_(bank_, device, NumThreads()) {
     options_.drawn.views = options.inputs + options.targets;
-    options_.drawn.inputs = options.inputs;
+    // The first two views are the ends of the way, whatever is made of them.
+    options_.drawn.inputs = std::min(std::max(2, options.inputs), options_.drawn.views);
     options_.drawn.width = static_cast<int>(model_->config().width);
     options_.drawn.height = static_cast<int>(model_->config().height);
   }
