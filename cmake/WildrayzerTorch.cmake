@@ -36,10 +36,9 @@ set(WILDRAYZER_TORCH_DEFINITIONS)
 if(TARGET torch_cuda)
   set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)  # CMake 3.25 does not know that nvcc knows it
   # Our kernels' runtime is linked statically, so that a program asks for no library of CUDA's but through LibTorch, and stays
-  # inside: LibTorch has its own.
-  set(CMAKE_CUDA_RUNTIME_LIBRARY Static)
+  # inside: LibTorch has its own. What LibTorch's targets name would be found first.
+  set_property(TARGET torch::cudart PROPERTY INTERFACE_LINK_LIBRARIES CUDA::cudart_static)
   add_link_options(LINKER:--exclude-libs,libcudart_static.a)
-  list(APPEND WILDRAYZER_TORCH_DEFINITIONS WILDRAYZER_CUDA)
   find_path(WILDRAYZER_NCCL_INCLUDE nccl.h HINTS ${TORCH_INSTALL_PREFIX}/../nvidia/nccl/include)
   if(WILDRAYZER_NCCL_INCLUDE)
     list(APPEND WILDRAYZER_TORCH_DEFINITIONS WILDRAYZER_NCCL)

@@ -23,6 +23,8 @@ void CheckIndices(const World& world, int textures) {
   if (world.still > kMaxThings)
     throw Error("a world has " + std::to_string(world.still) + " primitives that stand still, more than " +
                 std::to_string(kMaxThings));
+  if (world.primitives.size() > INT16_MAX)
+    throw Error("a world has more primitives than a tile's list can name");
   for (const WorldView& view : world.views) {
     if (!within(view.first_mover, view.movers, world.primitives.size()))
       throw Error("a view's movers are not among the world's primitives");

@@ -78,6 +78,7 @@ TEST(PackedWorlds, WhatIsOutOfBoundsIsRefused) {
   refused([](World& world) { world.papers[0].texture = -1; });
   refused([](World& world) { world.views.pop_back(); });
   refused([](World& world) { world = SomeWorld(kMaxThings + 1); });
+  refused([](World& world) { world.primitives.resize(40000); });
   EXPECT_NO_THROW(LayOutWorlds(std::vector<World>{SomeWorld(kMaxThings)}, kTextures));
   EXPECT_THROW(LayOutWorlds({}, kTextures), Error);
   const std::vector<World> worlds{SomeWorld(1)};
