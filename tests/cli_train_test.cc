@@ -49,7 +49,7 @@ std::string Recipe() {
 recipe:
   - {name: init, settings: [training.stage=1, training.lr=0, training.train_steps=1]}
   - name: warmup
-    settings: [training.stage=0, 'training.worlds={scenes: 4, views: 3, min_views: 3, motion: 0.1, movers: 0}']
+    settings: [training.stage=0, 'training.worlds={scenes: 4, views: 3, min_views: 3, motion: 0.1, movers: 0, textures: 8, figures: 4}']
   - name: pre
     settings: [training.stage=1, 'training.validation={path: )" +
          (Rooms() / "dynamic_re10k" / "test" / "dre10k_final_context_2.txt").string() +
@@ -364,7 +364,7 @@ TEST(KilledTraining, EndsAsIfItHadNotBeenInTheJointStage) {
       "killed_joint", "2",
       {"--stage", "4", "training.batch_size_per_gpu=2", "training.grad_accum_steps=2",
        "training.optimizer=muon", "training.ema_decay=0.9",
-       "training.worlds={scenes: 1, views: 4, min_views: 2}",
+       "training.worlds={scenes: 1, views: 4, min_views: 2, textures: 8, figures: 4}",
        "training.copy_paste={enabled: true, coco_root: " + coco + ", coco_ann_file: " + coco +
            "/instances.json}"},
       {Moment::kWhileSaving, Moment::kBetweenSteps, Moment::kStartingUp, Moment::kWhileSaving}, 30);
@@ -382,7 +382,7 @@ TEST(KilledTraining, EndsAsIfItHadNotBeenWithScenesOfTokens) {
        "training.ema_decay=0.9", "training.mask_positive_weight=3", "training.mask_dice_weight=1",
        "training.dynamic_masks_path=" + (Rooms() / "dynamic_re10k" / "train" / "binary_masks").string(),
        "training.worlds={scenes: 2, views: 5, min_views: 3, max_inputs: 3, true_cameras: 0.5, "
-       "min_overlap: 0.3, huber: 0.01}",
+       "min_overlap: 0.3, huber: 0.01, textures: 8, figures: 4}",
        "training.copy_paste={enabled: true, coco_root: " + coco + ", coco_ann_file: " + coco +
            "/instances.json}"},
       {Moment::kStartingUp, Moment::kWhileSaving, Moment::kBetweenSteps}, 20);

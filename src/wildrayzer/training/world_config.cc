@@ -34,8 +34,11 @@ WorldTraining ReadWorldTraining(const Config& config, int scenes) {
   drawn.twins = Bounded(config, key + "twins", drawn.twins, 0.0, 1.0);
   drawn.shadows = Bounded(config, key + "shadows", drawn.shadows, 0.0, 1.0);
   drawn.outside = Bounded(config, key + "outside", drawn.outside, 0.0, 1.0);
-  worlds.textures.pictures = ReadPaths(config, key + "pictures");
-  worlds.textures.cutouts = ReadPaths(config, key + "cutouts");
+  TextureSources& textures = worlds.textures;
+  textures.procedural = Bounded(config, key + "textures", textures.procedural, 1, 65536);
+  textures.procedural_cutouts = Bounded(config, key + "figures", textures.procedural_cutouts, 1, 65536);
+  textures.pictures = ReadPaths(config, key + "pictures");
+  textures.cutouts = ReadPaths(config, key + "cutouts");
   return worlds;
 }
 
