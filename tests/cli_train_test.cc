@@ -49,7 +49,8 @@ std::string Recipe() {
 recipe:
   - {name: init, settings: [training.stage=1, training.lr=0, training.train_steps=1]}
   - name: warmup
-    settings: [training.stage=0, 'training.worlds={scenes: 4, views: 3, min_views: 3, motion: 0.1, movers: 0, textures: 8, figures: 4}']
+    settings: [training.stage=0, 'training.worlds={scenes: 4, views: 3, min_views: 3, motion: 0.1, movers: 0, render: false,
+      textures: 8, figures: 4}']
   - name: pre
     settings: [training.stage=1, 'training.validation={path: )" +
          (Rooms() / "dynamic_re10k" / "test" / "dre10k_final_context_2.txt").string() +
