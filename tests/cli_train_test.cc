@@ -49,7 +49,7 @@ std::string Recipe() {
 recipe:
   - {name: init, settings: [training.stage=1, training.lr=0, training.train_steps=1]}
   - name: warmup
-    settings: [training.stage=0, 'training.worlds={scenes: 4, views: 3, min_views: 3, motion: 0.1, movers: 0, render: false,
+    settings: [training.stage=0, training.lr=1e-4, 'training.worlds={scenes: 4, views: 3, min_views: 3, motion: 0.1, movers: 0,
       textures: 8, figures: 4}']
   - name: pre
     settings: [training.stage=1, 'training.validation={path: )" +
