@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "wildrayzer/io/checkpoint.h"
+#include "wildrayzer/kernels/threads.h"
 #include "wildrayzer/models/weights.h"
 #include "wildrayzer/util/atomic_file.h"
 #include "wildrayzer/util/log.h"
@@ -46,7 +47,8 @@ void ScoreModelOnWorlds(const std::filesystem::path& path, const WorldScoreOptio
     LogWarning(
         "{}: its motion estimator sees DINOv3 features, which are not computed here; masks are not scored",
         path.string());
-  const auto scores = ScoreOnWorlds(model, FeatureSource(), options, device);
+  const auto scores = ScoreOnWorlds(model, FeatureSource(), options,
+                                    TextureBank::Make(options.textures, options.seed, NumThreads()), device);
   nlohmann::ordered_json json = {
       {"model", path.string()}, {"worlds", options.worlds}, {"seed", options.seed}};
   for (const ToldScore& told : kToldScores) {

@@ -89,6 +89,7 @@ class Trainer {
   LoaderState loader_state_;
   std::unique_ptr<TrainingLoader> loader_;
   std::unique_ptr<WorldBatches> worlds_;
+  std::optional<TextureBank> scored_bank_;  // of validation, from the first one on
   std::unique_ptr<RunLog> log_;
 
   RunProgress progress_;
@@ -327,8 +328,11 @@ void Trainer::ValidateAndLog() {
   if (average_) average_->Swap(), weights_.Publish();
   std::map<std::string, double> scores;
   if (!validation.scenes.empty()) scores = Validate(model_, features_, config_);
-  for (const auto& [name, value] : ScoreOnWorlds(model_, features_, validation.worlds, config_.device))
-    scores["world_" + name] = value;
+  if (const WorldScoreOptions& worlds = validation.worlds; worlds.worlds > 0) {
+    if (!scored_bank_) scored_bank_ = TextureBank::Make(worlds.textures, worlds.seed, NumThreads());
+    for (const auto& [name, value] : ScoreOnWorlds(model_, features_, worlds, *scored_bank_, config_.device))
+      scores["world_" + name] = value;
+  }
   if (average_) average_->Swap(), weights_.Publish();
   std::string line;
   for (const auto& [name, value] : scores) {

@@ -162,8 +162,8 @@ TEST(WorldScores, BaselinesAreThoseOfTheWorlds) {
   options.drawn.movers = 0;
   options.textures.procedural = 4;
   options.textures.procedural_cutouts = 2;
-  const auto scores = ScoreOnWorlds(model, FeatureSource(), options, torch::kCPU);
   const TextureBank bank = TextureBank::Make(options.textures, options.seed, 1);
+  const auto scores = ScoreOnWorlds(model, FeatureSource(), options, bank, torch::kCPU);
   WorldOptions drawn = options.drawn;
   drawn.width = drawn.height = 32;
   drawn.views = 4;

@@ -70,11 +70,11 @@ Cameras KnownCameras(const torch::Tensor& c2w, const torch::Tensor& fxfycxcy) {
 class WorldScores {
  public:
   WorldScores(WildRayZer model, FeatureSource features, const WorldScoreOptions& options,
-              torch::Device device)
+              const TextureBank& bank, torch::Device device)
       : model_(std::move(model)),
         features_(std::move(features)),
         options_(options),
-        bank_(TextureBank::Make(options.textures, options.seed, NumThreads())),
+        bank_(bank),
         renderer_(bank_, device, NumThreads()) {
     options_.drawn.views = options.inputs + options.targets;
     // The first two views are the ends of the way, whatever is made of them.
@@ -205,7 +205,7 @@ class WorldScores {
   WildRayZer model_;
   FeatureSource features_;
   WorldScoreOptions options_;
-  TextureBank bank_;
+  const TextureBank& bank_;
   WorldRenderer renderer_;
   std::map<std::string, MeanOf> means_;
   std::array<MeanOf, kThresholds.size()> ious_;
@@ -215,10 +215,11 @@ class WorldScores {
 }  // namespace
 
 std::map<std::string, double> ScoreOnWorlds(WildRayZer model, const FeatureSource& features,
-                                            const WorldScoreOptions& options, torch::Device device) {
+                                            const WorldScoreOptions& options, const TextureBank& bank,
+                                            torch::Device device) {
   if (options.worlds == 0) return {};
   const torch::NoGradGuard no_grad;
-  WorldScores scores(std::move(model), features, options, device);
+  WorldScores scores(std::move(model), features, options, bank, device);
   for (int first = 0; first < options.worlds; first += kWorldsAtOnce)
     scores.Add(first, std::min(kWorldsAtOnce, options.worlds - first));
   return scores.Values();

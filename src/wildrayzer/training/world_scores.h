@@ -20,7 +20,8 @@ struct WorldScoreOptions {
   TextureSources textures;
 };
 
-// Scores `model`, which is on `device`, on frames of its configuration's size. Means over the target views
+// Scores `model`, which is on `device`, on worlds papered from `bank` (of options.textures and options.seed),
+// on frames of its configuration's size. Means over the target views
 // unless said; no gradient is recorded.
 //   psnr                  rendered as always: estimated cameras, predicted masks; against the clean pictures
 //   truth_psnr            the same with the true cameras and the true masks
@@ -35,6 +36,7 @@ struct WorldScoreOptions {
 //   best_mask_iou, best_threshold     the same at the threshold that is best for it
 //   twin_false_positives  share of the pixels of twins that stand still that are taken for moving
 std::map<std::string, double> ScoreOnWorlds(WildRayZer model, const FeatureSource& features,
-                                            const WorldScoreOptions& options, torch::Device device);
+                                            const WorldScoreOptions& options, const TextureBank& bank,
+                                            torch::Device device);
 
 }  // namespace wildrayzer

@@ -139,9 +139,7 @@ double ShareOfThings(const WorldPointers& world, const WorldView& view, const Wo
   int things = 0;
   const float angle = PixelAngle(view, options.width, options.height);
   for (int i = 0; i < kCameraGrid * kCameraGrid; ++i) {
-    const Float3 ray = RayThrough(view, options.width, options.height,
-                                  (static_cast<float>(i % kCameraGrid) + 0.5F) / kCameraGrid,
-                                  (static_cast<float>(i / kCameraGrid) + 0.5F) / kCameraGrid);
+    const Float3 ray = GridRay(view, options.width, options.height, kCameraGrid, i);
     const PointHit hit = TracePoint(world, view, ray, angle);
     things += hit.still.primitive >= 0 && world.primitives[hit.still.primitive].shape != Shape::kRoom;
   }
@@ -152,22 +150,6 @@ bool KeepsItsDistance(const std::vector<float>& depths, float median) {
   return *std::min_element(depths.begin(), depths.end()) >= kNearestDepth * median;
 }
 
-// Whether every view keeps its distance and sees enough of what the first one sees.
-bool SeesEnough(const WorldPointers& pointers, const std::vector<WorldView>& views,
-                const WorldOptions& options, double least) {
-  for (size_t i = 0; i < views.size(); ++i) {
-    const std::vector<float> depths =
-        GridDepths(pointers, views[i], options.width, options.height, kCameraGrid);
-    if (!KeepsItsDistance(depths, Median(depths))) return false;
-    if (i == 0) continue;
-    const double there = SharedView(pointers, views[i], views[0], options.width, options.height, kCameraGrid);
-    if (there < least) return false;
-    if (SharedView(pointers, views[0], views[i], options.width, options.height, kCameraGrid) < least)
-      return false;
-  }
-  return true;
-}
-
 // Scales the light so that the first view's mean over a grid is `brightness`, as cameras do on their own.
 void Expose(const TextureBank& bank, float brightness, const WorldOptions& options, World& world) {
   const WorldPointers pointers = PointersOf(world, bank);
@@ -175,9 +157,7 @@ void Expose(const TextureBank& bank, float brightness, const WorldOptions& optio
   const float angle = PixelAngle(view, options.width, options.height);
   std::vector<float> values;
   for (int i = 0; i < kCameraGrid * kCameraGrid; ++i) {
-    const Float3 ray = RayThrough(view, options.width, options.height,
-                                  (static_cast<float>(i % kCameraGrid) + 0.5F) / kCameraGrid,
-                                  (static_cast<float>(i / kCameraGrid) + 0.5F) / kCameraGrid);
+    const Float3 ray = GridRay(view, options.width, options.height, kCameraGrid, i);
     const RayHit hit = TracePoint(pointers, view, ray, angle).still;
     const Float3 point = view.position + hit.t * ray;
     const int face = FaceAt(pointers.primitives[hit.primitive], point);
@@ -208,6 +188,21 @@ void DrawRecording(const WorldOptions& options, Random& random, World& world) {
 }
 
 }  // namespace
+
+bool SeesEnough(const WorldPointers& pointers, const std::vector<WorldView>& views,
+                const WorldOptions& options, double least) {
+  for (size_t i = 0; i < views.size(); ++i) {
+    const std::vector<float> depths =
+        GridDepths(pointers, views[i], options.width, options.height, kCameraGrid);
+    if (!KeepsItsDistance(depths, Median(depths))) return false;
+    if (i == 0) continue;
+    const double there = SharedView(pointers, views[i], views[0], options.width, options.height, kCameraGrid);
+    if (there < least) return false;
+    if (SharedView(pointers, views[0], views[i], options.width, options.height, kCameraGrid) < least)
+      return false;
+  }
+  return true;
+}
 
 bool DrawCameras(const TextureBank& bank, const Place& place, const WorldOptions& options,
                  const std::vector<RelativeView>& path, Random& random, Wanted& wanted, World& world) {

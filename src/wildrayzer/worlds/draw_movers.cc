@@ -142,9 +142,7 @@ std::vector<bool> Covered(const World& world, const TextureBank& bank, const std
   const float angle = PixelAngle(view, options.width, options.height);
   std::vector<bool> covered(depths.size());
   for (int i = 0; i < kMoverGrid * kMoverGrid; ++i) {
-    const Float3 ray = RayThrough(view, options.width, options.height,
-                                  (static_cast<float>(i % kMoverGrid) + 0.5F) / kMoverGrid,
-                                  (static_cast<float>(i / kMoverGrid) + 0.5F) / kMoverGrid);
+    const Float3 ray = GridRay(view, options.width, options.height, kMoverGrid, i);
     RayHit hit;
     hit.t = depths[static_cast<size_t>(i)];
     for (size_t part = 0; part < parts.size(); ++part)
@@ -197,21 +195,6 @@ class Stage {
   std::vector<std::vector<bool>> taken_;
 };
 
-bool Overlaps(const World& world, const TextureBank& bank, const WorldOptions& options) {
-  const WorldPointers pointers = PointersOf(world, bank);
-  for (const WorldView& view : world.views) {
-    const std::vector<float> depths =
-        GridDepths(pointers, view, options.width, options.height, kMoverGrid / 2);
-    if (*std::min_element(depths.begin(), depths.end()) < 0.3F * Median(depths)) return false;
-    if (SharedView(pointers, view, world.views[0], options.width, options.height, kMoverGrid / 2) <
-            options.min_overlap ||
-        SharedView(pointers, world.views[0], view, options.width, options.height, kMoverGrid / 2) <
-            options.min_overlap)
-      return false;
-  }
-  return true;
-}
-
 // A copy of the mover that stands still, in sight of an input. False when there is no good place.
 bool AddTwin(const TextureBank& bank, const Place& place, const WorldOptions& options, const Mover& mover,
              bool stands, Random& random, World& world) {
@@ -231,7 +214,7 @@ bool AddTwin(const TextureBank& bank, const Place& place, const WorldOptions& op
     if (share < kLeastCover || share > kMostCover) continue;
     world.primitives.insert(world.primitives.end(), twin.begin(), twin.end());
     world.still = static_cast<int32_t>(world.primitives.size());
-    if (Overlaps(world, bank, options)) return true;
+    if (SeesEnough(PointersOf(world, bank), world.views, options, options.min_overlap)) return true;
     world.primitives.resize(before);
     world.still = static_cast<int32_t>(before);
   }

@@ -41,14 +41,17 @@ Frame3 Compose(const Frame3& outer, const Frame3& inner) {
   return {ToWorld(outer, inner.x), ToWorld(outer, inner.y), ToWorld(outer, inner.z)};
 }
 
+Float3 GridRay(const WorldView& view, int width, int height, int grid, int i) {
+  return RayThrough(view, width, height, (static_cast<float>(i % grid) + 0.5F) / static_cast<float>(grid),
+                    (static_cast<float>(i / grid) + 0.5F) / static_cast<float>(grid));
+}
+
 std::vector<float> GridDepths(const WorldPointers& world, const WorldView& view, int width, int height,
                               int grid) {
   std::vector<float> depths;
   const float angle = PixelAngle(view, width, height);
   for (int i = 0; i < grid * grid; ++i) {
-    const Float3 ray =
-        RayThrough(view, width, height, (static_cast<float>(i % grid) + 0.5F) / static_cast<float>(grid),
-                   (static_cast<float>(i / grid) + 0.5F) / static_cast<float>(grid));
+    const Float3 ray = GridRay(view, width, height, grid, i);
     RayHit hit;
     for (int thing = 0; thing < world.still; ++thing) Meet(world, thing, view.position, ray, angle, hit);
     depths.push_back(hit.t);
@@ -116,9 +119,7 @@ std::vector<WorldViewFacts> FactsOf(const World& world, const TextureBank& bank,
     const float angle = PixelAngle(view, width, height);
     int covered = 0;
     for (int point = 0; point < grid * grid; ++point) {
-      const Float3 ray = RayThrough(view, width, height,
-                                    (static_cast<float>(point % grid) + 0.5F) / static_cast<float>(grid),
-                                    (static_cast<float>(point / grid) + 0.5F) / static_cast<float>(grid));
+      const Float3 ray = GridRay(view, width, height, grid, point);
       covered += TracePoint(pointers, view, ray, angle).mover.primitive >= 0;
     }
     facts.cover = static_cast<double>(covered) / (grid * grid);

@@ -62,10 +62,17 @@ struct Wanted {
 bool DrawCameras(const TextureBank& bank, const Place& place, const WorldOptions& options,
                  const std::vector<RelativeView>& path, Random& random, Wanted& wanted, World& world);
 
+// Whether every view keeps its distance from everything, and shares at least `least` of its points with the
+// first one, in both directions.
+bool SeesEnough(const WorldPointers& pointers, const std::vector<WorldView>& views,
+                const WorldOptions& options, double least);
+
 // Adds what moves, and twins that do not.
 void DrawMovers(const TextureBank& bank, const Place& place, const WorldOptions& options, Random& random,
                 World& world);
 
+// Through the centre of cell i of grid x grid cells of a view, row by row.
+Float3 GridRay(const WorldView& view, int width, int height, int grid, int i);
 // Depths of what stands still at the centres of a grid x grid cells of a view, row by row.
 std::vector<float> GridDepths(const WorldPointers& world, const WorldView& view, int width, int height,
                               int grid);
