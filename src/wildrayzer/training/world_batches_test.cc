@@ -186,5 +186,54 @@ TEST(WorldScores, BaselinesAreThoseOfTheWorlds) {
   EXPECT_EQ(scores.count("mask_iou"), 0U);  // nothing moves
 }
 
+// What transfer rests on: cameras that are true in one world are true in another about the same path.
+TEST(WorldScores, TrueCamerasTransfer) {
+  TextureSources few;
+  few.procedural = 4;
+  few.procedural_cutouts = 2;
+  const TextureBank bank = TextureBank::Make(few, 1, 1);
+  std::vector<World> worlds, others;
+  for (uint64_t seed = 0; seed < 3; ++seed) {
+    Random random(seed, "transfer");
+    worlds.push_back(DrawWorld(bank, {}, random));
+    others.push_back(DrawWorldAlong(worlds.back(), bank, {}, random));
+    EXPECT_GT(std::abs(worlds.back().unit / others.back().unit - 1), 0.01);  // something to convert
+  }
+  const WorldRenderer renderer(bank, torch::kCPU, 1);
+  const WorldTensors here = renderer.Render(worlds, {32, 32, 8}),
+                     there = renderer.Render(others, {32, 32, 8});
+  Cameras cameras;
+  cameras.c2w = here.c2w;
+  cameras.fxfycxcy = here.fxfycxcy;
+  const Cameras moved = InOtherWorlds(cameras, worlds, others);
+  EXPECT_TRUE(torch::allclose(moved.c2w, there.c2w, 0, 1e-4));
+  EXPECT_TRUE(torch::allclose(moved.fxfycxcy, there.fxfycxcy, 0, 1e-5));
+}
+
+// Draws below the share take the truth: where the share has fallen past them the estimate is used, all else
+// being equal.
+TEST(Worlds, TruthIsUsedByItsShare) {
+  TrainConfig config = TinyModelOnWorlds();
+  WorldBatch batch = WorldBatches(config, 0).Next();
+  batch.draws.fill_(0.5);
+  const auto psnr = [&](Ramp cameras, Ramp masks, double progress) {
+    config.worlds.true_cameras = cameras;
+    config.worlds.true_masks = masks;
+    WildRayZer model(config.model);
+    RandomInit(model, 1);
+    Objective objective(config, model, FeatureSource(),
+                        [](const Pass&, const LabelScene&) { return TargetLabels(); });
+    objective.SetProgress(progress);
+    return static_cast<double>(objective.Worlds(batch).numbers.at("world_psnr"));
+  };
+  const Ramp falls{1, 0}, always = Ramp::Constant(1);
+  EXPECT_EQ(psnr(falls, always, 0.4), psnr(always, always, 0));
+  EXPECT_EQ(psnr(falls, always, 0.6), psnr(Ramp(), always, 0));
+  EXPECT_NE(psnr(falls, always, 0.4), psnr(falls, always, 0.6));
+  EXPECT_EQ(psnr(always, falls, 0.4), psnr(always, always, 0));
+  EXPECT_EQ(psnr(always, falls, 0.6), psnr(always, Ramp(), 0));
+  EXPECT_NE(psnr(always, falls, 0.4), psnr(always, falls, 0.6));
+}
+
 }  // namespace
 }  // namespace wildrayzer

@@ -186,11 +186,6 @@ class WorldScores {
 
   void AddTransfer(const Cameras& estimated, const std::vector<World>& worlds,
                    const std::vector<World>& others, const WorldTensors& truth) {
-    const Cameras cameras = KnownCameras(estimated.c2w.clone(), estimated.fxfycxcy);
-    // From the median depth of one world to that of the other.
-    for (size_t i = 0; i < worlds.size(); ++i) {
-      cameras.c2w[static_cast<int64_t>(i)].narrow(1, 0, 3).select(2, 3).mul_(worlds[i].unit / others[i].unit);
-    }
     const torch::Tensor clean = TargetsOf(truth.clean);
     Pass pass(model_, features_, truth.images, options_.inputs);
     const auto score = [&](const std::string& name, const Cameras& at) {
@@ -198,7 +193,7 @@ class WorldScores {
       pass.Encode();
       means_[name].Add(PsnrOfViews(pass.RenderTargets(), clean));
     };
-    score("transfer_psnr", cameras);
+    score("transfer_psnr", InOtherWorlds(estimated, worlds, others));
     score("transfer_truth_psnr", KnownCameras(truth.c2w, truth.fxfycxcy));
   }
 
@@ -213,6 +208,13 @@ class WorldScores {
 };
 
 }  // namespace
+
+Cameras InOtherWorlds(const Cameras& cameras, std::span<const World> worlds, std::span<const World> others) {
+  const Cameras moved = KnownCameras(cameras.c2w.clone(), cameras.fxfycxcy);
+  for (size_t i = 0; i < worlds.size(); ++i)
+    moved.c2w[static_cast<int64_t>(i)].narrow(1, 0, 3).select(2, 3).mul_(worlds[i].unit / others[i].unit);
+  return moved;
+}
 
 std::map<std::string, double> ScoreOnWorlds(WildRayZer model, const FeatureSource& features,
                                             const WorldScoreOptions& options, const TextureBank& bank,

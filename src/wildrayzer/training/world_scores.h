@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 
 #include "wildrayzer/models/pass.h"
@@ -38,5 +39,9 @@ struct WorldScoreOptions {
 std::map<std::string, double> ScoreOnWorlds(WildRayZer model, const FeatureSource& features,
                                             const WorldScoreOptions& options, const TextureBank& bank,
                                             torch::Device device);
+
+// Cameras of `worlds` where the place is that of `others`: translations from the unit of length of the one to
+// that of the other. The true cameras of worlds become the true ones of worlds drawn along them.
+Cameras InOtherWorlds(const Cameras& cameras, std::span<const World> worlds, std::span<const World> others);
 
 }  // namespace wildrayzer
