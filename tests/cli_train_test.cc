@@ -50,7 +50,7 @@ recipe:
   - {name: init, settings: [training.stage=1, training.lr=0, training.train_steps=1]}
   - name: warmup
     settings: [training.stage=0, training.lr=1e-4, 'training.worlds={scenes: 4, views: 3, min_views: 3, motion: 0.1, movers: 0,
-      textures: 8, figures: 4}']
+      textures: 8, figures: 4}', 'training.validation={worlds: 2}']
   - name: pre
     settings: [training.stage=1, 'training.validation={path: )" +
          (Rooms() / "dynamic_re10k" / "test" / "dre10k_final_context_2.txt").string() +
@@ -175,6 +175,17 @@ TEST_F(Stages, ValidationKnowsTheTrueCameras) {
   EXPECT_EQ(psnr[0].first, 0);
   EXPECT_EQ(psnr[1].first, 40);
   EXPECT_GT(psnr[1].second, psnr[0].second);
+}
+
+TEST_F(Stages, ValidationScoresTheSameWorldsEveryTime) {
+  const fs::path warmup = root_ / "run" / "warmup";
+  const auto still = ReadCurve(warmup, "validation/world_still_degrees");
+  ASSERT_EQ(still.size(), 2U);  // before the first step and after the last
+  EXPECT_GT(still[0].second, 0);
+  EXPECT_EQ(still[0].second, still[1].second);
+  const auto turned = ReadCurve(warmup, "validation/world_rotation_degrees");
+  ASSERT_EQ(turned.size(), 2U);
+  EXPECT_NE(turned[0].second, turned[1].second);  // the model has changed
 }
 
 TEST_F(Stages, ValidationTakesListedViewsAndMasks) {
