@@ -382,8 +382,8 @@ TEST(KilledTraining, EndsAsIfItHadNotBeenInTheJointStage) {
       {Moment::kWhileSaving, Moment::kBetweenSteps, Moment::kStartingUp, Moment::kWhileSaving}, 30);
 }
 
-// The same with the inputs' tokens as the scene, from which hidden ones are dropped, and worlds that render
-// with either cameras and any number of inputs.
+// The same with the inputs' tokens as the scene, from which hidden ones are dropped, worlds that render with
+// either cameras and any number of inputs, and attention that is taught.
 TEST(KilledTraining, EndsAsIfItHadNotBeenWithScenesOfTokens) {
   const std::string coco = (Rooms() / "coco" / "train").string();
   KilledRunsEndTheSame(
@@ -394,7 +394,7 @@ TEST(KilledTraining, EndsAsIfItHadNotBeenWithScenesOfTokens) {
        "training.ema_decay=0.9", "training.mask_positive_weight=3", "training.mask_dice_weight=1",
        "training.dynamic_masks_path=" + (Rooms() / "dynamic_re10k" / "train" / "binary_masks").string(),
        "training.worlds={scenes: 2, views: 5, min_views: 3, max_inputs: 3, true_cameras: 0.5, "
-       "min_overlap: 0.3, huber: 0.01, textures: 8, figures: 4}",
+       "min_overlap: 0.3, huber: 0.01, textures: 8, figures: 4, match_attention: 1, look_attention: [1, 0]}",
        "training.copy_paste={enabled: true, coco_root: " + coco + ", coco_ann_file: " + coco +
            "/instances.json}"},
       {Moment::kStartingUp, Moment::kWhileSaving, Moment::kBetweenSteps}, 20);

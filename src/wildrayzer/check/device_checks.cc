@@ -264,7 +264,7 @@ void Checks::Replays() {
       Pass pass(model, FeatureSource(), batch.images, 2);
       const SceneMemory memory = pass.Encode(batch.pasted_masks.narrow(1, 0, 2)).memory;
       const auto render = [&](const Tensors& camera) {
-        return model->Render(memory, Cameras{camera[0], camera[1], {}, {}, {}}, config.height, config.width);
+        return model->Render(memory, Cameras::Given(camera[0], camera[1]), config.height, config.width);
       };
       Replay replay(render);
       double error = 0;

@@ -121,7 +121,7 @@ std::vector<Timing> TimePass(const std::string& name, WildRayZer model, const Ti
   const SceneMemory memory = pass.Encode().memory;
   const Cameras one = pass.cameras().Views(kInputs, 1);
   Replay view([&](const std::vector<Tensor>& camera) {
-    return model->Render(memory, Cameras{camera[0], camera[1], {}, {}, {}}, config.height, config.width);
+    return model->Render(memory, Cameras::Given(camera[0], camera[1]), config.height, config.width);
   });
   timings.push_back(Measure(fmt::format("{}: one more view", name), options, 0, 0, [&] {
     view({one.c2w, one.fxfycxcy});

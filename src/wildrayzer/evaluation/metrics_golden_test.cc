@@ -23,7 +23,7 @@ namespace {
 using testing::GoldenFile;
 
 // Tolerances of the golden README: dB, absolute, relative.
-constexpr double kPsnrTolerance = 1e-3, kSsimTolerance = 1e-5, kRelative = 1e-4;
+constexpr double kPsnrTolerance = 1e-3, kSsimTolerance = 1e-5, kRelativeError = 1e-4;
 
 Planes PlanesOf(const torch::Tensor& tensor) {  // [C, H, W]
   const torch::Tensor values = tensor.to(torch::kFloat32).contiguous();
@@ -107,10 +107,10 @@ bool CheckMasked(const Case& c, const std::string& name) {
                  [&](size_t i) { return MaskedSsim(c.pictures[i], c.truths[i], mask(i)); });
   } else if (released) {
     const bool spatial = metric == "lpips_spatial";
-    ExpectScores(c, name, 0, kRelative,
+    ExpectScores(c, name, 0, kRelativeError,
                  [&](size_t i) { return ReleasedMaskedLpips(c.maps[i], mask(i), spatial); });
   } else {
-    ExpectScores(c, name, 0, kRelative, [&](size_t i) { return MaskedLpips(c.maps[i], mask(i)); });
+    ExpectScores(c, name, 0, kRelativeError, [&](size_t i) { return MaskedLpips(c.maps[i], mask(i)); });
   }
   return true;
 }
@@ -135,7 +135,7 @@ void CheckSsimMap(const Case& c, const std::string& name, int stride) {
     const torch::Tensor all = torch::from_blob(map.values.data(), {map.channels, map.height, map.width});
     ours[i].copy_(all.slice(1, 0, map.height, stride).slice(2, 0, map.width, stride));
   }
-  EXPECT_LE(testing::RelativeError(ours, golden), kRelative) << name;
+  EXPECT_LE(testing::RelativeError(ours, golden), kRelativeError) << name;
   EXPECT_LE((ours - golden).abs().max().item<double>(), 1e-3) << name;
 }
 
@@ -145,7 +145,7 @@ void CheckActivations(const Case& c, const std::string& name) {
     const std::vector<torch::Tensor> activations = c.lpips.Activations(c.truths[i]);
     for (int k = 0; k < kLpipsLayers; ++k) {
       const double expected = golden[static_cast<int64_t>(i)][k].item<double>();
-      EXPECT_NEAR(activations[k].square().mean().sqrt().item<double>(), expected, kRelative * expected)
+      EXPECT_NEAR(activations[k].square().mean().sqrt().item<double>(), expected, kRelativeError * expected)
           << i << ' ' << k;
     }
   }
@@ -156,7 +156,7 @@ void CheckLayers(const Case& c, const std::string& name) {
     const torch::Tensor golden = c.file.Get(name).select(1, k).to(torch::kFloat64);
     for (size_t i = 0; i < c.maps.size(); ++i) {
       const double expected = golden[static_cast<int64_t>(i)].item<double>();
-      EXPECT_NEAR(LpipsPerLayer(c.maps[i])[k], expected, kRelative * expected) << name << " layer " << k;
+      EXPECT_NEAR(LpipsPerLayer(c.maps[i])[k], expected, kRelativeError * expected) << name << " layer " << k;
     }
   }
 }
@@ -174,7 +174,7 @@ TEST(MetricsGolden, EveryTensor) {
       } else if (name == "ssim") {
         ExpectScores(c, name, kSsimTolerance, 0, [&](size_t i) { return Ssim(pictures[i], truths[i]); });
       } else if (name == "lpips") {
-        ExpectScores(c, name, 0, kRelative, [&](size_t i) { return LpipsDistance(maps[i]); });
+        ExpectScores(c, name, 0, kRelativeError, [&](size_t i) { return LpipsDistance(maps[i]); });
       } else if (name == "lpips_per_layer") {
         CheckLayers(c, name);
       } else if (name == "lpips_feature_rms") {
@@ -249,7 +249,7 @@ TEST(MetricsGolden, LpipsFromPublishedFiles) {
   const Case c(testing::GoldenFiles("metrics").front());
   WriteFileAtomically(folder / "vgg.pth", HeadsAsPublished(c.file));
   const Lpips lpips = Lpips::Load(folder / "vgg16.pth", folder / "vgg.pth");
-  ExpectScores(c, "lpips", 0, kRelative,
+  ExpectScores(c, "lpips", 0, kRelativeError,
                [&](size_t i) { return LpipsDistance(lpips.Compare(c.pictures[i], c.truths[i])); });
   // The two files confused, and the heads of another network.
   EXPECT_THROW(Lpips::Load(folder / "vgg.pth", folder / "vgg.pth"), FileError);

@@ -1,5 +1,6 @@
 #include "wildrayzer/models/block_stack.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "wildrayzer/nn/recompute.h"
@@ -51,12 +52,14 @@ torch::Tensor BlockStackImpl::RunRecomputed(int64_t first, int64_t end, const to
                     {x}, parameters);
 }
 
-std::vector<int64_t> BlockStackImpl::RunEnds(bool each, const Tap* tap) const {
+std::vector<int64_t> BlockStackImpl::RunEnds(bool each, std::span<const Tap> taps) const {
   std::vector<int64_t> ends;
   int64_t start = 0;
   for (int64_t end = 1; end <= layers(); ++end) {
+    const bool tapped =
+        std::any_of(taps.begin(), taps.end(), [end](const Tap& tap) { return tap.layer == end; });
     const bool full = recompute_every_ > 0 && end - start == recompute_every_;
-    if (!each && !full && end != layers() && !(tap && end == tap->layer)) continue;
+    if (!each && !full && end != layers() && !tapped) continue;
     ends.push_back(end);
     start = end;
   }
@@ -64,20 +67,29 @@ std::vector<int64_t> BlockStackImpl::RunEnds(bool each, const Tap* tap) const {
 }
 
 torch::Tensor BlockStackImpl::forward(const torch::Tensor& x, int64_t wanted, const std::string& name,
-                                      const Trace& trace, Tap* tap, const torch::Tensor& key_counts) {
+                                      const Trace& trace, std::span<Tap> taps,
+                                      const torch::Tensor& key_counts) {
   const bool each = trace.record || trace.step;
   torch::Tensor tokens = x;
-  if (tap && tap->layer == 0) tap->tokens = tokens;
+  const auto fill = [&](int64_t layer) {
+    for (Tap& tap : taps)
+      if (tap.layer == layer) tap.tokens = tokens;
+  };
+  fill(0);
   int64_t first = 0;
-  for (const int64_t end : RunEnds(each, tap)) {
+  for (const int64_t end : RunEnds(each, taps)) {
     const Asked asked{trace.record ? tokens.size(1) : wanted, wanted, key_counts};
     tokens = recompute_every_ > 0 ? RunRecomputed(first, end, tokens, asked) : Run(first, end, tokens, asked);
     if (trace.record) trace.Record(name + "." + std::to_string(end - 1), tokens);
     trace.Step();
-    if (tap && end == tap->layer) tap->tokens = tokens;
+    fill(end);
     first = end;
   }
   return tokens.narrow(1, 0, wanted);
+}
+
+AttentionOperands BlockStackImpl::Operands(int64_t block, const torch::Tensor& tokens) {
+  return blocks_[static_cast<size_t>(block)]->Operands(tokens);
 }
 
 }  // namespace wildrayzer

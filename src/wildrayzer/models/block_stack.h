@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -28,7 +29,11 @@ class BlockStackImpl : public torch::nn::Module {
   // tokens are one of each view, and equally many of each follow, view after view; key_counts must be
   // undefined.
   torch::Tensor forward(const torch::Tensor& x, int64_t wanted, const std::string& name,
-                        const Trace& trace = {}, Tap* tap = nullptr, const torch::Tensor& key_counts = {});
+                        const Trace& trace = {}, std::span<Tap> taps = {},
+                        const torch::Tensor& key_counts = {});
+
+  // What the attention of a block compares of the tokens [B, N, d] that enter it.
+  AttentionOperands Operands(int64_t block, const torch::Tensor& tokens);
 
   // Gradient checkpointing: of every `every` blocks in a row only the input is kept for the backward pass,
   // and they are computed again in it. 0: everything is kept.
@@ -47,7 +52,7 @@ class BlockStackImpl : public torch::nn::Module {
   // What Run gives, computed again in the backward pass.
   torch::Tensor RunRecomputed(int64_t first, int64_t end, const torch::Tensor& x, const Asked& asked);
   // Where runs end: at every block that must be seen from outside or recomputed from.
-  std::vector<int64_t> RunEnds(bool each, const Tap* tap) const;
+  std::vector<int64_t> RunEnds(bool each, std::span<const Tap> taps) const;
 
   int64_t layers() const { return static_cast<int64_t>(blocks_.size()); }
 

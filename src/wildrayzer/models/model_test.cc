@@ -206,7 +206,7 @@ TEST(WildRayZer, RendersManyTargetsInChunks) {
   const Prediction result = Predict(model, Images("chunks", 1, 3, 32, 48), 2);
   // 34 tokens a target: 70 targets need three chunks.
   const Cameras one = result.cameras.Views(2, 1);
-  const Cameras many{one.c2w.expand({1, 70, 4, 4}), one.fxfycxcy.expand({1, 70, 4}), {}, {}, {}};
+  const Cameras many = Cameras::Given(one.c2w.expand({1, 70, 4, 4}), one.fxfycxcy.expand({1, 70, 4}));
   int steps = 0;
   Trace trace;
   trace.step = [&] { ++steps; };

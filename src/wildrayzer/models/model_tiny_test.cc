@@ -105,11 +105,8 @@ TEST(TinyModel, VideoFramesMatch) {
       const auto steps = static_cast<int>(frames / static_cast<int64_t>(keys.size() - 1));
       const CameraTensors path_cameras = CamerasToTensors(InterpolatePairs(keys, steps));
       ASSERT_EQ(path_cameras.c2w.size(0), frames);
-      const Cameras shown{path_cameras.c2w.index_select(0, index).unsqueeze(0),
-                          path_cameras.fxfycxcy.index_select(0, index).unsqueeze(0),
-                          {},
-                          {},
-                          {}};
+      const Cameras shown = Cameras::Given(path_cameras.c2w.index_select(0, index).unsqueeze(0),
+                                           path_cameras.fxfycxcy.index_select(0, index).unsqueeze(0));
       const torch::Tensor images =
           model->Render(result.scene.memory, shown, test_case.height, test_case.width);
       EXPECT_LE(RelativeError(images[0], test_case.file.Get("video/frames")), 1e-4);

@@ -107,8 +107,19 @@ const EncodedScene& Pass::Encode(const torch::Tensor& masks) {
 }
 
 torch::Tensor Pass::RenderTargets() {
+  looks_.clear();
   return model_->Render(scene_.memory, cameras().Views(inputs_, targets()), images_.size(3), images_.size(4),
-                        trace_);
+                        trace_, torch::GradMode::is_enabled() ? &looks_ : nullptr);
+}
+
+torch::Tensor Pass::HiddenInFirst() {
+  if (scene_.patch_is_dynamic.defined()) return scene_.patch_is_dynamic.select(1, 0).flatten(1);
+  return torch::zeros({images_.size(0), Views().rows * Views().columns},
+                      images_.options().dtype(torch::kBool));
+}
+
+torch::Tensor Pass::TargetLooks() {
+  return model_->LookLogits(scene_.memory, looks_, HiddenInFirst(), targets());
 }
 
 torch::Tensor Pass::RenderInputs() {
@@ -125,8 +136,9 @@ Pass Pass::Scene(int64_t b) const {
   scene.trace_ = scene.steps_ = {};
   if (views_) scene.views_->tokens = part(views_->tokens);
   if (cameras_) {
-    scene.cameras_ = Cameras{part(cameras_->c2w), part(cameras_->fxfycxcy), part(cameras_->camera_info),
-                             part(cameras_->camera_tokens), part(cameras_->features)};
+    scene.cameras_ =
+        Cameras{part(cameras_->c2w),           part(cameras_->fxfycxcy), part(cameras_->camera_info),
+                part(cameras_->camera_tokens), part(cameras_->features), {}};
   }
   for (torch::Tensor* tensor :
        {&scene.all_features_, &scene.input_rays_, &scene.input_motion_, &scene.target_motion_,

@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "wildrayzer/models/feature_source.h"
 #include "wildrayzer/models/wildrayzer.h"
@@ -59,6 +60,10 @@ class Pass {
   const EncodedScene& Encode(const torch::Tensor& masks = {});
   // Renderings of the encoded scene, [B, T or K, 3, H, W] in [0, 1], from the views' own cameras.
   torch::Tensor RenderTargets();
+  // Tokens of the first input that were hidden when the scene was encoded: [B, n].
+  torch::Tensor HiddenInFirst();
+  // How the rendering of targets looked at the first input: RayZerImpl::LookLogits, of scenes of tokens.
+  torch::Tensor TargetLooks();
   torch::Tensor RenderInputs();
 
   // What is known so far of scene b alone, without gradient.
@@ -82,6 +87,7 @@ class Pass {
   torch::Tensor input_rays_;    // conditioning ray tokens [B, K, n, d]
   torch::Tensor input_motion_, target_motion_;
   EncodedScene scene_;
+  std::vector<torch::Tensor> looks_;  // of the targets, when gradient is recorded
 };
 
 // Everything that a pass gives.

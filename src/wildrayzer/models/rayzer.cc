@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 #include <vector>
 
 #include "wildrayzer/geometry/plucker.h"
@@ -43,11 +45,18 @@ ViewTokens ViewTokens::Views(int64_t first, int64_t count) const {
   return part;
 }
 
+Cameras Cameras::Given(const torch::Tensor& c2w, const torch::Tensor& fxfycxcy) {
+  Cameras cameras;
+  cameras.c2w = c2w;
+  cameras.fxfycxcy = fxfycxcy;
+  return cameras;
+}
+
 Cameras Cameras::Views(int64_t first, int64_t count) const {
   const auto part = [&](const torch::Tensor& all) {
     return all.defined() ? all.narrow(1, first, count) : all;
   };
-  return {part(c2w), part(fxfycxcy), part(camera_info), part(camera_tokens), part(features)};
+  return {part(c2w), part(fxfycxcy), part(camera_info), part(camera_tokens), part(features), {}};
 }
 
 SceneMemory SceneMemory::Scene(int64_t b) const {
@@ -155,9 +164,12 @@ Cameras RayZerImpl::EstimateCameras(const ViewTokens& views, const Trace& trace)
   trace.Record("camera_estimator_input", sequence);
 
   Cameras cameras;
-  BlockStackImpl::Tap tap{config_.motion.feature_layer, {}};
-  cameras.camera_tokens = camera_estimator_->forward(sequence, count, "transformer_encoder", trace, &tap);
-  cameras.features = tap.tokens.narrow(1, count, sequence.size(1) - count)
+  std::array taps{BlockStackImpl::Tap{config_.motion.feature_layer, {}},
+                  BlockStackImpl::Tap{MatchingBlock(), {}}};
+  cameras.camera_tokens = camera_estimator_->forward(sequence, count, "transformer_encoder", trace, taps);
+  if (torch::GradMode::is_enabled()) cameras.matching = taps[1].tokens;
+  cameras.features = taps[0]
+                         .tokens.narrow(1, count, sequence.size(1) - count)
                          .view({batch, count, views.rows, views.columns, config_.d})
                          .permute({0, 1, 4, 2, 3});
   cameras.camera_info = camera_head_->forward(cameras.camera_tokens, views.height, views.width);
@@ -165,6 +177,24 @@ Cameras RayZerImpl::EstimateCameras(const ViewTokens& views, const Trace& trace)
   cameras.c2w = decoded.c2w;
   cameras.fxfycxcy = decoded.fxfycxcy;
   return cameras;
+}
+
+int64_t RayZerImpl::MatchingBlock() const {
+  // The second one that sees all views, if there is one: the first has nothing but raw patches to compare.
+  const int64_t second = config_.camera_attention == CameraAttention::kAlternating ? 2 : 1;
+  return second < config_.camera_estimator_layers ? second : 0;
+}
+
+torch::Tensor RayZerImpl::MatchLogits(const Cameras& cameras) {
+  const int64_t views = cameras.c2w.size(1), batch = cameras.c2w.size(0);
+  const AttentionOperands all = camera_estimator_->Operands(MatchingBlock(), cameras.matching);
+  const int64_t heads = std::max<int64_t>(1, all.q.size(2) / 2);
+  const auto by_view = [&](const torch::Tensor& x) {  // [B, V, h, n, D]
+    const torch::Tensor image = x.narrow(1, views, x.size(1) - views).narrow(2, 0, heads).to(torch::kFloat32);
+    return image.reshape({batch, views, -1, heads, x.size(3)}).transpose(2, 3);
+  };
+  const torch::Tensor first = by_view(all.k).narrow(1, 0, 1).transpose(-1, -2);
+  return torch::matmul(by_view(all.q), first) / std::sqrt(static_cast<double>(config_.d_head));
 }
 
 torch::Tensor RayZerImpl::RayTokens(PatchTokenizer& tokenizer, const Cameras& cameras, int64_t height,
@@ -191,7 +221,7 @@ TokenSet RayZerImpl::EncodeTokens(const TokenSet& fused, const Trace& trace) {
   constexpr char kName[] = "transformer_encoder_geom";
   if (config_.scene == SceneLayout::kTokens) {
     trace.Record("scene_encoder_input", fused.tokens);
-    return {scene_encoder_->forward(fused.tokens, fused.tokens.size(1), kName, trace, nullptr, fused.counts),
+    return {scene_encoder_->forward(fused.tokens, fused.tokens.size(1), kName, trace, {}, fused.counts),
             fused.counts};
   }
   const torch::Tensor code =
@@ -199,7 +229,7 @@ TokenSet RayZerImpl::EncodeTokens(const TokenSet& fused, const Trace& trace) {
   const torch::Tensor sequence = torch::cat({code, fused.tokens}, 1);  // [B, S + N, d]
   trace.Record("scene_encoder_input", sequence);
   const torch::Tensor counts = fused.counts.defined() ? fused.counts + config_.scene_tokens : fused.counts;
-  return {scene_encoder_->forward(sequence, config_.scene_tokens, kName, trace, nullptr, counts), {}};
+  return {scene_encoder_->forward(sequence, config_.scene_tokens, kName, trace, {}, counts), {}};
 }
 
 SceneMemory RayZerImpl::Remember(const TokenSet& scene) {
@@ -210,7 +240,7 @@ SceneMemory RayZerImpl::Remember(const TokenSet& scene) {
 }
 
 torch::Tensor RayZerImpl::Render(const SceneMemory& scene, const Cameras& cameras, int64_t height,
-                                 int64_t width, const Trace& trace) {
+                                 int64_t width, const Trace& trace, std::vector<torch::Tensor>* looks) {
   const bool codes = config_.scene == SceneLayout::kCodes;
   const int64_t batch = (codes ? scene.codes : scene.blocks.at(0).keys).size(0);
   CheckCameras(cameras, batch);
@@ -222,7 +252,7 @@ torch::Tensor RayZerImpl::Render(const SceneMemory& scene, const Cameras& camera
   std::vector<torch::Tensor> images;
   for (int64_t first = 0; first < targets; first += at_once) {
     const int64_t count = std::min(at_once, targets - first);
-    images.push_back(RenderChunk(scene, cameras.Views(first, count), height, width, trace));
+    images.push_back(RenderChunk(scene, cameras.Views(first, count), height, width, trace, looks));
     for (int64_t i = 0; i < count; ++i) trace.Step();
   }
   if (images.empty()) return torch::empty({batch, 0, 3, height, width}, camera_code_.options());
@@ -230,18 +260,39 @@ torch::Tensor RayZerImpl::Render(const SceneMemory& scene, const Cameras& camera
 }
 
 torch::Tensor RayZerImpl::RenderChunk(const SceneMemory& scene, const Cameras& cameras, int64_t height,
-                                      int64_t width, const Trace& trace) {
+                                      int64_t width, const Trace& trace, std::vector<torch::Tensor>* looks) {
   const torch::Tensor rays = render_norm_->forward(RenderRayTokens(cameras, height, width));  // [B, t, n, d]
   Trace without_steps;
   without_steps.record = trace.record;
-  const torch::Tensor tokens = config_.scene == SceneLayout::kCodes
-                                   ? CarryCodes(rays, scene.codes, without_steps)
-                                   : attending_renderer_->forward(rays, scene.blocks, scene.counts,
-                                                                  "transformer_decoder", without_steps);
+  torch::Tensor asked;
+  const torch::Tensor tokens =
+      config_.scene == SceneLayout::kCodes
+          ? CarryCodes(rays, scene.codes, without_steps)
+          : attending_renderer_->forward(rays, scene.blocks, scene.counts, "transformer_decoder",
+                                         without_steps, looks ? &asked : nullptr);
+  if (looks) looks->push_back(asked);
   const torch::Tensor pixels = pixel_head_->forward(tokens.flatten(0, 1));
   trace.Record("image_token_decoder.1", pixels);
   return Unpatchify(torch::sigmoid(pixels), config_.patch, height, width)
       .view({rays.size(0), rays.size(1), 3, height, width});
+}
+
+torch::Tensor RayZerImpl::LookLogits(const SceneMemory& scene, const std::vector<torch::Tensor>& looks,
+                                     const torch::Tensor& is_hidden, int64_t views) {
+  const int64_t batch = is_hidden.size(0), n = is_hidden.size(1);
+  const auto half = [](const torch::Tensor& x) {
+    return x.narrow(2, 0, std::max<int64_t>(1, x.size(2) / 2)).to(torch::kFloat32).transpose(1, 2);
+  };
+  const torch::Tensor q = half(torch::cat(looks, 1));                                       // [B, h, T n, D]
+  const torch::Tensor k = half(scene.blocks.at(attending_renderer_->LookingBlock()).keys);  // [B, h, S, D]
+  torch::Tensor logits =
+      torch::matmul(q, k.transpose(-1, -2)) / std::sqrt(static_cast<double>(config_.d_head));
+  if (config_.token_masking == TokenMasking::kDrop) {
+    // Those that stayed are first and in their order.
+    const torch::Tensor place = (is_hidden.logical_not().cumsum(1) - 1).clamp(0, k.size(2) - 1);
+    logits = logits.gather(-1, place.view({batch, 1, 1, n}).expand({batch, q.size(1), q.size(2), n}));
+  }
+  return logits.narrow(-1, 0, n).view({batch, q.size(1), views, -1, n}).transpose(1, 2);
 }
 
 torch::Tensor RayZerImpl::CarryCodes(const torch::Tensor& rays, const torch::Tensor& codes,

@@ -43,7 +43,12 @@ struct Cameras {
   // [B, V, d, rows, columns]: the image tokens after motion.feature_layer blocks of the camera estimator, the
   // model's own semantic features (MotionFeatures::kOwn); undefined for given cameras.
   torch::Tensor features;
+  // All tokens as they enter the block whose attention finds the matches (RayZerImpl::MatchLogits); undefined
+  // when no gradient is recorded, and for given cameras.
+  torch::Tensor matching;
 
+  // Cameras that are known: no more than that.
+  static Cameras Given(const torch::Tensor& c2w, const torch::Tensor& fxfycxcy);
   // Views first .. first + count - 1 (no copy).
   Cameras Views(int64_t first, int64_t count) const;
 };
@@ -73,6 +78,10 @@ class RayZerImpl : public torch::nn::Module {
 
   // Cameras of all V views, estimated jointly. One trace step a block.
   Cameras EstimateCameras(const ViewTokens& views, const Trace& trace = {});
+  // How the camera estimator compares the views with the first one: logits [B, V, h, n, n] of the attention
+  // of each view's image tokens to those of the first, in half of the heads of the block that comes after
+  // views have been looked at. cameras: as estimated.
+  torch::Tensor MatchLogits(const Cameras& cameras);
 
   // Tokens of the Plücker rays of cameras for input views: [B, V, n, d]. c2w and fxfycxcy of `cameras` are
   // used.
@@ -92,12 +101,21 @@ class RayZerImpl : public torch::nn::Module {
   // B scenes and T cameras of each -> images [B, T, 3, height, width] in [0, 1]. Each target is one pass of
   // the renderer on its own; memory is bounded by a few targets when no gradient is recorded. height and
   // width are multiples of the patch size (UsageError). One trace step a target (of all scenes).
+  // looks, if given, is what LookLogits takes.
   torch::Tensor Render(const SceneMemory& scene, const Cameras& cameras, int64_t height, int64_t width,
-                       const Trace& trace = {});
+                       const Trace& trace = {}, std::vector<torch::Tensor>* looks = nullptr);
+  // How the renderer looks at the first input, SceneLayout::kTokens: logits [B, T, h, n, n] of the attention
+  // of T views' tokens to its tokens, in half of the heads of the middle block; of those that are hidden they
+  // mean nothing. looks: from Render, of all T views. is_hidden [B, n]: tokens of the first input that left
+  // the scene.
+  torch::Tensor LookLogits(const SceneMemory& scene, const std::vector<torch::Tensor>& looks,
+                           const torch::Tensor& is_hidden, int64_t views);
 
  private:
   // Positions of views on the axis of their code, ViewCode: [V].
   torch::Tensor ViewPositions(int64_t views) const;
+  // The block of the camera estimator whose attention finds matches.
+  int64_t MatchingBlock() const;
   // What the two embedders are given: [V, n, d] and [V, d].
   torch::Tensor PlaceCodes(int64_t views, int64_t rows, int64_t columns);
   torch::Tensor ViewCodes(int64_t views);
@@ -105,7 +123,7 @@ class RayZerImpl : public torch::nn::Module {
   torch::Tensor RayTokens(PatchTokenizer& tokenizer, const Cameras& cameras, int64_t height, int64_t width);
   // Some of the targets at once -> [B, t, 3, height, width].
   torch::Tensor RenderChunk(const SceneMemory& scene, const Cameras& cameras, int64_t height, int64_t width,
-                            const Trace& trace);
+                            const Trace& trace, std::vector<torch::Tensor>* looks);
   // Normalised ray tokens [B, t, n, d] -> tokens of the picture [B, t, n, d], with the codes carried along.
   torch::Tensor CarryCodes(const torch::Tensor& rays, const torch::Tensor& codes, const Trace& trace);
 

@@ -27,11 +27,15 @@ KeysAndValues CrossAttentionImpl::Remember(const torch::Tensor& scene) {
 
 torch::Tensor CrossAttentionImpl::forward(const torch::Tensor& x, const KeysAndValues& scene,
                                           const torch::Tensor& counts) {
-  const torch::Tensor q = q_norm_->forward(Heads(to_q_->forward(x))).transpose(1, 2);
+  const torch::Tensor q = Queries(x).transpose(1, 2);
   const torch::Tensor k = scene.keys.transpose(1, 2), v = scene.values.transpose(1, 2);
   const double scale = 1.0 / std::sqrt(static_cast<double>(head_size_));
   const torch::Tensor mixed = Attention(q, k, v, scale, counts);
   return fc_->forward(mixed.transpose(1, 2).reshape(x.sizes()));
+}
+
+torch::Tensor CrossAttentionImpl::Queries(const torch::Tensor& x) {
+  return q_norm_->forward(Heads(to_q_->forward(x)));
 }
 
 CrossBlockImpl::CrossBlockImpl(int64_t width, int64_t head_size) {
@@ -43,12 +47,19 @@ CrossBlockImpl::CrossBlockImpl(int64_t width, int64_t head_size) {
   mlp_ = register_module("mlp", Mlp(width, 4 * width));
 }
 
-torch::Tensor CrossBlockImpl::forward(const torch::Tensor& x, const KeysAndValues& scene,
-                                      const torch::Tensor& counts) {
+torch::Tensor CrossBlockImpl::WithinViews(const torch::Tensor& x) {
   const torch::Tensor views = x.flatten(0, 1);  // each on its own
   const torch::Tensor within = views + attn_->forward(norm1_->forward(views, attn_->input_type()));
-  // To the scene a token is a token, whatever its view.
-  const torch::Tensor tokens = within.view({x.size(0), x.size(1) * x.size(2), x.size(3)});
+  return within.view({x.size(0), x.size(1) * x.size(2), x.size(3)});
+}
+
+torch::Tensor CrossBlockImpl::Queries(const torch::Tensor& x) {
+  return cross_attn_->Queries(norm_cross_->forward(WithinViews(x), cross_attn_->input_type()));
+}
+
+torch::Tensor CrossBlockImpl::forward(const torch::Tensor& x, const KeysAndValues& scene,
+                                      const torch::Tensor& counts) {
+  const torch::Tensor tokens = WithinViews(x);
   const torch::Tensor seen =
       tokens + cross_attn_->forward(norm_cross_->forward(tokens, cross_attn_->input_type()), scene, counts);
   return (seen + mlp_->forward(norm2_->forward(seen, mlp_->input_type()))).view(x.sizes());
@@ -90,11 +101,14 @@ torch::Tensor CrossStackImpl::RunRecomputed(size_t first, size_t end, const torc
 
 torch::Tensor CrossStackImpl::forward(const torch::Tensor& x, const std::vector<KeysAndValues>& scene,
                                       const torch::Tensor& counts, const std::string& name,
-                                      const Trace& trace) {
+                                      const Trace& trace, torch::Tensor* looks) {
   const size_t step = trace.record || recompute_every_ == 0 ? 1 : static_cast<size_t>(recompute_every_);
   torch::Tensor tokens = x;
   for (size_t first = 0; first < blocks_.size(); first += step) {
     const size_t end = std::min(first + step, blocks_.size());
+    if (looks && first <= LookingBlock() && LookingBlock() < end)
+      *looks = blocks_[LookingBlock()]->Queries(
+          first == LookingBlock() ? tokens : Run(first, LookingBlock(), tokens, scene, counts));
     tokens = recompute_every_ == 0 ? Run(first, end, tokens, scene, counts)
                                    : RunRecomputed(first, end, tokens, scene, counts);
     if (trace.record) trace.Record(name + "." + std::to_string(end - 1), tokens);

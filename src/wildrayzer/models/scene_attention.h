@@ -29,6 +29,8 @@ class CrossAttentionImpl : public torch::nn::Module {
   KeysAndValues Remember(const torch::Tensor& scene);
   // x [B, N, d] -> [B, N, d]; counts: as in TokenSet, of the scene's tokens.
   torch::Tensor forward(const torch::Tensor& x, const KeysAndValues& scene, const torch::Tensor& counts);
+  // Normalised queries [B, N, h, D].
+  torch::Tensor Queries(const torch::Tensor& x);
   // The type in which x is read.
   torch::ScalarType input_type() const { return to_q_->compute_type(); }
 
@@ -52,8 +54,13 @@ class CrossBlockImpl : public torch::nn::Module {
   KeysAndValues Remember(const torch::Tensor& scene) { return cross_attn_->Remember(scene); }
   // x [B, T, n, d] -> same shape.
   torch::Tensor forward(const torch::Tensor& x, const KeysAndValues& scene, const torch::Tensor& counts);
+  // What x asks the scene with: [B, T n, h, D].
+  torch::Tensor Queries(const torch::Tensor& x);
 
  private:
+  // After attention within each view: [B, T n, d], since to the scene a token is a token, whatever its view.
+  torch::Tensor WithinViews(const torch::Tensor& x);
+
   LayerNorm norm1_{nullptr};
   SelfAttention attn_{nullptr};
   LayerNorm norm_cross_{nullptr};
@@ -73,7 +80,11 @@ class CrossStackImpl : public torch::nn::Module {
   // x [B, T, n, d] -> same shape. scene: one for each block, from Remember. With trace.record every block's
   // output is recorded as "`name`.i".
   torch::Tensor forward(const torch::Tensor& x, const std::vector<KeysAndValues>& scene,
-                        const torch::Tensor& counts, const std::string& name, const Trace& trace = {});
+                        const torch::Tensor& counts, const std::string& name, const Trace& trace = {},
+                        torch::Tensor* looks = nullptr);
+  // The block whose queries are given in `looks` [B, T n, h, D]: the middle one, which has been told by those
+  // before it how far away things are.
+  size_t LookingBlock() const { return blocks_.size() / 2; }
 
   // Gradient checkpointing, as in BlockStack.
   void RecomputeBlocks(int64_t every) { recompute_every_ = every; }

@@ -120,7 +120,7 @@ TEST(AttendingRenderer, KeptKeysAndValuesGiveTheBitsOfFreshOnes) {
 TEST(AttendingRenderer, HasTheGradientsOfItsDefinition) {
   Rendered test;
   const Tensor tokens = test.result.scene.tokens.detach().requires_grad_(true);
-  const Cameras cameras{test.targets.c2w.detach(), test.targets.fxfycxcy.detach(), {}, {}, {}};
+  const Cameras cameras = Cameras::Given(test.targets.c2w.detach(), test.targets.fxfycxcy.detach());
   const Tensor weights = testing::GeneratedTensor("attend/weights", {2, 3, 3, 32, 48}, 1.0);
   const auto loss = [&](const Tensor& scene) {
     return (test.model->Render(test.model->Remember({scene, {}}), cameras, 32, 48) * weights).sum();
@@ -176,7 +176,7 @@ TEST(DroppedTokens, AreAsIfTheyHadNeverBeen) {
       const Tensor kept = fused[b].index({both.patch_is_dynamic[b].flatten().logical_not()}).unsqueeze(0);
       EXPECT_EQ(kept.size(1), b == 0 ? 36 : 44);
       const SceneMemory alone = model->Remember(model->EncodeTokens({kept, {}}));
-      const Cameras own{cameras.c2w.narrow(0, b, 1), cameras.fxfycxcy.narrow(0, b, 1), {}, {}, {}};
+      const Cameras own = Cameras::Given(cameras.c2w.narrow(0, b, 1), cameras.fxfycxcy.narrow(0, b, 1));
       EXPECT_LT(Difference(pictures.narrow(0, b, 1), model->Render(alone, own, 32, 48)), kRounding);
       EXPECT_LT(Difference(pictures.narrow(0, b, 1), model->Render(both.memory.Scene(b), own, 32, 48)),
                 kRounding);

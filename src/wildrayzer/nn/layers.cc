@@ -76,7 +76,7 @@ torch::Tensor SelfAttentionImpl::forward(const torch::Tensor& x, std::optional<i
   const double scale = 1.0 / std::sqrt(static_cast<double>(head_size_));
   AttentionOperands heads;
   if (asked == tokens) {
-    heads = NormalizeQueriesAndKeys(to_qkv_->forward(x), q_norm_->weight_, k_norm_->weight_, q_norm_->eps_);
+    heads = Operands(x);
   } else {
     const auto split = [&](const torch::Tensor& flat) {
       return flat.view({batch, flat.size(1), width_ / head_size_, head_size_});
@@ -89,6 +89,10 @@ torch::Tensor SelfAttentionImpl::forward(const torch::Tensor& x, std::optional<i
   const torch::Tensor q = heads.q.transpose(1, 2), k = heads.k.transpose(1, 2), v = heads.v.transpose(1, 2);
   const torch::Tensor mixed = Attention(q, k, v, scale, key_counts);
   return fc_->forward(mixed.transpose(1, 2).reshape({batch, asked, width_}));
+}
+
+AttentionOperands SelfAttentionImpl::Operands(const torch::Tensor& x) {
+  return NormalizeQueriesAndKeys(to_qkv_->forward(x), q_norm_->weight_, k_norm_->weight_, q_norm_->eps_);
 }
 
 MlpImpl::MlpImpl(int64_t width, int64_t hidden) : up_(width, hidden), down_(hidden, width) {
@@ -114,6 +118,10 @@ torch::Tensor BlockImpl::forward(const torch::Tensor& x, std::optional<int64_t> 
   const torch::Tensor attended =
       kept + attn_->forward(norm1_->forward(x, attn_->input_type()), queries, key_counts);
   return attended + mlp_->forward(norm2_->forward(attended, mlp_->input_type()));
+}
+
+AttentionOperands BlockImpl::Operands(const torch::Tensor& x) {
+  return attn_->Operands(norm1_->forward(x, attn_->input_type()));
 }
 
 }  // namespace wildrayzer

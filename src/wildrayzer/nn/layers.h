@@ -14,6 +14,7 @@
 #include <optional>
 #include <vector>
 
+#include "wildrayzer/kernels/norm.h"
 #include "wildrayzer/nn/module.h"
 
 namespace wildrayzer {
@@ -102,6 +103,8 @@ class SelfAttentionImpl : public torch::nn::Module {
   // the result equal those of the full computation.
   torch::Tensor forward(const torch::Tensor& x, std::optional<int64_t> queries = std::nullopt,
                         const torch::Tensor& key_counts = {});
+  // Queries, keys and values of all tokens.
+  AttentionOperands Operands(const torch::Tensor& x);
   // The type in which x is read.
   torch::ScalarType input_type() const { return to_qkv_->compute_type(); }
 
@@ -141,6 +144,8 @@ class BlockImpl : public torch::nn::Module {
   // stack needs. key_counts: as in SelfAttention.
   torch::Tensor forward(const torch::Tensor& x, std::optional<int64_t> queries = std::nullopt,
                         const torch::Tensor& key_counts = {});
+  // What its attention compares of x [B, N, width].
+  AttentionOperands Operands(const torch::Tensor& x);
 
  private:
   LayerNorm norm1_{nullptr};

@@ -244,7 +244,7 @@ Scene Reconstructor::Reconstruct(std::span<const Image> photos, int num_held_out
   state->memory = pass.Encode(masks).memory;
   const auto render = [model = impl_->model, memory = state->memory, height = scene.height,
                        width = scene.width](const std::vector<torch::Tensor>& camera) mutable {
-    return model->Render(memory, Cameras{camera[0], camera[1], {}, {}, {}}, height, width);
+    return model->Render(memory, Cameras::Given(camera[0], camera[1]), height, width);
   };
   state->one_view = std::make_unique<Replay>(render);
   scene.state = std::move(state);

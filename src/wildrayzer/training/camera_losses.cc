@@ -152,4 +152,34 @@ torch::Tensor KnownCameraLoss(const Cameras& predicted, const torch::Tensor& mat
   return match_output.defined() ? loss + DenseCameraLoss(huber, match_output, truth, fxfycxcy) : loss;
 }
 
+MatchAttentionTerms MatchAttentionLoss(const torch::Tensor& logits, const torch::Tensor& matches,
+                                       const torch::Tensor& weight, int64_t rows, int64_t columns,
+                                       const torch::Tensor& is_hidden, const SumOverPieces& sum) {
+  // Weights of the patches on one axis: 1 at a patch's centre, 0 at its neighbours'. [B, V, n, count]
+  const auto near = [&](int64_t axis, int64_t count) {
+    const torch::Tensor place = (matches.select(-1, axis) * static_cast<double>(count) - 0.5)
+                                    .clamp(0, static_cast<double>(count - 1));
+    return (1.0 - (place.unsqueeze(-1) - torch::arange(count, place.options())).abs()).clamp_min(0.0);
+  };
+  torch::Tensor target = (near(1, rows).unsqueeze(-1) * near(0, columns).unsqueeze(-2))
+                             .flatten(-2)
+                             .unsqueeze(2);  // [B, V, 1, n, n]
+  torch::Tensor open = logits;
+  if (is_hidden.defined()) {
+    const torch::Tensor hidden = is_hidden.unsqueeze(1).unsqueeze(1).unsqueeze(1);
+    target = target.masked_fill(hidden, 0.0);
+    open = logits.masked_fill(hidden, -1e4);  // finite, so that 0 times its logarithm is 0
+  }
+  const torch::Tensor chosen = torch::log_softmax(open, -1);
+  const auto mean_of = [&](const torch::Tensor& log_or_share) {
+    return ((log_or_share * target).sum(-1).mean(2) * weight).sum();
+  };
+  const Number tokens = Total(sum, {Number(target.sum(-1).squeeze(2) * weight)})[0].AtLeast(1.0);
+  MatchAttentionTerms terms;
+  terms.loss = -mean_of(chosen) / tokens.Float();
+  const torch::NoGradGuard no_grad;
+  terms.attended = Total(sum, {Number(mean_of(chosen.exp()))})[0] / tokens;
+  return terms;
+}
+
 }  // namespace wildrayzer

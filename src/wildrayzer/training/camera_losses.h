@@ -48,4 +48,16 @@ CameraTerms WorldCameraLoss(const Cameras& predicted, const torch::Tensor& match
 torch::Tensor KnownCameraLoss(const Cameras& predicted, const torch::Tensor& match_output,
                               const torch::Tensor& c2w, const torch::Tensor& fxfycxcy, double huber);
 
+// Whether attention to the first view finds the matches: cross-entropy between where tokens attend, logits
+// [B, V, h, n, n], and where their matches are, [B, V, n, 2] (u, v), spread bilinearly over the four nearest
+// patches of rows x columns; mean over heads and tokens, weighted with [B, V, n]. is_hidden [B, n]: tokens of
+// the first view that nobody can attend to; undefined: none.
+struct MatchAttentionTerms {
+  torch::Tensor loss;  // scalar with gradient, a piece's part
+  Number attended;     // share of the attention to the first view that is at the match, of the whole batch
+};
+MatchAttentionTerms MatchAttentionLoss(const torch::Tensor& logits, const torch::Tensor& matches,
+                                       const torch::Tensor& weight, int64_t rows, int64_t columns,
+                                       const torch::Tensor& is_hidden = {}, const SumOverPieces& sum = {});
+
 }  // namespace wildrayzer

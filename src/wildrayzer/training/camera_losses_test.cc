@@ -220,6 +220,43 @@ TEST(WorldCameraLoss, GradientsEqualFiniteDifferences) {
   }
 }
 
+TEST(MatchAttentionLoss, IsTheCrossEntropyWithTheMatches) {
+  // One view of 2 x 3 patches; its matches lie on a patch's centre, halfway between two, and out of the
+  // frame.
+  Tensor matches = torch::zeros({1, 1, 6, 2}), weight = torch::zeros({1, 1, 6});
+  const auto match = [&](int64_t token, double u, double v) {
+    matches[0][0][token][0] = u;
+    matches[0][0][token][1] = v;
+    weight[0][0][token] = 1;
+  };
+  match(0, 2.5 / 3, 0.5 / 2);  // patch 2
+  match(1, 1.0 / 3, 1.5 / 2);  // between patches 3 and 4
+  match(2, -0.2, 1.2);         // nearest: patch 3
+  Tensor logits = torch::zeros({1, 1, 2, 6, 6});
+  Tensor hidden = torch::zeros({1, 6}, torch::kBool);
+  const auto terms = [&] { return MatchAttentionLoss(logits, matches, weight, 2, 3, hidden); };
+  const double even = std::log(6.0);
+  EXPECT_NEAR(terms().loss.item<double>(), even, 1e-6);
+  EXPECT_NEAR(terms().attended, 1.0 / 6, 1e-6);
+  EXPECT_NEAR(MatchAttentionLoss(logits, matches, weight, 2, 3).loss.item<double>(), even, 1e-6);
+  logits[0][0][0][0][2] = 1;  // the first head looks at the match of token 0
+  const double better = std::log(5 + std::exp(1)) - 1;
+  EXPECT_NEAR(terms().loss.item<double>(), (better + 5 * even) / 6, 1e-6);
+  logits.zero_();
+  logits[0][0].select(1, 1).select(1, 4).fill_(2);  // both heads look at one of the two patches of token 1
+  const double sum = 5 + std::exp(2);
+  EXPECT_NEAR(terms().loss.item<double>(), (2 * even + std::log(sum) - 1) / 3, 1e-6);
+  EXPECT_NEAR(terms().attended, (2.0 / 6 + 0.5 * (std::exp(2) + 1) / sum) / 3, 1e-6);
+  // Patch 2 is hidden: token 0 has nowhere to look, and the others five patches.
+  logits.zero_();
+  hidden[0][2] = true;
+  EXPECT_NEAR(terms().loss.item<double>(), std::log(5.0), 1e-6);
+  EXPECT_NEAR(terms().attended, 0.2, 1e-6);
+  // Nothing is visible.
+  weight.zero_();
+  EXPECT_EQ(terms().loss.item<double>(), 0);
+}
+
 TEST(MatchHead, ReadsEveryTokenOnItsOwn) {
   MatchHead head(32);
   InitializeParameters(*head, 0.1, /*seed=*/3, "head.");

@@ -58,6 +58,16 @@ void Describe(Outcome& outcome, const LossTerms& terms, const LossOptions& optio
   if (options.perceptual != 0) outcome.numbers["perceptual"] = terms.perceptual;
 }
 
+// Of the views from `first` on to the first view.
+MatchAttentionTerms AttentionOf(const torch::Tensor& logits, const WorldBatch& batch, int64_t first,
+                                const torch::Tensor& is_hidden, const SumOverPieces& sum) {
+  const int64_t count = batch.matches.size(1) - first;
+  const int64_t rows = batch.images.size(3) / batch.patch, columns = batch.images.size(4) / batch.patch;
+  return MatchAttentionLoss(logits.narrow(1, logits.size(1) - count, count),
+                            batch.matches.narrow(1, first, count), batch.visible.narrow(1, first, count),
+                            rows, columns, is_hidden, sum);
+}
+
 }  // namespace
 
 Objective::Objective(const TrainConfig& config, WildRayZer model, FeatureSource features,
@@ -240,30 +250,48 @@ void Objective::RenderWorlds(Pass& pass, const WorldBatch& batch, LossInputs& lo
   loss.target = Targets(batch.clean, batch.inputs);
 }
 
+void Objective::LearnWorldCameras(Pass& pass, const WorldBatch& batch, const SumOverPieces& sum,
+                                  Outcome& outcome) {
+  const CameraTerms terms = WorldCameraLoss(pass.cameras(), match_head_->forward(pass.cameras().features),
+                                            batch, config_.worlds.huber, sum);
+  const double weight = config_.worlds.loss_weight.At(progress_);
+  outcome.loss = weight * terms.loss;
+  outcome.numbers = {{"camera_loss", terms.value},
+                     {"world_rotation_degrees", terms.rotation_degrees},
+                     {"world_still_degrees", terms.still_degrees},
+                     {"world_translation_r2", terms.translation_r2},
+                     {"world_focal_error", terms.focal_error},
+                     {"world_match_r2", terms.match_r2},
+                     {"loss", weight * terms.value}};
+  if (!config_.worlds.match_attention.IsEverPositive()) return;
+  const MatchAttentionTerms attention = AttentionOf(model_->MatchLogits(pass.cameras()), batch, 1, {}, sum);
+  outcome.loss = outcome.loss + weight * config_.worlds.match_attention.At(progress_) * attention.loss;
+  outcome.numbers["world_attended"] = attention.attended;
+}
+
+void Objective::LearnWhereToLook(Pass& pass, const WorldBatch& batch, const SumOverPieces& sum,
+                                 Outcome& outcome) {
+  const MatchAttentionTerms looks =
+      AttentionOf(pass.TargetLooks(), batch, batch.inputs, pass.HiddenInFirst(), sum);
+  outcome.loss = outcome.loss + config_.worlds.look_attention.At(progress_) * looks.loss;
+  outcome.numbers["world_looked"] = looks.attended;
+}
+
 Outcome Objective::Worlds(const WorldBatch& batch, const SumOverPieces& sum) {
   Pass pass(model_, features_, batch.images, batch.inputs);
   if (config_.masks_teach_tokens) pass.LetMotionTeachFeatures();
   Outcome outcome;
-  if (config_.stage != Stage::kMotionMasks) {
-    const CameraTerms terms = WorldCameraLoss(pass.cameras(), match_head_->forward(pass.cameras().features),
-                                              batch, config_.worlds.huber, sum);
-    const double weight = config_.worlds.loss_weight.At(progress_);
-    outcome.loss = weight * terms.loss;
-    outcome.numbers = {{"camera_loss", terms.value},
-                       {"world_rotation_degrees", terms.rotation_degrees},
-                       {"world_still_degrees", terms.still_degrees},
-                       {"world_translation_r2", terms.translation_r2},
-                       {"world_focal_error", terms.focal_error},
-                       {"world_match_r2", terms.match_r2},
-                       {"loss", weight * terms.value}};
-  }
+  if (config_.stage != Stage::kMotionMasks) LearnWorldCameras(pass, batch, sum, outcome);
   if (!config_.worlds.render || pass.targets() < 1) return outcome;
   LossInputs loss;
   RenderWorlds(pass, batch, loss);
   const LossTerms terms = losses_(loss, sum);
   outcome.loss = outcome.loss.defined() ? outcome.loss + terms.total : terms.total;
   outcome.numbers["loss"] = outcome.numbers["loss"] + terms.loss;
-  if (loss.rendering.defined()) outcome.numbers["world_psnr"] = terms.psnr;
+  if (loss.rendering.defined()) {
+    outcome.numbers["world_psnr"] = terms.psnr;
+    if (config_.worlds.look_attention.IsEverPositive()) LearnWhereToLook(pass, batch, sum, outcome);
+  }
   if (loss.target_logits.defined()) {
     outcome.numbers["world_mask_loss"] = terms.target_mask;
     outcome.numbers["world_input_mask_loss"] = terms.input_mask;

@@ -51,6 +51,10 @@ class Objective {
   MatchHead match_head() const { return match_head_; }
 
  private:
+  // Cameras, matches and attention of worlds.
+  void LearnWorldCameras(Pass& pass, const WorldBatch& batch, const SumOverPieces& sum, Outcome& outcome);
+  // The renderer's attention, where worlds are rendered.
+  void LearnWhereToLook(Pass& pass, const WorldBatch& batch, const SumOverPieces& sum, Outcome& outcome);
   // Adds what the cameras of the data teach.
   void LearnCameras(Pass& pass, const TrainingBatch& batch, const SumOverPieces& sum, Outcome& outcome);
   Outcome Reconstruction(Pass& pass, const TrainingBatch& batch, int64_t step, const SumOverPieces& sum);

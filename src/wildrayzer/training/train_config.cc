@@ -253,6 +253,11 @@ TrainConfig TrainConfig::Read(const Config& config) {
   const double share = Bounded(config, "model.re10k_dropout_ratio", 0.1, 0.0, 0.9);
   train.token_dropout = boxes && train.stage == Stage::kMaskedReconstruction ? share : 0.0;
   train.worlds = ReadWorldTraining(config, train.stage == Stage::kCameraWarmup ? train.loader.batch_size : 0);
+  if (train.worlds.look_attention.IsEverPositive() && train.model.scene != SceneLayout::kTokens) {
+    throw UsageError(
+        config.name() +
+        ": training.worlds.look_attention needs model.scene: tokens, whose renderer looks at the inputs");
+  }
   if (!train.HasScenes() && train.worlds.scenes == 0) {
     throw UsageError(config.name() +
                      ": no data: set training.dataset_path, or static_re10k_path and dynamic_re10k_path, or "

@@ -209,13 +209,18 @@ TEST_F(TrainConfigTest, FindingsAreOptionsAndTheReleasesDefaultsStay) {
   const TrainConfig own = TrainConfig::Read(
       Release({"training.mask_positive_weight=3", "training.mask_dice_weight=0.5",
                "training.worlds={scenes: 2, views: 6, max_inputs: 3, true_cameras: [1, 0.25], huber: 0.01, "
-               "min_overlap: 0.35}"}));
+               "min_overlap: 0.35, match_attention: 2, look_attention: [1, 0.5]}",
+               "model.scene=tokens"}));
   EXPECT_EQ(own.loss.mask_positive_weight, 3);
   EXPECT_EQ(own.loss.mask_dice, 0.5);
   EXPECT_EQ(own.worlds.max_inputs, 3);
   EXPECT_EQ(own.worlds.true_cameras.end, 0.25);
   EXPECT_EQ(own.worlds.huber, 0.01);
+  EXPECT_FALSE(release.worlds.match_attention.IsEverPositive());
+  EXPECT_EQ(own.worlds.match_attention.end, 2);
+  EXPECT_EQ(own.worlds.look_attention.end, 0.5);
   EXPECT_EQ(own.worlds.min_overlap.start, 0.35);
+  ExpectError({"training.worlds={scenes: 1, look_attention: 1}"}, "needs model.scene: tokens");
   ExpectError({"training.worlds.min_overlap=1"}, "must lie between 0 and 0.9");
 }
 

@@ -21,6 +21,8 @@ WorldTraining ReadWorldTraining(const Config& config, int scenes) {
   worlds.max_inputs = Bounded(config, key + "max_inputs", worlds.max_inputs, 2, worlds.views);
   worlds.loss_weight = ReadRamp(config, key + "loss_weight", 1.0, 0.0, 1e6);
   worlds.huber = Bounded(config, key + "huber", worlds.huber, 1e-6, 1.0);
+  worlds.match_attention = ReadRamp(config, key + "match_attention", 0.0, 0.0, 1e6);
+  worlds.look_attention = ReadRamp(config, key + "look_attention", 0.0, 0.0, 1e6);
   worlds.render = config.Get<bool>(key + "render", worlds.render);
   worlds.true_cameras = ReadRamp(config, key + "true_cameras", 1.0, 0.0, 1.0);
   worlds.true_masks = ReadRamp(config, key + "true_masks", 1.0, 0.0, 1.0);

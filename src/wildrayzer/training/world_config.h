@@ -20,7 +20,11 @@ struct WorldTraining {
   int max_inputs = 2;                      // so is that of inputs, 2 at least; there is always a target
   Ramp loss_weight = Ramp::Constant(1.0);  // of the camera and match terms
   double huber = 0.05;                     // below this size of an error these are quadratic
-  bool render = true;                      // also render the targets, and predict what moves:
+  // Weights of the attention to matches (camera_losses.h, MatchAttentionLoss): of the camera estimator's,
+  // beside those terms, and of the renderer's, beside the rendering, where scenes are tokens.
+  Ramp match_attention = Ramp::Constant(0.0);
+  Ramp look_attention = Ramp::Constant(0.0);
+  bool render = true;  // also render the targets, and predict what moves:
   // Share of worlds rendered at the true cameras, the others at the estimated ones; and of those in which the
   // true masks hide what moves, in the others the predicted ones do.
   Ramp true_cameras = Ramp::Constant(1.0);
