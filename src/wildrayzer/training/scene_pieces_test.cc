@@ -148,8 +148,7 @@ TEST(LearnFromPieces, GivesTheGradientOfTheWholeJointBatch) {
   }
 }
 
-void CompareWorlds(Stage stage) {
-  TrainConfig config = TinyConfig(stage);
+void CompareWorlds(TrainConfig config) {
   config.worlds.true_cameras = config.worlds.true_masks = Ramp::Constant(0.5);
   WildRayZer model(config.model);
   RandomInit(model, 1);
@@ -176,7 +175,20 @@ void CompareWorlds(Stage stage) {
 
 // And the patches of worlds that are visible in both views; and what moves.
 TEST(LearnFromPieces, GivesTheGradientOfTheWholeBatchOfWorlds) {
-  for (const Stage stage : {Stage::kCameraWarmup, Stage::kMotionMasks, Stage::kJoint}) CompareWorlds(stage);
+  for (const Stage stage : {Stage::kCameraWarmup, Stage::kMotionMasks, Stage::kJoint})
+    CompareWorlds(TinyConfig(stage));
+}
+
+// And those whose attention is taught, of scenes that tokens leave: another number of them in every piece.
+TEST(LearnFromPieces, GivesTheGradientOfTheWholeBatchOfTaughtAttention) {
+  for (const Stage stage : {Stage::kPretraining, Stage::kJoint}) {
+    TrainConfig config = TinyConfig(stage);
+    config.model.scene = SceneLayout::kTokens;
+    config.model.token_masking = TokenMasking::kDrop;
+    config.model.motion.threshold = 0.5;
+    config.worlds.match_attention = config.worlds.look_attention = Ramp::Constant(0.5);
+    CompareWorlds(config);
+  }
 }
 
 TEST(LearnFromPieces, AddsWhatThePiecesTeach) {
