@@ -1,5 +1,4 @@
-// Where the model finds the same point in other views: the attention that is taught to, and the poses that
-// follow.
+// Where the model looks for the same point in other views: the attention that is taught to find it.
 #include <gtest/gtest.h>
 
 #include <cmath>
