@@ -78,6 +78,7 @@ TEST(LookLogits, AreOfTheTokensThatStayed) {
   masks[1][0].slice(2, 8, 16).fill_(1);  // a column of the second's
   masks[1][1].fill_(1);
   const EncodedScene scene = pass.Encode(masks);
+  pass.KeepLooks();
   pass.RenderTargets();
   const Tensor logits = pass.TargetLooks().detach(), hidden = pass.HiddenInFirst();
   ASSERT_EQ(logits.sizes(), (torch::IntArrayRef{2, 2, 2, 24, 24}));
@@ -107,6 +108,7 @@ TEST(LookLogits, AreTheSameWhenBlocksAreComputedAgain) {
     model->RecomputeBlocks(every);
     Pass pass(model, FeatureSource(), Images("look", 1, 3, 32, 48), 2);
     pass.Encode();
+    pass.KeepLooks();
     pass.RenderTargets();
     return pass.TargetLooks().detach();
   };

@@ -109,7 +109,7 @@ const EncodedScene& Pass::Encode(const torch::Tensor& masks) {
 torch::Tensor Pass::RenderTargets() {
   looks_.clear();
   return model_->Render(scene_.memory, cameras().Views(inputs_, targets()), images_.size(3), images_.size(4),
-                        trace_, torch::GradMode::is_enabled() ? &looks_ : nullptr);
+                        trace_, keeps_looks_ ? &looks_ : nullptr);
 }
 
 torch::Tensor Pass::HiddenInFirst() {

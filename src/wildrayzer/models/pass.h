@@ -39,6 +39,8 @@ class Pass {
 
   // What moves teaches the model's own features too, which otherwise carry no gradient. Before cameras().
   void LetMotionTeachFeatures() { features_learn_ = true; }
+  // Keeps what TargetLooks() needs of the rendering of targets. Before RenderTargets().
+  void KeepLooks() { keeps_looks_ = true; }
 
   // Semantic features [B, count, C, h, w] of the views from `first` on; without gradient unless said.
   torch::Tensor Features(int64_t first, int64_t count);
@@ -62,7 +64,8 @@ class Pass {
   torch::Tensor RenderTargets();
   // Tokens of the first input that were hidden when the scene was encoded: [B, n].
   torch::Tensor HiddenInFirst();
-  // How the rendering of targets looked at the first input: RayZerImpl::LookLogits, of scenes of tokens.
+  // How the rendering of targets looked at the first input, with KeepLooks(): RayZerImpl::LookLogits, of
+  // scenes of tokens.
   torch::Tensor TargetLooks();
   torch::Tensor RenderInputs();
 
@@ -83,11 +86,12 @@ class Pass {
   std::optional<ViewTokens> views_;
   std::optional<Cameras> cameras_;
   bool features_learn_ = false;
+  bool keeps_looks_ = false;
   torch::Tensor all_features_;  // of all views, once they have been computed: own ones with the cameras
   torch::Tensor input_rays_;    // conditioning ray tokens [B, K, n, d]
   torch::Tensor input_motion_, target_motion_;
   EncodedScene scene_;
-  std::vector<torch::Tensor> looks_;  // of the targets, when gradient is recorded
+  std::vector<torch::Tensor> looks_;  // of the targets, with KeepLooks()
 };
 
 // Everything that a pass gives.

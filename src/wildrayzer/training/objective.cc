@@ -280,6 +280,7 @@ void Objective::LearnWhereToLook(Pass& pass, const WorldBatch& batch, const SumO
 Outcome Objective::Worlds(const WorldBatch& batch, const SumOverPieces& sum) {
   Pass pass(model_, features_, batch.images, batch.inputs);
   if (config_.masks_teach_tokens) pass.LetMotionTeachFeatures();
+  if (config_.worlds.look_attention.IsEverPositive()) pass.KeepLooks();
   Outcome outcome;
   if (config_.stage != Stage::kMotionMasks) LearnWorldCameras(pass, batch, sum, outcome);
   if (!config_.worlds.render || pass.targets() < 1) return outcome;
