@@ -383,13 +383,13 @@ TEST(KilledTraining, EndsAsIfItHadNotBeenInTheJointStage) {
 }
 
 // The same with the inputs' tokens as the scene, from which hidden ones are dropped, worlds that render with
-// either cameras and any number of inputs, and attention that is taught.
+// either cameras and any number of inputs, attention that is taught, and a view matcher.
 TEST(KilledTraining, EndsAsIfItHadNotBeenWithScenesOfTokens) {
   const std::string coco = (Rooms() / "coco" / "train").string();
   KilledRunsEndTheSame(
       "killed_tokens", "2",
       {"--stage", "4", "training.batch_size_per_gpu=2", "model.scene=tokens", "model.token_masking=drop",
-       "model.view_code=canonical", "model.camera_attention=alternating",
+       "model.view_code=canonical", "model.camera_attention=alternating", "model.match_views=true",
        "model.transformer.encoder_n_layer=2", "model.pose_latent.focal=centred", "training.optimizer=muon",
        "training.ema_decay=0.9", "training.mask_positive_weight=3", "training.mask_dice_weight=1",
        "training.dynamic_masks_path=" + (Rooms() / "dynamic_re10k" / "train" / "binary_masks").string(),

@@ -68,6 +68,7 @@ ModelConfig GuessFromCheckpoint(const TensorShapes& tensor_shapes, const std::st
   model.motion.feature_layer = std::max<int64_t>(model.camera_estimator_layers - 1, 0);
   model.scene_encoder_layers = shapes.Depth("transformer_encoder_geom");
   model.renderer_layers = shapes.Depth("transformer_decoder");
+  model.match_views = shapes.Has("view_matcher.embedding.weight");
   model.height = model.width = (256 + model.patch - 1) / model.patch * model.patch;
 
   const int64_t pose_size = shapes.Size("pose_predictor.rel_head.2.weight", 2, 0);

@@ -119,6 +119,7 @@ ModelConfig ModelConfig::FromConfig(const Config& config) {
   model.camera_attention = Choice(config, "model.camera_attention", model.camera_attention,
                                   std::array{Attention{"global", CameraAttention::kGlobal},
                                              Attention{"alternating", CameraAttention::kAlternating}});
+  model.match_views = config.Get<bool>("model.match_views", model.match_views);
   using Code = std::pair<const char*, ViewCode>;
   model.view_code =
       Choice(config, "model.view_code", model.view_code,
@@ -192,6 +193,14 @@ void ModelConfig::Validate(const std::string& where) const {
   if (camera_attention == CameraAttention::kAlternating && camera_estimator_layers < 2) {
     throw Error(where + ": model.camera_attention: alternating needs two camera estimator layers");
   }
+  if (match_views && patch % 8 != 0) {  // two cells of the view matcher
+    throw Error(
+        fmt::format("{}: model.match_views needs patches of a multiple of 8 pixels, not {}", where, patch));
+  }
+  if (match_views && canonical != CanonicalView::kFirst) {
+    throw Error(where +
+                ": model.match_views needs model.pose_latent.canonical: first, the view it matches with");
+  }
   CheckRange(where, "the number of scene tokens", scene_tokens, 1, kMaxSceneTokens);
   CheckRange(where, "the number of camera estimator layers", camera_estimator_layers, 1, kMaxLayers);
   CheckRange(where, "the number of scene encoder layers", scene_encoder_layers, 1, kMaxLayers);
@@ -225,6 +234,7 @@ std::string ModelConfig::ToYaml() const {
       "  scene_latent: {{length: {}}}\n"
       "  view_code: {}\n"
       "  camera_attention: {}\n"
+      "  match_views: {}\n"
       "  pose_latent: {{representation: \"{}\", canonical: \"{}\", focal: {}}}\n"
       "  transformer: {{d: {}, d_head: {}, encoder_n_layer: {}, encoder_geom_n_layer: {}, decoder_n_layer: "
       "{},\n"
@@ -237,7 +247,7 @@ std::string ModelConfig::ToYaml() const {
       "  dinov3_pseudolabel: {{model_name: \"{}\"}}\n",
       patch, height, width, scene == SceneLayout::kCodes ? "codes" : "tokens", scene_tokens,
       view_code == ViewCode::kNumber ? "number" : "canonical",
-      camera_attention == CameraAttention::kGlobal ? "global" : "alternating",
+      camera_attention == CameraAttention::kGlobal ? "global" : "alternating", Bool(match_views),
       pose == PoseRepresentation::kRotation6d ? "6d" : "quat",
       canonical == CanonicalView::kFirst ? "first" : "middle", Name(focal), d, d_head,
       camera_estimator_layers, scene_encoder_layers, renderer_layers, Bool(special_init), Bool(depth_init),

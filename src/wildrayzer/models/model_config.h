@@ -77,6 +77,9 @@ struct ModelConfig {
   int64_t scene_tokens = 768;
   ViewCode view_code = ViewCode::kNumber;
   CameraAttention camera_attention = CameraAttention::kGlobal;
+  // The camera estimator's tokens are told where they appear in the first view (view_matcher.h). Not in the
+  // published model.
+  bool match_views = false;
   int64_t camera_estimator_layers = 12;
   int64_t scene_encoder_layers = 8;
   int64_t renderer_layers = 12;

@@ -99,6 +99,8 @@ TEST(ModelConfig, YamlRoundTrip) {
   config.camera_attention = CameraAttention::kAlternating;
   config.focal = FocalLength::kCentred;
   config.token_masking = TokenMasking::kDrop;
+  config.canonical = CanonicalView::kFirst;
+  config.match_views = true;
   EXPECT_EQ(Parse(config.ToYaml()), config);
 }
 
@@ -123,6 +125,12 @@ TEST(ModelConfig, MistakesAreNamed) {
   EXPECT_THAT(ErrorOf("model: {view_code: none}"), HasSubstr("number or canonical"));
   EXPECT_THAT(ErrorOf("model: {view_code: canonical}"),
               HasSubstr("needs model.camera_attention: alternating"));
+  EXPECT_THAT(
+      ErrorOf("model: {match_views: true, image_tokenizer: {patch_size: 12}, target_image: {height: 96, "
+              "width: 96}}"),
+      HasSubstr("match_views needs patches of a multiple of 8 pixels, not 12"));
+  EXPECT_THAT(ErrorOf("model: {match_views: true, pose_latent: {canonical: middle}}"),
+              HasSubstr("needs model.pose_latent.canonical: first"));
   EXPECT_THAT(ErrorOf("model: {transformer: {d: wide}}"), HasSubstr("model.transformer.d"));
   EXPECT_THAT(ErrorOf("model: {transformer: {use_qk_norm: false}}"), HasSubstr("use_qk_norm"));
   EXPECT_THAT(ErrorOf("model: {transformer: {encoder_n_layer: 0}}"), HasSubstr("camera estimator layers"));

@@ -134,12 +134,11 @@ Pass Pass::Scene(int64_t b) const {
   scene.images_ = part(images_);
   scene.features_ = features_.Scene(b);
   scene.trace_ = scene.steps_ = {};
-  if (views_) scene.views_->tokens = part(views_->tokens);
-  if (cameras_) {
-    scene.cameras_ =
-        Cameras{part(cameras_->c2w),           part(cameras_->fxfycxcy), part(cameras_->camera_info),
-                part(cameras_->camera_tokens), part(cameras_->features), {}};
+  if (views_) {
+    scene.views_->tokens = part(views_->tokens);
+    scene.views_->images = part(views_->images);
   }
+  if (cameras_) scene.cameras_ = cameras_->Scene(b);
   for (torch::Tensor* tensor :
        {&scene.all_features_, &scene.input_rays_, &scene.input_motion_, &scene.target_motion_,
         &scene.scene_.tokens, &scene.scene_.patch_probability, &scene.scene_.patch_is_dynamic}) {

@@ -41,6 +41,10 @@ void Initialise(const std::string& name, torch::Tensor parameter, const ModelCon
   } else if (parameter.dim() == 1) {
     torch::NoGradGuard no_grad;
     parameter.fill_(name.substr(name.size() - 4) == "bias" ? 0.0 : 1.0);
+  } else if (name == "view_matcher.embedding.weight") {
+    // What is not taught yet says nothing: a model that is given a matcher begins as it was.
+    torch::NoGradGuard no_grad;
+    parameter.zero_();
   } else if (parameter.dim() == 4) {
     FillNormal(parameter, 1.0 / std::sqrt(3.0 * static_cast<double>(parameter[0].numel())), seed, name);
   } else {

@@ -37,11 +37,23 @@ void CheckCameras(const Cameras& cameras, int64_t batch) {
   }
 }
 
+// `cameras` with `part` of each tensor, but without those that only training reads.
+template <typename Part>
+Cameras PartOf(const Cameras& cameras, const Part& part) {
+  Cameras some;
+  for (const auto field : {&Cameras::c2w, &Cameras::fxfycxcy, &Cameras::camera_info, &Cameras::camera_tokens,
+                           &Cameras::features}) {
+    if ((cameras.*field).defined()) some.*field = part(cameras.*field);
+  }
+  return some;
+}
+
 }  // namespace
 
 ViewTokens ViewTokens::Views(int64_t first, int64_t count) const {
   ViewTokens part = *this;
   part.tokens = tokens.narrow(1, first, count);
+  if (images.defined()) part.images = images.narrow(1, first, count);
   return part;
 }
 
@@ -53,10 +65,11 @@ Cameras Cameras::Given(const torch::Tensor& c2w, const torch::Tensor& fxfycxcy) 
 }
 
 Cameras Cameras::Views(int64_t first, int64_t count) const {
-  const auto part = [&](const torch::Tensor& all) {
-    return all.defined() ? all.narrow(1, first, count) : all;
-  };
-  return {part(c2w), part(fxfycxcy), part(camera_info), part(camera_tokens), part(features), {}};
+  return PartOf(*this, [&](const torch::Tensor& all) { return all.narrow(1, first, count); });
+}
+
+Cameras Cameras::Scene(int64_t b) const {
+  return PartOf(*this, [b](const torch::Tensor& all) { return all.detach().narrow(0, b, 1); });
 }
 
 SceneMemory SceneMemory::Scene(int64_t b) const {
@@ -77,6 +90,7 @@ RayZerImpl::RayZerImpl(const ModelConfig& config) : config_(config) {
   camera_code_ = register_parameter("cam_code", torch::empty({1, d}));
   // The order is that of the release's state dict, so that optimiser states can be matched by position.
   image_tokenizer_ = register_module("image_tokenizer", PatchTokenizer(3, config_.patch, d));
+  if (config_.match_views) view_matcher_ = register_module("view_matcher", ViewMatcher(config_.patch, d));
   position_embedder_ = register_module("pe_embedder", SiluMlp(d, d, d));
   view_embedder_ = register_module("temporal_pe_embedder", SiluMlp(d, d, d));
   const auto stack = [&](const char* name, int64_t layers) {
@@ -149,6 +163,7 @@ ViewTokens RayZerImpl::Tokenize(const torch::Tensor& images, const Trace& trace)
   trace.Record("image_tokenizer", patches);
   const torch::Tensor code = PositionCode(images.size(1), views.rows, views.columns, trace);
   views.tokens = patches.view({images.size(0), images.size(1), views.rows * views.columns, config_.d}) + code;
+  if (config_.match_views) views.images = centred.view(images.sizes());
   return views;
 }
 
@@ -159,11 +174,17 @@ Cameras RayZerImpl::EstimateCameras(const ViewTokens& views, const Trace& trace)
   trace.Record("temporal_pe_embedder", view_code);
   const torch::Tensor camera_tokens =
       (camera_code_ + view_code).unsqueeze(0).expand({batch, count, config_.d});
+  Cameras cameras;
+  torch::Tensor image_tokens = views.tokens;
+  if (config_.match_views) {
+    const ViewMatches matches = view_matcher_->forward(views.images);
+    image_tokens = image_tokens + view_matcher_->Tell(matches, views.rows, views.columns);
+    cameras.match_logits = matches.logits;
+  }
   const torch::Tensor sequence =
-      torch::cat({camera_tokens, views.tokens.flatten(1, 2)}, 1);  // [B, V + V n, d]
+      torch::cat({camera_tokens, image_tokens.flatten(1, 2)}, 1);  // [B, V + V n, d]
   trace.Record("camera_estimator_input", sequence);
 
-  Cameras cameras;
   std::array taps{BlockStackImpl::Tap{config_.motion.feature_layer, {}},
                   BlockStackImpl::Tap{MatchingBlock(), {}}};
   cameras.camera_tokens = camera_estimator_->forward(sequence, count, "transformer_encoder", trace, taps);

@@ -16,6 +16,7 @@
 #include "wildrayzer/models/scene_attention.h"
 #include "wildrayzer/models/token_set.h"
 #include "wildrayzer/models/trace.h"
+#include "wildrayzer/models/view_matcher.h"
 #include "wildrayzer/nn/module.h"
 #include "wildrayzer/nn/positional_encoding.h"
 
@@ -28,6 +29,7 @@ struct ViewTokens {
   int64_t width = 0;
   int64_t rows = 0;  // of the patch grid, n = rows * columns
   int64_t columns = 0;
+  torch::Tensor images;  // [B, V, 3, H, W] in [-1, 1]; undefined unless views are matched
 
   // Views first .. first + count - 1 (no copy).
   ViewTokens Views(int64_t first, int64_t count) const;
@@ -46,11 +48,14 @@ struct Cameras {
   // All tokens as they enter the block whose attention finds the matches (RayZerImpl::MatchLogits); undefined
   // when no gradient is recorded, and for given cameras.
   torch::Tensor matching;
+  torch::Tensor match_logits;  // of the view matcher (ViewMatches); undefined as `matching` is
 
   // Cameras that are known: no more than that.
   static Cameras Given(const torch::Tensor& c2w, const torch::Tensor& fxfycxcy);
   // Views first .. first + count - 1 (no copy).
   Cameras Views(int64_t first, int64_t count) const;
+  // Scene b alone, without gradient.
+  Cameras Scene(int64_t b) const;
 };
 
 // What the renderer reads of B scenes, made once for any number of views.
@@ -132,6 +137,7 @@ class RayZerImpl : public torch::nn::Module {
   torch::Tensor scene_code_;                            // scene_code [S, d]; undefined with kTokens
   torch::Tensor camera_code_;                           // cam_code [1, d]
   PatchTokenizer image_tokenizer_{nullptr};             // image_tokenizer
+  ViewMatcher view_matcher_{nullptr};                   // view_matcher, with match_views
   SiluMlp position_embedder_{nullptr};                  // pe_embedder
   SiluMlp view_embedder_{nullptr};                      // temporal_pe_embedder
   BlockStack camera_estimator_{nullptr};                // transformer_encoder

@@ -17,6 +17,7 @@ namespace {
 
 constexpr char kNoiseToken[] = "noise_token";
 constexpr char kMaskBias[] = "motion_mask_predictor.head.2.bias";
+constexpr char kMatchEmbedding[] = "view_matcher.embedding.weight";
 constexpr std::string_view kMotionPrefix = "motion_mask_predictor.";
 constexpr size_t kNamesInMessages = 5;
 
@@ -85,11 +86,13 @@ LoadReport Compare(const std::map<std::string, torch::Tensor>& tensors,
 
 // The type in which the model keeps a tensor.
 torch::ScalarType WantedType(const std::string& name, const torch::Tensor& tensor, Precision precision) {
-  // Cameras come out of the one, and their rays, whose moments reach 2.6 (bfloat16 has steps of 0.016 there),
-  // go into the others: geometry is float32.
-  const bool geometry = StartsWith(name, "pose_predictor.") || StartsWith(name, "target_pose_tokenizer");
+  // Cameras come out of the first, their rays, whose moments reach 2.6 (bfloat16 has steps of 0.016 there),
+  // go into the second, displacements into the third: geometry is float32.
+  const bool geometry = StartsWith(name, "pose_predictor.") || StartsWith(name, "target_pose_tokenizer") ||
+                        name == kMatchEmbedding;
   const bool matrix = tensor.dim() == 2 && EndsWith(name, ".weight") && !geometry;
-  return precision == Precision::kBf16 && matrix ? torch::kBFloat16 : torch::kFloat32;
+  const bool kernel = tensor.dim() == 4 && StartsWith(name, "view_matcher.");
+  return precision == Precision::kBf16 && (matrix || kernel) ? torch::kBFloat16 : torch::kFloat32;
 }
 
 void CheckEntry(const Checkpoint& checkpoint, const std::string& stored_name, const torch::Tensor& tensor) {

@@ -21,14 +21,17 @@ torch::Tensor LinearImpl::ForwardOutputs(const torch::Tensor& x, int64_t first, 
                        bias_.defined() ? bias_.narrow(0, first, count) : bias_);
 }
 
-Conv2dImpl::Conv2dImpl(int64_t in_channels, int64_t out_channels, int64_t kernel, bool with_bias) {
+Conv2dImpl::Conv2dImpl(int64_t in_channels, int64_t out_channels, int64_t kernel, bool with_bias,
+                       int64_t stride)
+    : stride_(stride) {
   weight_ = register_parameter("weight", torch::empty({out_channels, in_channels, kernel, kernel}));
   if (with_bias) bias_ = register_parameter("bias", torch::empty({out_channels}));
 }
 
 torch::Tensor Conv2dImpl::forward(const torch::Tensor& map) {
   const int64_t margin = weight_.size(2) / 2;
-  return torch::conv2d(map, weight_, bias_, /*stride=*/1, /*padding=*/{margin, margin});
+  return torch::conv2d(map.to(weight_.scalar_type()), weight_, bias_, {stride_, stride_},
+                       /*padding=*/{margin, margin});
 }
 
 GroupNormImpl::GroupNormImpl(int64_t groups, int64_t channels) : groups_(groups) {

@@ -36,15 +36,16 @@ class LinearImpl : public torch::nn::Module {
 };
 TORCH_MODULE(Linear);
 
-// Convolution with stride 1 that keeps the size of the map. Parameters: weight [out, in, kernel, kernel],
-// bias [out] (optional). kernel is odd.
+// Convolution of maps with margins of zeros. Parameters: weight [out, in, kernel, kernel], bias [out]
+// (optional). kernel is odd. Computes in the type of its weight, as a Linear does.
 class Conv2dImpl : public torch::nn::Module {
  public:
-  Conv2dImpl(int64_t in_channels, int64_t out_channels, int64_t kernel, bool bias = true);
-  // [N, in, h, w] -> [N, out, h, w].
+  Conv2dImpl(int64_t in_channels, int64_t out_channels, int64_t kernel, bool bias = true, int64_t stride = 1);
+  // [N, in, h, w] -> [N, out, h / stride, w / stride], rounded up, in the memory layout of the map.
   torch::Tensor forward(const torch::Tensor& map);
 
  private:
+  int64_t stride_;
   torch::Tensor weight_;
   torch::Tensor bias_;  // undefined without bias
 };

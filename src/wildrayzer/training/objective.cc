@@ -58,11 +58,16 @@ void Describe(Outcome& outcome, const LossTerms& terms, const LossOptions& optio
   if (options.perceptual != 0) outcome.numbers["perceptual"] = terms.perceptual;
 }
 
-// Of the views from `first` on to the first view.
+// Of what true matches teach the view matcher, beside the cameras.
+constexpr double kMatchWeight = 0.5;
+
+// Of the views from `first` on to the first view, of which the logits have places of so many pixels' side.
 MatchAttentionTerms AttentionOf(const torch::Tensor& logits, const WorldBatch& batch, int64_t first,
-                                const torch::Tensor& is_hidden, const SumOverPieces& sum) {
+                                const torch::Tensor& is_hidden, const SumOverPieces& sum,
+                                int64_t pixels_of_a_place) {
   const int64_t count = batch.matches.size(1) - first;
-  const int64_t rows = batch.images.size(3) / batch.patch, columns = batch.images.size(4) / batch.patch;
+  const int64_t rows = batch.images.size(3) / pixels_of_a_place;
+  const int64_t columns = batch.images.size(4) / pixels_of_a_place;
   return MatchAttentionLoss(logits.narrow(1, logits.size(1) - count, count),
                             batch.matches.narrow(1, first, count), batch.visible.narrow(1, first, count),
                             rows, columns, is_hidden, sum);
@@ -263,8 +268,15 @@ void Objective::LearnWorldCameras(Pass& pass, const WorldBatch& batch, const Sum
                      {"world_focal_error", terms.focal_error},
                      {"world_match_r2", terms.match_r2},
                      {"loss", weight * terms.value}};
+  if (pass.cameras().match_logits.defined()) {
+    const MatchAttentionTerms matched =
+        AttentionOf(pass.cameras().match_logits.unsqueeze(2), batch, 1, {}, sum, ViewMatcherImpl::kCell);
+    outcome.loss = outcome.loss + weight * kMatchWeight * matched.loss;
+    outcome.numbers["world_matched"] = matched.attended;
+  }
   if (!config_.worlds.match_attention.IsEverPositive()) return;
-  const MatchAttentionTerms attention = AttentionOf(model_->MatchLogits(pass.cameras()), batch, 1, {}, sum);
+  const MatchAttentionTerms attention =
+      AttentionOf(model_->MatchLogits(pass.cameras()), batch, 1, {}, sum, batch.patch);
   outcome.loss = outcome.loss + weight * config_.worlds.match_attention.At(progress_) * attention.loss;
   outcome.numbers["world_attended"] = attention.attended;
 }
@@ -272,7 +284,7 @@ void Objective::LearnWorldCameras(Pass& pass, const WorldBatch& batch, const Sum
 void Objective::LearnWhereToLook(Pass& pass, const WorldBatch& batch, const SumOverPieces& sum,
                                  Outcome& outcome) {
   const MatchAttentionTerms looks =
-      AttentionOf(pass.TargetLooks(), batch, batch.inputs, pass.HiddenInFirst(), sum);
+      AttentionOf(pass.TargetLooks(), batch, batch.inputs, pass.HiddenInFirst(), sum, batch.patch);
   outcome.loss = outcome.loss + config_.worlds.look_attention.At(progress_) * looks.loss;
   outcome.numbers["world_looked"] = looks.attended;
 }

@@ -179,12 +179,14 @@ TEST(LearnFromPieces, GivesTheGradientOfTheWholeBatchOfWorlds) {
     CompareWorlds(TinyConfig(stage));
 }
 
-// And those whose attention is taught, of scenes that tokens leave: another number of them in every piece.
+// And those whose attention and view matcher are taught, of scenes that tokens leave: another number of them
+// in every piece.
 TEST(LearnFromPieces, GivesTheGradientOfTheWholeBatchOfTaughtAttention) {
   for (const Stage stage : {Stage::kPretraining, Stage::kJoint}) {
     TrainConfig config = TinyConfig(stage);
     config.model.scene = SceneLayout::kTokens;
     config.model.token_masking = TokenMasking::kDrop;
+    config.model.match_views = true;
     config.model.motion.threshold = 0.5;
     config.worlds.match_attention = config.worlds.look_attention = Ramp::Constant(0.5);
     CompareWorlds(config);

@@ -1,0 +1,121 @@
+#include "wildrayzer/models/view_matcher.h"
+
+#include <cmath>
+#include <utility>
+#include <vector>
+
+namespace wildrayzer {
+namespace {
+
+constexpr int64_t kDescriptor = 64;
+
+// Centres of cells, row by row: [rows columns, 2] (u, v) in [0, 1].
+torch::Tensor Centres(int64_t rows, int64_t columns, torch::Device device) {
+  const auto on_axis = [&](int64_t count) {
+    return (torch::arange(count, torch::TensorOptions(device).dtype(torch::kFloat32)) + 0.5) /
+           static_cast<double>(count);
+  };
+  const torch::Tensor u = on_axis(columns).unsqueeze(0).expand({rows, columns});
+  const torch::Tensor v = on_axis(rows).unsqueeze(1).expand({rows, columns});
+  return torch::stack({u, v}, -1).reshape({rows * columns, 2});
+}
+
+// [B, n, m] logits of cells -> the mean place [B, n, 2] of the likeliest cell and its neighbours, and their
+// probability [B, n]. The mean over all cells would lean to the middle of the picture.
+std::pair<torch::Tensor, torch::Tensor> Peak(const torch::Tensor& logits, int64_t rows, int64_t columns) {
+  const torch::Tensor probability = torch::softmax(logits, -1);
+  const torch::Tensor centres = Centres(rows, columns, logits.device());
+  torch::Tensor near;
+  {
+    const torch::NoGradGuard no_grad;
+    const torch::Tensor likeliest = std::get<1>(logits.max(-1));
+    const torch::Tensor top = centres.index_select(0, likeliest.flatten()).view({logits.size(0), -1, 1, 2});
+    const torch::Tensor away = (top - centres).abs();
+    near = away.select(-1, 0)
+               .lt(1.5 / static_cast<double>(columns))
+               .logical_and(away.select(-1, 1).lt(1.5 / static_cast<double>(rows)))
+               .to(torch::kFloat32);
+  }
+  const torch::Tensor peak = probability * near;
+  const torch::Tensor total = peak.sum(-1);
+  return {torch::matmul(peak, centres) / total.unsqueeze(-1), total};
+}
+
+torch::Tensor ChannelsLast(const torch::Tensor& map) { return map.permute({0, 2, 3, 1}); }
+torch::Tensor ChannelsFirst(const torch::Tensor& map) { return map.permute({0, 3, 1, 2}); }
+
+}  // namespace
+
+ConvolutionStepImpl::ConvolutionStepImpl(int64_t in, int64_t out, int64_t stride) {
+  convolution_ = register_module("0", Conv2d(in, out, 3, /*bias=*/false, stride));
+  norm_ = register_module("1", LayerNorm(out, /*bias=*/true));
+}
+
+torch::Tensor ConvolutionStepImpl::forward(const torch::Tensor& map) {
+  const torch::Tensor wide =
+      ChannelsLast(convolution_->forward(map.contiguous(torch::MemoryFormat::ChannelsLast)));
+  return torch::relu(ChannelsFirst(norm_->forward(wide.contiguous())));
+}
+
+ViewMatcherImpl::ViewMatcherImpl(int64_t patch, int64_t d) : patch_(patch) {
+  const auto step = [&](const char* name, int64_t in, int64_t out, int64_t stride) {
+    return register_module(name, ConvolutionStep(in, out, stride));
+  };
+  halve0_ = step("halve0", 3, 32, 2);
+  halve1_ = step("halve1", 32, 64, 2);
+  refine1_ = step("refine1", 64, 64, 1);
+  halve2_ = step("halve2", 64, 128, 2);
+  refine2_ = step("refine2", 128, 128, 1);
+  fine_ = register_module("fine", Linear(64, kDescriptor));
+  coarse_ = register_module("coarse", Linear(128, kDescriptor));
+  q_norm_ = register_module("q_norm", RmsNorm(kDescriptor));
+  k_norm_ = register_module("k_norm", RmsNorm(kDescriptor));
+  embedding_ = register_module("embedding", Linear(5, d));
+}
+
+torch::Tensor ViewMatcherImpl::Describe(const torch::Tensor& images) {
+  torch::Tensor map = halve1_->forward(halve0_->forward(images));
+  const torch::Tensor cells = map + refine1_->forward(map);
+  map = halve2_->forward(cells);
+  map = map + refine2_->forward(map);
+  const torch::Tensor coarse = coarse_->forward(ChannelsLast(map)).to(torch::kFloat32);
+  const torch::Tensor around = torch::upsample_bilinear2d(
+      ChannelsFirst(coarse), {cells.size(2), cells.size(3)}, /*align_corners=*/false);
+  return fine_->forward(ChannelsLast(cells)).to(torch::kFloat32) + ChannelsLast(around);
+}
+
+ViewMatches ViewMatcherImpl::forward(const torch::Tensor& images) {
+  const int64_t batch = images.size(0), views = images.size(1), side = patch_ / kCell;
+  const torch::Tensor all = Describe(images.flatten(0, 1));
+  const int64_t rows = all.size(1), columns = all.size(2);
+  const torch::Tensor cells = all.view({batch, views, rows, columns, kDescriptor});
+  const torch::Tensor keys =
+      k_norm_->forward(cells.select(1, 0).reshape({batch, rows * columns, kDescriptor})).transpose(1, 2);
+  const torch::Tensor own = Centres(rows / side, columns / side, images.device());
+  std::vector<torch::Tensor> places{own.expand({batch, own.size(0), 2})};
+  std::vector<torch::Tensor> confidences{torch::ones({batch, own.size(0)}, own.options())};
+  std::vector<torch::Tensor> logits;
+  // One view after another, because all pairs of cells of large photos are many.
+  for (int64_t v = 1; v < views; ++v) {
+    const torch::Tensor patches =
+        cells.select(1, v).reshape({batch, rows / side, side, columns / side, side, kDescriptor});
+    const torch::Tensor centres = patches.narrow(2, side / 2 - 1, 2).narrow(4, side / 2 - 1, 2).mean({2, 4});
+    const torch::Tensor queries = q_norm_->forward(centres.flatten(1, 2));
+    const torch::Tensor alike = torch::matmul(queries, keys) / std::sqrt(static_cast<double>(kDescriptor));
+    const auto [place, confidence] = Peak(alike, rows, columns);
+    places.push_back(place);
+    confidences.push_back(confidence);
+    if (torch::GradMode::is_enabled()) logits.push_back(alike);
+  }
+  return {torch::stack(places, 1), torch::stack(confidences, 1),
+          logits.empty() ? torch::Tensor() : torch::stack(logits, 1)};
+}
+
+torch::Tensor ViewMatcherImpl::Tell(const ViewMatches& matches, int64_t rows, int64_t columns) {
+  // Displacements of a fifth of a picture are usual: of about size 1 for the embedding.
+  const torch::Tensor moved = 5.0 * (matches.place - Centres(rows, columns, matches.place.device()));
+  const torch::Tensor sure = matches.confidence.unsqueeze(-1);
+  return embedding_->forward(torch::cat({moved, moved * sure, sure}, -1)).to(torch::kFloat32);
+}
+
+}  // namespace wildrayzer

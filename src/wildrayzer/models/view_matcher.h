@@ -1,0 +1,62 @@
+// Where every patch of a view appears in the first view, to a fraction of a patch.
+#pragma once
+
+#include <cstdint>
+
+#include "wildrayzer/nn/layers.h"
+#include "wildrayzer/nn/module.h"
+
+namespace wildrayzer {
+
+// Matches of V views, n patches each, in the first one; m cells of the first view.
+struct ViewMatches {
+  torch::Tensor place;  // [B, V, n, 2] float32: (u, v) of each patch's centre in the first view, in [0, 1]
+  torch::Tensor confidence;  // [B, V, n] float32 in [0, 1]: how much of the probability is near that place
+  // [B, V - 1, n, m]: how alike the centre of a patch of the other views and each cell of the first view are,
+  // cells row by row; undefined for one view and when no gradient is recorded.
+  torch::Tensor logits;
+};
+
+// A convolution of 3 x 3 pixels, LayerNorm over channels, ReLU. Children: "0", "1".
+class ConvolutionStepImpl : public torch::nn::Module {
+ public:
+  ConvolutionStepImpl(int64_t in, int64_t out, int64_t stride);
+  // [N, in, h, w] -> [N, out, h / stride, w / stride] in the type of the kernel, channels last in memory.
+  torch::Tensor forward(const torch::Tensor& map);
+
+ private:
+  Conv2d convolution_{nullptr};
+  LayerNorm norm_{nullptr};
+};
+TORCH_MODULE(ConvolutionStep);
+
+// Descriptors of cells of 4 x 4 pixels, which see 39 pixels around them, compared between views all with all
+// (as in RAFT, Teed and Deng 2020). Attention between patches finds matches too, but to about half a patch,
+// and has to learn anew for every place within a patch what convolutions know for all of them; cameras are
+// read off exact matches many times sooner.
+// Children: halve0, halve1, refine1, halve2, refine2 (ConvolutionStep), fine, coarse (Linear), q_norm, k_norm
+// (RmsNorm), embedding (Linear).
+class ViewMatcherImpl : public torch::nn::Module {
+ public:
+  static constexpr int64_t kCell = 4;  // pixels of a cell's side
+
+  // patch: a multiple of 8, so that a patch's centre is where four cells meet.
+  ViewMatcherImpl(int64_t patch, int64_t d);
+  // images [B, V, 3, H, W] in [-1, 1]. The first view's patches are where they are, with confidence 1.
+  ViewMatches forward(const torch::Tensor& images);
+  // What tokens are told of the matches of views of rows x columns patches: [B, V, n, d] float32.
+  torch::Tensor Tell(const ViewMatches& matches, int64_t rows, int64_t columns);
+
+ private:
+  // [N, 3, H, W] -> [N, H / 4, W / 4, C] float32.
+  torch::Tensor Describe(const torch::Tensor& images);
+
+  int64_t patch_;
+  ConvolutionStep halve0_{nullptr}, halve1_{nullptr}, refine1_{nullptr}, halve2_{nullptr}, refine2_{nullptr};
+  Linear fine_{nullptr}, coarse_{nullptr};
+  RmsNorm q_norm_{nullptr}, k_norm_{nullptr};
+  Linear embedding_{nullptr};
+};
+TORCH_MODULE(ViewMatcher);
+
+}  // namespace wildrayzer
