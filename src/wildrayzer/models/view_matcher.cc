@@ -89,23 +89,27 @@ ViewMatches ViewMatcherImpl::forward(const torch::Tensor& images) {
   const torch::Tensor all = Describe(images.flatten(0, 1));
   const int64_t rows = all.size(1), columns = all.size(2);
   const torch::Tensor cells = all.view({batch, views, rows, columns, kDescriptor});
-  const torch::Tensor keys =
-      k_norm_->forward(cells.select(1, 0).reshape({batch, rows * columns, kDescriptor})).transpose(1, 2);
-  const torch::Tensor own = Centres(rows / side, columns / side, images.device());
-  std::vector<torch::Tensor> places{own.expand({batch, own.size(0), 2})};
-  std::vector<torch::Tensor> confidences{torch::ones({batch, own.size(0)}, own.options())};
-  std::vector<torch::Tensor> logits;
-  // One view after another, because all pairs of cells of large photos are many.
-  for (int64_t v = 1; v < views; ++v) {
+  const auto keys_of = [&](int64_t view) {
+    return k_norm_->forward(cells.select(1, view).reshape({batch, rows * columns, kDescriptor}))
+        .transpose(1, 2);
+  };
+  const auto queries_of = [&](int64_t view) {
     const torch::Tensor patches =
-        cells.select(1, v).reshape({batch, rows / side, side, columns / side, side, kDescriptor});
+        cells.select(1, view).reshape({batch, rows / side, side, columns / side, side, kDescriptor});
     const torch::Tensor centres = patches.narrow(2, side / 2 - 1, 2).narrow(4, side / 2 - 1, 2).mean({2, 4});
-    const torch::Tensor queries = q_norm_->forward(centres.flatten(1, 2));
-    const torch::Tensor alike = torch::matmul(queries, keys) / std::sqrt(static_cast<double>(kDescriptor));
+    return q_norm_->forward(centres.flatten(1, 2));
+  };
+  const torch::Tensor first = keys_of(0);
+  std::vector<torch::Tensor> places, confidences, logits;
+  // One view after another, because all pairs of cells of large photos are many.
+  for (int64_t v = 0; v < views; ++v) {
+    const torch::Tensor keys = v == 0 && views > 1 ? keys_of(1) : first;
+    const torch::Tensor alike =
+        torch::matmul(queries_of(v), keys) / std::sqrt(static_cast<double>(kDescriptor));
     const auto [place, confidence] = Peak(alike, rows, columns);
     places.push_back(place);
     confidences.push_back(confidence);
-    if (torch::GradMode::is_enabled()) logits.push_back(alike);
+    if (v > 0 && torch::GradMode::is_enabled()) logits.push_back(alike);
   }
   return {torch::stack(places, 1), torch::stack(confidences, 1),
           logits.empty() ? torch::Tensor() : torch::stack(logits, 1)};

@@ -1,4 +1,4 @@
-// Where every patch of a view appears in the first view, to a fraction of a patch.
+// Where every patch of a view appears in another view, to a fraction of a patch.
 #pragma once
 
 #include <cstdint>
@@ -8,12 +8,13 @@
 
 namespace wildrayzer {
 
-// Matches of V views, n patches each, in the first one; m cells of the first view.
+// Matches of V views of n patches: of each view in the first one, and of the first in the second, so that
+// what moves shows there too (of a single view, in itself). m cells a view.
 struct ViewMatches {
-  torch::Tensor place;  // [B, V, n, 2] float32: (u, v) of each patch's centre in the first view, in [0, 1]
+  torch::Tensor place;  // [B, V, n, 2] float32: (u, v) of each patch's centre in the other view, in [0, 1]
   torch::Tensor confidence;  // [B, V, n] float32 in [0, 1]: how much of the probability is near that place
-  // [B, V - 1, n, m]: how alike the centre of a patch of the other views and each cell of the first view are,
-  // cells row by row; undefined for one view and when no gradient is recorded.
+  // [B, V - 1, n, m]: how alike the centre of a patch of the views after the first and each cell of the first
+  // are, cells row by row; undefined for one view and when no gradient is recorded.
   torch::Tensor logits;
 };
 
@@ -42,7 +43,7 @@ class ViewMatcherImpl : public torch::nn::Module {
 
   // patch: a multiple of 8, so that a patch's centre is where four cells meet.
   ViewMatcherImpl(int64_t patch, int64_t d);
-  // images [B, V, 3, H, W] in [-1, 1]. The first view's patches are where they are, with confidence 1.
+  // images [B, V, 3, H, W] in [-1, 1].
   ViewMatches forward(const torch::Tensor& images);
   // What tokens are told of the matches of views of rows x columns patches: [B, V, n, d] float32.
   torch::Tensor Tell(const ViewMatches& matches, int64_t rows, int64_t columns);

@@ -159,6 +159,31 @@ TEST(Linear, GivesAnyRangeOfItsOutputsAlone) {
   }
 }
 
+TEST(Conv2d, StridesOverAMapWithMarginsOfZeros) {
+  Conv2d convolution(2, 3, 3, /*bias=*/false, /*stride=*/2);
+  torch::manual_seed(6);
+  const torch::Tensor weight = convolution->named_parameters()["weight"], map = torch::randn({1, 2, 5, 8});
+  weight.set_data(torch::randn({3, 2, 3, 3}));
+  const torch::Tensor out = convolution->forward(map);
+  ASSERT_EQ(out.sizes(), (torch::IntArrayRef{1, 3, 3, 4}));
+  for (int64_t o = 0; o < 3; ++o) {
+    for (int64_t y = 0; y < 3; ++y) {
+      for (int64_t x = 0; x < 4; ++x) {
+        double sum = 0;
+        for (int64_t i = 0; i < 18; ++i) {
+          const int64_t channel = i / 9, row = 2 * y + i / 3 % 3 - 1, column = 2 * x + i % 3 - 1;
+          if (row < 0 || row >= 5 || column < 0 || column >= 8) continue;
+          sum += weight[o][channel][i / 3 % 3][i % 3].item<double>() *
+                 map[0][channel][row][column].item<double>();
+        }
+        EXPECT_NEAR(out[0][o][y][x].item<double>(), sum, 1e-5);  // 18 products in float32
+      }
+    }
+  }
+  weight.set_data(weight.to(torch::kBFloat16));
+  EXPECT_EQ(convolution->forward(map).scalar_type(), torch::kBFloat16);
+}
+
 TEST(SelfAttention, RefusesWidthsThatHeadsDoNotDivide) { EXPECT_THROW(Block(100, 64), UsageError); }
 
 }  // namespace
