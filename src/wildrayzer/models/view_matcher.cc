@@ -1,13 +1,14 @@
 #include "wildrayzer/models/view_matcher.h"
 
+#include <algorithm>
 #include <cmath>
-#include <utility>
 #include <vector>
 
 namespace wildrayzer {
 namespace {
 
 constexpr int64_t kDescriptor = 64;
+constexpr int64_t kMatchesAtOnce = 1 << 22;  // about 100 MB of what is computed from them
 
 // Centres of cells, row by row: [rows columns, 2] (u, v) in [0, 1].
 torch::Tensor Centres(int64_t rows, int64_t columns, torch::Device device) {
@@ -20,9 +21,14 @@ torch::Tensor Centres(int64_t rows, int64_t columns, torch::Device device) {
   return torch::stack({u, v}, -1).reshape({rows * columns, 2});
 }
 
-// [B, n, m] logits of cells -> the mean place [B, n, 2] of the likeliest cell and its neighbours, and their
-// probability [B, n]. The mean over all cells would lean to the middle of the picture.
-std::pair<torch::Tensor, torch::Tensor> Peak(const torch::Tensor& logits, int64_t rows, int64_t columns) {
+// Where patches are among the cells of another view, as in ViewMatches.
+struct Found {
+  torch::Tensor place, confidence, logits;  // [B, n, 2], [B, n], [B, n, m]
+};
+
+// The mean place of the likeliest cell and its neighbours: the mean over all cells would lean to the middle
+// of the picture.
+Found Peak(const torch::Tensor& logits, int64_t rows, int64_t columns) {
   const torch::Tensor probability = torch::softmax(logits, -1);
   const torch::Tensor centres = Centres(rows, columns, logits.device());
   torch::Tensor near;
@@ -38,7 +44,25 @@ std::pair<torch::Tensor, torch::Tensor> Peak(const torch::Tensor& logits, int64_
   }
   const torch::Tensor peak = probability * near;
   const torch::Tensor total = peak.sum(-1);
-  return {torch::matmul(peak, centres) / total.unsqueeze(-1), total};
+  return {torch::matmul(peak, centres) / total.unsqueeze(-1), total, logits};
+}
+
+// Patches [B, n, C] among the cells [B, rows columns, C] of another view.
+Found Search(const torch::Tensor& queries, const torch::Tensor& keys, int64_t rows, int64_t columns) {
+  const auto find = [&](const torch::Tensor& some) {
+    return Peak(torch::matmul(some, keys.transpose(1, 2)) / std::sqrt(static_cast<double>(kDescriptor)), rows,
+                columns);
+  };
+  if (torch::GradMode::is_enabled()) return find(queries);
+  // All pairs of cells of large photos are many: some at a time.
+  const int64_t at_once = std::max<int64_t>(1, kMatchesAtOnce / (keys.size(0) * keys.size(1)));
+  std::vector<torch::Tensor> places, confidences;
+  for (const torch::Tensor& some : queries.split(at_once, 1)) {
+    const Found found = find(some);
+    places.push_back(found.place);
+    confidences.push_back(found.confidence);
+  }
+  return {torch::cat(places, 1), torch::cat(confidences, 1), {}};
 }
 
 torch::Tensor ChannelsLast(const torch::Tensor& map) { return map.permute({0, 2, 3, 1}); }
@@ -90,8 +114,7 @@ ViewMatches ViewMatcherImpl::forward(const torch::Tensor& images) {
   const int64_t rows = all.size(1), columns = all.size(2);
   const torch::Tensor cells = all.view({batch, views, rows, columns, kDescriptor});
   const auto keys_of = [&](int64_t view) {
-    return k_norm_->forward(cells.select(1, view).reshape({batch, rows * columns, kDescriptor}))
-        .transpose(1, 2);
+    return k_norm_->forward(cells.select(1, view).reshape({batch, rows * columns, kDescriptor}));
   };
   const auto queries_of = [&](int64_t view) {
     const torch::Tensor patches =
@@ -99,17 +122,13 @@ ViewMatches ViewMatcherImpl::forward(const torch::Tensor& images) {
     const torch::Tensor centres = patches.narrow(2, side / 2 - 1, 2).narrow(4, side / 2 - 1, 2).mean({2, 4});
     return q_norm_->forward(centres.flatten(1, 2));
   };
-  const torch::Tensor first = keys_of(0);
+  const torch::Tensor first = keys_of(0), second = views > 1 ? keys_of(1) : first;
   std::vector<torch::Tensor> places, confidences, logits;
-  // One view after another, because all pairs of cells of large photos are many.
   for (int64_t v = 0; v < views; ++v) {
-    const torch::Tensor keys = v == 0 && views > 1 ? keys_of(1) : first;
-    const torch::Tensor alike =
-        torch::matmul(queries_of(v), keys) / std::sqrt(static_cast<double>(kDescriptor));
-    const auto [place, confidence] = Peak(alike, rows, columns);
-    places.push_back(place);
-    confidences.push_back(confidence);
-    if (v > 0 && torch::GradMode::is_enabled()) logits.push_back(alike);
+    const Found found = Search(queries_of(v), v == 0 ? second : first, rows, columns);
+    places.push_back(found.place);
+    confidences.push_back(found.confidence);
+    if (v > 0 && found.logits.defined()) logits.push_back(found.logits);
   }
   return {torch::stack(places, 1), torch::stack(confidences, 1),
           logits.empty() ? torch::Tensor() : torch::stack(logits, 1)};

@@ -92,6 +92,20 @@ TEST(ViewMatcher, ReadsThePlaceOffThePeak) {
   }
 }
 
+// Photos of many cells are searched some patches at a time when nothing learns.
+TEST(ViewMatcher, FindsTheSameInParts) {
+  ViewMatcher matcher = Untaught();
+  const Tensor images = Images("parts", 1, 2, 256, 320);  // 1,280 patches, 5,120 cells: two parts
+  const ViewMatches whole = matcher->forward(images);
+  const torch::NoGradGuard no_grad;
+  const ViewMatches parts = matcher->forward(images);
+  // Products of other sizes are rounded in another way, and of two cells that are alike to the last bit
+  // either may be the likeliest.
+  const Tensor away = (parts.place - whole.place.detach()).abs().amax(-1);
+  EXPECT_LT(away.gt(1e-5).to(torch::kFloat32).mean().item<double>(), 2e-3);
+  EXPECT_LT((parts.confidence - whole.confidence.detach()).abs().median().item<double>(), 1e-6);
+}
+
 // What the second view says of the first is what the first says of the second when they change places.
 TEST(ViewMatcher, LooksForTheFirstViewInTheSecond) {
   ViewMatcher matcher = Untaught();
