@@ -4,22 +4,13 @@
 #include <cmath>
 #include <vector>
 
+#include "wildrayzer/nn/grid.h"
+
 namespace wildrayzer {
 namespace {
 
 constexpr int64_t kDescriptor = 64;
 constexpr int64_t kMatchesAtOnce = 1 << 22;  // about 100 MB of what is computed from them
-
-// Centres of cells, row by row: [rows columns, 2] (u, v) in [0, 1].
-torch::Tensor Centres(int64_t rows, int64_t columns, torch::Device device) {
-  const auto on_axis = [&](int64_t count) {
-    return (torch::arange(count, torch::TensorOptions(device).dtype(torch::kFloat32)) + 0.5) /
-           static_cast<double>(count);
-  };
-  const torch::Tensor u = on_axis(columns).unsqueeze(0).expand({rows, columns});
-  const torch::Tensor v = on_axis(rows).unsqueeze(1).expand({rows, columns});
-  return torch::stack({u, v}, -1).reshape({rows * columns, 2});
-}
 
 // Where patches are among the cells of another view, as in ViewMatches.
 struct Found {
@@ -30,7 +21,7 @@ struct Found {
 // of the picture.
 Found Peak(const torch::Tensor& logits, int64_t rows, int64_t columns) {
   const torch::Tensor probability = torch::softmax(logits, -1);
-  const torch::Tensor centres = Centres(rows, columns, logits.device());
+  const torch::Tensor centres = GridCentres(rows, columns, logits.device());
   torch::Tensor near;
   {
     const torch::NoGradGuard no_grad;
@@ -136,7 +127,7 @@ ViewMatches ViewMatcherImpl::forward(const torch::Tensor& images) {
 
 torch::Tensor ViewMatcherImpl::Tell(const ViewMatches& matches, int64_t rows, int64_t columns) {
   // Displacements of a fifth of a picture are usual: of about size 1 for the embedding.
-  const torch::Tensor moved = 5.0 * (matches.place - Centres(rows, columns, matches.place.device()));
+  const torch::Tensor moved = 5.0 * (matches.place - GridCentres(rows, columns, matches.place.device()));
   const torch::Tensor sure = matches.confidence.unsqueeze(-1);
   return embedding_->forward(torch::cat({moved, moved * sure, sure}, -1)).to(torch::kFloat32);
 }

@@ -5,6 +5,8 @@
 #include <numbers>
 #include <vector>
 
+#include "wildrayzer/nn/grid.h"
+
 namespace wildrayzer {
 namespace {
 
@@ -30,17 +32,6 @@ Number Squares(const torch::Tensor& x) { return Number(x.square()); }
 Number ExplainedPart(const Number& error, const Number& total) {
   const torch::Tensor explained = 1.0 - error.tensor() / total.tensor();
   return Number(torch::where(total.tensor().gt(0.0), explained, torch::zeros_like(explained)));
-}
-
-// Centres of the patches in a view: [n, 2] (u, v) in [0, 1].
-torch::Tensor PatchCentres(int64_t rows, int64_t columns, torch::Device device) {
-  const auto centres = [&](int64_t count) {
-    return (torch::arange(count, torch::TensorOptions(device).dtype(torch::kFloat32)) + 0.5) /
-           static_cast<double>(count);
-  };
-  const torch::Tensor v = centres(rows), u = centres(columns);
-  return torch::stack({u.unsqueeze(0).expand({rows, columns}), v.unsqueeze(1).expand({rows, columns})}, -1)
-      .reshape({rows * columns, 2});
 }
 
 Number SumOfDegrees(const torch::Tensor& predicted, const torch::Tensor& truth) {
@@ -111,7 +102,7 @@ CameraTerms WorldCameraLoss(const Cameras& predicted, const torch::Tensor& match
 
   const int64_t columns = truth.images.size(4) / truth.patch, rows = truth.images.size(3) / truth.patch;
   const torch::Tensor displacement =
-      truth.matches - PatchCentres(rows, columns, truth.matches.device());  // [B, V, n, 2]
+      truth.matches - GridCentres(rows, columns, truth.matches.device());  // [B, V, n, 2]
   const torch::Tensor match_error = match_output.narrow(-1, 0, 2) - displacement;
   const torch::Tensor depth_error = match_output.select(-1, 2) - truth.log_depth;
   // The first view matches itself: nothing to learn.
