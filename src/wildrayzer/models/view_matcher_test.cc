@@ -43,6 +43,7 @@ TEST(ViewMatcher, FindsWhatMoved) {
   const ViewMatches found =
       Untaught(8.0)->forward(torch::stack({frame(0, 0), frame(down, right)}, 1).detach());
   const int64_t rows = height / kPatch, columns = width / kPatch, margin = 5;  // patches: 39 pixels are seen
+  double lean_u = 0, lean_v = 0, count = 0;
   for (int64_t r = margin; r < rows - margin; ++r) {
     for (int64_t c = margin; c < columns - margin; ++c) {
       const Tensor place = found.place[0][1][r * columns + c];
@@ -52,8 +53,16 @@ TEST(ViewMatcher, FindsWhatMoved) {
       EXPECT_NEAR(place[0].item<double>(), u, 4.0 / width) << r << " " << c;
       EXPECT_NEAR(place[1].item<double>(), v, 4.0 / height) << r << " " << c;
       EXPECT_GT(found.confidence[0][1][r * columns + c].item<double>(), 0.5);
+      lean_u += (place[0].item<double>() - u) * width;
+      lean_v += (place[1].item<double>() - v) * height;
+      ++count;
     }
   }
+  // It is any of the four: 2 pixels to either side, so the mean of 24 is within three times 0.4 pixels.
+  // Asking for another place than the centre leans to one side.
+  EXPECT_EQ(count, 24);
+  EXPECT_NEAR(lean_u / count, 0, 1.2);
+  EXPECT_NEAR(lean_v / count, 0, 1.2);
 }
 
 // Against the definition, number by number.
