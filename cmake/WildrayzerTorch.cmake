@@ -34,6 +34,7 @@ endif()
 # What of CUDA it was built with. Its configuration has then found nvcc, or failed.
 set(WILDRAYZER_TORCH_DEFINITIONS)
 if(TARGET torch_cuda)
+  list(APPEND WILDRAYZER_TORCH_DEFINITIONS WILDRAYZER_CUDA)
   set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)  # CMake 3.25 does not know that nvcc knows it
   # Our kernels' runtime is linked statically, so that a program asks for no library of CUDA's but through LibTorch, and stays
   # inside: LibTorch has its own. What LibTorch's targets name would be found first.

@@ -280,22 +280,21 @@ void Checks::Replays() {
 
 // Gradients and loss of one batch, and the weights after three steps, in which nothing on the device is
 // waited for.
-Tensors Trained(Stage stage, const ModelConfig& config, torch::Device device) {
-  const TrainConfig train = SmallStage(stage, config, device);
-  WildRayZer model = LivelyModel(config);
-  model->to(device);
+Tensors Trained(const TrainConfig& train,
+                const std::function<Outcome(Objective&, const SumOverPieces&)>& pass) {
+  WildRayZer model = LivelyModel(train.model);
+  model->to(train.device);
   Objective objective(train, model, FeatureSource());
   MasterWeights weights(*model, Precision::kFp32,
-                        [&](const std::string& name) { return StageTrains(stage, name); });
+                        [&](const std::string& name) { return StageTrains(train.stage, name); });
   Optimizer optimizer(weights.masters(), train.optimizer);
-  const TrainingBatch batch = RandomBatch(config, 2, 2, 3, device);
   Tensors all;
   for (int64_t step = 0; step < 3; ++step) {
     std::optional<NoWaiting> watch;
-    if (step > 0) watch.emplace(device);  // the first may make what the next ones keep
+    if (step > 0) watch.emplace(train.device);  // the first may make what the next ones keep
     const Outcome outcome = LearnFromPieces(
         SplitScenes(2, 1), 1.0, weights.used(),
-        [&](const ScenePiece&, const SumOverPieces& sum) { return objective.Rooms(batch, 0, sum); },
+        [&](const ScenePiece&, const SumOverPieces& sum) { return pass(objective, sum); },
         [&] { weights.CollectGradients(); });
     if (step == 0) {
       all.push_back(outcome.loss);
@@ -310,15 +309,46 @@ Tensors Trained(Stage stage, const ModelConfig& config, torch::Device device) {
   return all;
 }
 
+// One world that is rendered at the true camera and behind the true masks, and one at what is estimated.
+WorldBatch SmallWorldBatch() {
+  const TextureBank bank = SmallBank();
+  WorldBatch batch;
+  static_cast<WorldTensors&>(batch) =
+      WorldRenderer(bank, torch::kCPU, NumThreads()).Render(SmallWorlds(bank, 2, 4, 64), {64, 64, 8});
+  batch.draws = torch::tensor({0.2F, 0.3F, 0.7F, 0.8F}).view({2, 2});
+  batch.patch = 8;
+  return batch;
+}
+
 void Checks::Steps() {
+  const WorldBatch worlds = SmallWorldBatch();
   for (const auto& [name, config] : SmallLayouts()) {
+    Add(fmt::format("gradients of worlds, {}", name), 20 * kFp32, [&, &config = config] {
+      const auto trained = [&](torch::Device device) {
+        TrainConfig train = SmallStage(Stage::kJoint, config, device);
+        train.masks_teach_tokens = true;
+        train.worlds.match_attention = Ramp::Constant(0.5);
+        train.worlds.look_attention = Ramp::Constant(config.scene == SceneLayout::kTokens ? 0.1 : 0.0);
+        train.worlds.true_cameras = train.worlds.true_masks = Ramp::Constant(0.5);
+        const WorldBatch batch = worlds.On(device);
+        return Trained(train,
+                       [&](Objective& objective, const auto& sum) { return objective.Worlds(batch, sum); });
+      };
+      const Tensors found = InGpusWay([&] { return trained(device_); });
+      return MeanError(found, trained(torch::kCPU));
+    });
     for (const Stage stage : {Stage::kCameraWarmup, Stage::kPretraining, Stage::kMotionMasks,
                               Stage::kMaskedReconstruction, Stage::kJoint}) {
       // Gradients of a whole model: differences of sums that nearly cancel.
       Add(fmt::format("gradients of {}, {}", StageName(stage), name), 20 * kFp32, [&, &config = config] {
-        const Tensors found = InGpusWay([&, stage = stage] { return Trained(stage, config, device_); });
-        const Tensors wanted = Trained(stage, config, torch::kCPU);
-        return MeanError(found, wanted);
+        const auto trained = [&](torch::Device device) {
+          const TrainingBatch batch = RandomBatch(config, 2, 2, 3, device);
+          return Trained(SmallStage(stage, config, device), [&](Objective& objective, const auto& sum) {
+            return objective.Rooms(batch, 0, sum);
+          });
+        };
+        const Tensors found = InGpusWay([&] { return trained(device_); });
+        return MeanError(found, trained(torch::kCPU));
       });
     }
   }

@@ -107,6 +107,12 @@ bool HasFastBf16(torch::Device device) {
   return CpuFeatures().find("bf16") != std::string::npos;
 }
 
+void AllowTf32Convolutions() {
+#ifdef WILDRAYZER_CUDA
+  at::globalContext().setAllowTF32CuDNN(true);
+#endif
+}
+
 void Synchronize(torch::Device device) {
 #ifdef WILDRAYZER_CUDA
   if (device.is_cuda()) c10::cuda::device_synchronize();

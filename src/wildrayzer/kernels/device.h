@@ -26,6 +26,10 @@ torch::Tensor Upload(const torch::Tensor& tensor, torch::Device device);
 // Whether matrix products in bfloat16 run in hardware there.
 bool HasFastBf16(torch::Device device);
 
+// From now on GPUs round what they convolve to TF32 (11 bits): for work whose products are in bfloat16
+// anyway, and whose mask decoder's kernels are not.
+void AllowTf32Convolutions();
+
 // Returns when the device has done all that it was given.
 void Synchronize(torch::Device device);
 // The most memory that tensors have taken there, in bytes; 0 for the processor.

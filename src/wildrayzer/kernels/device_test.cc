@@ -1,5 +1,6 @@
 #include "wildrayzer/kernels/device.h"
 
+#include <ATen/detail/CUDAHooksInterface.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -45,6 +46,12 @@ TEST(ChooseDevice, SaysWhatIsWrongInOneLine) {
     EXPECT_THAT(Refusal("cuda"), AllOf(HasSubstr("--device cpu"), Not(HasSubstr("\n"))));
     EXPECT_THAT(Refusal("cuda:3"), AllOf(HasSubstr("cuda:3"), HasSubstr("--device cpu")));
   }
+}
+
+// Else a program would compute on the processor wherever it is told to choose.
+TEST(ChooseDevice, KnowsCudaWhereLibTorchDoes) {
+  if (!at::detail::getCUDAHooks().hasCUDART()) GTEST_SKIP() << "this LibTorch has no CUDA";
+  EXPECT_THAT(Refusal("cuda"), Not(HasSubstr("this build has no CUDA")));
 }
 
 TEST(OutOfDeviceMemory, IsToldInOneLineWithRemedies) {

@@ -4,15 +4,16 @@
 
 #include <algorithm>
 
+#include "wildrayzer/kernels/cpu_kernels.h"
 #include "wildrayzer/util/error.h"
 
 namespace wildrayzer {
 namespace {
 
 constexpr int kUpsamplings = 4;
-// Views are decoded together only up to this many logits (four 256 x 256 views with d = 768: about 100 MB of
-// maps).
-constexpr int64_t kLogitsAtOnce = 4 * 256 * 256;
+// Views are decoded together only up to this many logits: with d = 768 four 256 x 256 views make about 100 MB
+// of maps. A GPU, which small pieces of work leave idle, gets 256 times as many.
+int64_t LogitsAtOnce(torch::Device device) { return (OnCpu(device) ? 4 : 1024) * 256 * 256; }
 
 torch::Tensor Flatten(const torch::Tensor& tokens) { return tokens.flatten(0, 1); }
 
@@ -92,7 +93,7 @@ torch::Tensor MotionEstimatorImpl::forward(const torch::Tensor& dino_features,
   trace.Record("motion_mask_predictor.dpt_readout", tokens);
 
   const torch::Tensor maps = tokens.transpose(1, 2).reshape({batch * views, d, rows, columns});
-  const int64_t at_once = std::max<int64_t>(1, kLogitsAtOnce / (256 * rows * columns));
+  const int64_t at_once = std::max<int64_t>(1, LogitsAtOnce(maps.device()) / (256 * rows * columns));
   std::vector<torch::Tensor> logits;
   for (const torch::Tensor& part : maps.split(at_once)) logits.push_back(Decode(part, trace));
   torch::Tensor all = torch::cat(logits, 0);

@@ -99,9 +99,7 @@ TrainingResult TrainPart(const Config& config, const std::filesystem::path& fold
     part = Config::Parse(config.Dump(), config.name());
     part.Override("training.init_checkpoint=\"" + previous.string() + "\"");
   }
-  TrainConfig train = TrainConfig::Read(part);
-  train.device = device;
-  return Train(train, folder, resume);
+  return Train(TrainConfig::Read(part, device), folder, resume);
 }
 
 torch::Device DeviceOfThisProcess(const std::string& name) {

@@ -5,10 +5,10 @@
 #include <algorithm>
 
 #include "wildrayzer/data/data_config.h"
+#include "wildrayzer/kernels/device.h"
 #include "wildrayzer/training/config_values.h"
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/log.h"
-#include "wildrayzer/util/system.h"
 
 namespace wildrayzer {
 namespace {
@@ -69,15 +69,15 @@ constexpr Superseded kSuperseded[] = {
     {"model.class_name", "model.motion.cross_view"},
     {"training.copy_paste.per_view_objects", "training.copy_paste.per_view_objects_prob"}};
 
-Precision ReadPrecision(const Config& config) {
+Precision ReadPrecision(const Config& config, torch::Device device) {
   const auto type = config.Get<std::string>("training.amp_dtype", "bf16");
   if (type != "bf16" && type != "fp32") {
     throw UsageError(
         fmt::format("{}: key 'training.amp_dtype' is '{}', it must be bf16 or fp32", config.name(), type));
   }
   if (!config.Get<bool>("training.use_amp", true) || type == "fp32") return Precision::kFp32;
-  if (CpuFeatures().find("avx512_bf16") == std::string::npos) {
-    LogWarning("this processor does not multiply bfloat16; training in fp32");
+  if (!HasFastBf16(device)) {
+    LogWarning("{} does not multiply bfloat16; training in fp32", DeviceName(device));
     return Precision::kFp32;
   }
   return Precision::kBf16;
@@ -226,8 +226,9 @@ Stage StageOf(const Config& config) {
   return pastes ? Stage::kJoint : Stage::kMaskedReconstruction;
 }
 
-TrainConfig TrainConfig::Read(const Config& config) {
+TrainConfig TrainConfig::Read(const Config& config, torch::Device device) {
   TrainConfig train;
+  train.device = device;
   train.stage = StageOf(config);
   config.Get<bool>("training.motion_mask_only_training", false);
   train.model = ModelConfig::FromConfig(config);
@@ -244,7 +245,7 @@ TrainConfig TrainConfig::Read(const Config& config) {
     train.loader.dynamic_ratio = 0;
   train.loader.view.width = static_cast<int>(train.model.width);
   train.loader.view.height = static_cast<int>(train.model.height);
-  train.precision = ReadPrecision(config);
+  train.precision = ReadPrecision(config, device);
   ReadOptimization(config, train);
   ReadLosses(config, train);
   ReadLabels(config, train);

@@ -82,8 +82,9 @@ struct TrainConfig {
   std::string yaml;
 
   // Raises UsageError or Error naming the file, the key and what it must be; an unknown key below `model.` or
-  // `training.` raises UsageError. Opens the training sets.
-  static TrainConfig Read(const Config& config);
+  // `training.` raises UsageError. Opens the training sets. Where the device has no fast bfloat16 a warning
+  // says that float32 is used instead.
+  static TrainConfig Read(const Config& config, torch::Device device = torch::kCPU);
 };
 
 // The keys of the release that this configuration has and that change nothing here, to be named to the user.

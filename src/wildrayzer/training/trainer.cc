@@ -121,6 +121,7 @@ Trainer::Trainer(const TrainConfig& config, std::filesystem::path folder)
                [stage = config.stage](const std::string& name) { return StageTrains(stage, name); }),
       optimizer_(AllTrained(), config.optimizer),
       progress_(config.schedule.total_steps, config.time_budget) {
+  if (config_.precision == Precision::kBf16) AllowTf32Convolutions();
   learnt_ = weights_.used();
   if (config_.worlds.scenes > 0) {
     for (const torch::Tensor& aid : objective_.match_head()->parameters()) learnt_.push_back(aid);

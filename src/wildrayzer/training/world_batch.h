@@ -19,11 +19,21 @@ struct WorldBatch : WorldTensors {
 
   // The part [begin, begin + count) of it; shares the tensors' memory.
   WorldBatch Scenes(int64_t begin, int64_t count) const {
-    WorldBatch part = *this;
-    for (torch::Tensor* all : {&part.images, &part.clean, &part.cover, &part.c2w, &part.fxfycxcy,
-                               &part.matches, &part.log_depth, &part.visible, &part.draws})
-      *all = all->narrow(0, begin, count);
-    return part;
+    return Each([&](const torch::Tensor& all) { return all.narrow(0, begin, count); });
+  }
+  // A copy there.
+  WorldBatch On(torch::Device device) const {
+    return Each([&](const torch::Tensor& all) { return all.to(device); });
+  }
+
+ private:
+  template <typename F>
+  WorldBatch Each(const F& f) const {
+    WorldBatch other = *this;
+    for (torch::Tensor* all : {&other.images, &other.clean, &other.cover, &other.c2w, &other.fxfycxcy,
+                               &other.matches, &other.log_depth, &other.visible, &other.draws})
+      *all = f(*all);
+    return other;
   }
 };
 

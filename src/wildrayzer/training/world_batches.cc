@@ -10,7 +10,7 @@
 namespace wildrayzer {
 namespace {
 
-constexpr int kDrawnAhead = 3;
+constexpr int kDrawnAhead = 3;  // batches beyond those that the threads are drawing
 
 std::vector<FrameShape> ShapesOf(const TrainConfig& config) {
   const auto columns = static_cast<int>(config.model.width / config.model.patch);
@@ -35,6 +35,7 @@ WorldBatches::WorldBatches(const TrainConfig& config, int64_t step)
       bank_(TextureBank::Make(config.worlds.textures, config.seed, NumThreads())),
       renderer_(bank_, config.device, 1) {
   const auto first = static_cast<uint64_t>(step * config.accumulation);
+  const int threads = std::max(1, config.loader.threads);
   prefetcher_ = std::make_unique<Prefetcher<std::shared_ptr<Drawn>>>(
       [this](uint64_t number) {
         auto drawn = std::make_shared<Drawn>(Draw(number));
@@ -42,7 +43,7 @@ WorldBatches::WorldBatches(const TrainConfig& config, int64_t step)
         if (device_.is_cpu()) drawn->batch = Render(*drawn);
         return drawn;
       },
-      first, std::numeric_limits<uint64_t>::max(), std::max(1, config.loader.threads), kDrawnAhead);
+      first, std::numeric_limits<uint64_t>::max(), threads, threads - 1 + kDrawnAhead);
 }
 
 WorldBatches::Drawn WorldBatches::Draw(uint64_t number) const {
