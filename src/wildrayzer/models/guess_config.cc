@@ -69,6 +69,7 @@ ModelConfig GuessFromCheckpoint(const TensorShapes& tensor_shapes, const std::st
   model.scene_encoder_layers = shapes.Depth("transformer_encoder_geom");
   model.renderer_layers = shapes.Depth("transformer_decoder");
   model.match_views = shapes.Has("view_matcher.embedding.weight");
+  model.copy_inputs = shapes.Has("copy_head.gate.1.weight");
   model.height = model.width = (256 + model.patch - 1) / model.patch * model.patch;
 
   const int64_t pose_size = shapes.Size("pose_predictor.rel_head.2.weight", 2, 0);

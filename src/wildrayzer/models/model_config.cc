@@ -120,6 +120,8 @@ ModelConfig ModelConfig::FromConfig(const Config& config) {
                                   std::array{Attention{"global", CameraAttention::kGlobal},
                                              Attention{"alternating", CameraAttention::kAlternating}});
   model.match_views = config.Get<bool>("model.match_views", model.match_views);
+  model.adjust_poses = config.Get<bool>("model.adjust_poses", model.adjust_poses);
+  model.copy_inputs = config.Get<bool>("model.copy_inputs", model.copy_inputs);
   using Code = std::pair<const char*, ViewCode>;
   model.view_code =
       Choice(config, "model.view_code", model.view_code,
@@ -197,6 +199,13 @@ void ModelConfig::Validate(const std::string& where) const {
     throw Error(
         fmt::format("{}: model.match_views needs patches of a multiple of 8 pixels, not {}", where, patch));
   }
+  if (adjust_poses && !match_views)
+    throw UsageError(where + ": model.adjust_poses needs model.match_views, whose matches it fits poses to");
+  if (copy_inputs && (!match_views || scene != SceneLayout::kTokens)) {
+    throw UsageError(where +
+                     ": model.copy_inputs needs model.match_views, which tells where the inputs' pixels "
+                     "belong, and model.scene: tokens");
+  }
   if (match_views && canonical != CanonicalView::kFirst) {
     throw Error(where +
                 ": model.match_views needs model.pose_latent.canonical: first, the view it matches with");
@@ -235,6 +244,8 @@ std::string ModelConfig::ToYaml() const {
       "  view_code: {}\n"
       "  camera_attention: {}\n"
       "  match_views: {}\n"
+      "  adjust_poses: {}\n"
+      "  copy_inputs: {}\n"
       "  pose_latent: {{representation: \"{}\", canonical: \"{}\", focal: {}}}\n"
       "  transformer: {{d: {}, d_head: {}, encoder_n_layer: {}, encoder_geom_n_layer: {}, decoder_n_layer: "
       "{},\n"
@@ -248,7 +259,7 @@ std::string ModelConfig::ToYaml() const {
       patch, height, width, scene == SceneLayout::kCodes ? "codes" : "tokens", scene_tokens,
       view_code == ViewCode::kNumber ? "number" : "canonical",
       camera_attention == CameraAttention::kGlobal ? "global" : "alternating", Bool(match_views),
-      pose == PoseRepresentation::kRotation6d ? "6d" : "quat",
+      Bool(adjust_poses), Bool(copy_inputs), pose == PoseRepresentation::kRotation6d ? "6d" : "quat",
       canonical == CanonicalView::kFirst ? "first" : "middle", Name(focal), d, d_head,
       camera_estimator_layers, scene_encoder_layers, renderer_layers, Bool(special_init), Bool(depth_init),
       init_scale == InitScale::kPublished ? "published" : "fan_in", Bool(use_motion), Name(token_masking),

@@ -80,6 +80,12 @@ struct ModelConfig {
   // The camera estimator's tokens are told where they appear in the first view (view_matcher.h). Not in the
   // published model.
   bool match_views = false;
+  // Poses are moved to where they fit the matcher's matches (geometry/bundle_adjustment.h). Not in the
+  // published model.
+  bool adjust_poses = false;
+  // The renderer is shown the inputs warped to its camera by those matches, and may copy from them
+  // (copy_head.h). Not in the published model.
+  bool copy_inputs = false;
   int64_t camera_estimator_layers = 12;
   int64_t scene_encoder_layers = 8;
   int64_t renderer_layers = 12;

@@ -33,13 +33,15 @@ const ViewTokens& Pass::Views() {
 const Cameras& Pass::cameras() {
   if (!cameras_) {
     cameras_ = model_->EstimateCameras(Views(), trace_);
+    of_first_ = cameras_->of_first;
     if (features_.own()) all_features_ = features_learn_ ? cameras_->features : cameras_->features.detach();
   }
   return *cameras_;
 }
 
 void Pass::UseCameras(const Cameras& known) {
-  if (features_.own()) cameras();  // the features are a by-product of estimating them
+  // Features and matches are by-products of estimating them.
+  if (features_.own() || model_->config().copy_inputs) cameras();
   cameras_ = known;
   input_rays_.reset();
 }
@@ -103,6 +105,11 @@ torch::Tensor Pass::InputMotionProbability() {
 
 const EncodedScene& Pass::Encode(const torch::Tensor& masks) {
   scene_ = model_->EncodeScene(Views().Views(0, inputs_), InputRays(), masks, trace_);
+  if (model_->config().copy_inputs && of_first_.seen.defined()) {
+    const Cameras of_inputs = cameras().Views(0, inputs_);
+    scene_.memory.surface =
+        SurfaceOf(images_.narrow(1, 0, inputs_), of_inputs.c2w, of_inputs.fxfycxcy, of_first_, masks);
+  }
   return scene_;
 }
 
@@ -139,6 +146,7 @@ Pass Pass::Scene(int64_t b) const {
     scene.views_->images = part(views_->images);
   }
   if (cameras_) scene.cameras_ = cameras_->Scene(b);
+  scene.of_first_ = of_first_.Scene(b);
   for (torch::Tensor* tensor :
        {&scene.all_features_, &scene.input_rays_, &scene.input_motion_, &scene.target_motion_,
         &scene.scene_.tokens, &scene.scene_.patch_probability, &scene.scene_.patch_is_dynamic}) {

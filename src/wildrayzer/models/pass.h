@@ -85,6 +85,7 @@ class Pass {
   Trace steps_;  // of trace_
   std::optional<ViewTokens> views_;
   std::optional<Cameras> cameras_;
+  PointMatches of_first_;  // as estimated with the cameras
   bool features_learn_ = false;
   bool keeps_looks_ = false;
   torch::Tensor all_features_;  // of all views, once they have been computed: own ones with the cameras

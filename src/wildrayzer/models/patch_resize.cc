@@ -19,12 +19,14 @@ torch::Tensor ResizeGrid(const torch::Tensor& grid, int64_t q) {
 
 // The weight `name` for patches of q instead of p pixels; undefined where that changes nothing.
 torch::Tensor Resized(const std::string& name, const torch::Tensor& weight, int64_t p, int64_t q) {
-  if (name == "image_token_decoder.1.weight") {  // [3 p p, d]
-    const torch::Tensor grid = weight.t().reshape({weight.size(1), p, p, 3});
+  if (name == "image_token_decoder.1.weight" || name == "copy_head.gate.1.weight") {  // [C p p, d]
+    const torch::Tensor grid = weight.t().reshape({weight.size(1), p, p, -1});
     return ResizeGrid(grid, q).flatten(1).t().contiguous();
   }
+  if (name == "copy_head.gate.1.bias") return ResizeGrid(weight.view({1, p, p, 1}), q).flatten();
   const bool image = name == "image_tokenizer.1.weight";
-  if (!image && name != "target_pose_tokenizer.1.weight" && name != "target_pose_tokenizer2.1.weight")
+  if (!image && name != "target_pose_tokenizer.1.weight" && name != "target_pose_tokenizer2.1.weight" &&
+      name != "copy_head.tokenizer.1.weight")
     return {};
   // [d, C p p]. A token is a sum over the patch: weights of k k as many pixels are as much smaller.
   const double area = static_cast<double>(q * q) / static_cast<double>(p * p);

@@ -76,7 +76,7 @@ SceneMemory SceneMemory::Scene(int64_t b) const {
   const auto part = [b](const torch::Tensor& all) {
     return all.defined() ? all.detach().narrow(0, b, 1) : all;
   };
-  SceneMemory scene{part(codes), {}, {}};
+  SceneMemory scene{part(codes), {}, {}, surface.Scene(b)};
   for (const KeysAndValues& block : blocks) scene.blocks.push_back({part(block.keys), part(block.values)});
   scene.counts = part(counts);
   return scene;
@@ -114,6 +114,7 @@ RayZerImpl::RayZerImpl(const ModelConfig& config) : config_(config) {
   fusion_ = register_module("mlp_fuse", FusionMlp(2 * d, d, Activation::kSilu));
   pixel_head_ = register_module("image_token_decoder",
                                 NormLinear(d, 3 * config_.patch * config_.patch, /*bias=*/false));
+  if (config_.copy_inputs) copy_head_ = register_module("copy_head", CopyHead(config_.patch, d));
 }
 
 void RayZerImpl::RecomputeBlocks(int64_t every) {
@@ -177,7 +178,9 @@ Cameras RayZerImpl::EstimateCameras(const ViewTokens& views, const Trace& trace)
   Cameras cameras;
   torch::Tensor image_tokens = views.tokens;
   if (config_.match_views) {
-    const ViewMatches matches = view_matcher_->forward(views.images);
+    const ViewMatches matches =
+        view_matcher_->forward(views.images, config_.adjust_poses || config_.copy_inputs);
+    cameras.of_first = matches.of_first;
     image_tokens = image_tokens + view_matcher_->Tell(matches, views.rows, views.columns);
     cameras.match_logits = matches.logits;
   }
@@ -195,8 +198,13 @@ Cameras RayZerImpl::EstimateCameras(const ViewTokens& views, const Trace& trace)
                          .permute({0, 1, 4, 2, 3});
   cameras.camera_info = camera_head_->forward(cameras.camera_tokens, views.height, views.width);
   const CameraTensors decoded = DecodeCameraInfo(cameras.camera_info);
-  cameras.c2w = decoded.c2w;
+  cameras.c2w = cameras.told_c2w = decoded.c2w;
   cameras.fxfycxcy = decoded.fxfycxcy;
+  if (config_.adjust_poses && cameras.of_first.seen.defined()) {
+    const torch::Tensor adjusted =
+        AdjustPoses(decoded.c2w, decoded.fxfycxcy, cameras.of_first, views.rows, views.columns);
+    cameras.c2w = decoded.c2w + (adjusted - decoded.c2w).detach();
+  }
   return cameras;
 }
 
@@ -256,8 +264,8 @@ TokenSet RayZerImpl::EncodeTokens(const TokenSet& fused, const Trace& trace) {
 SceneMemory RayZerImpl::Remember(const TokenSet& scene) {
   // The norm in front of the renderer acts on each token alone, so that of the scene serves all views.
   const torch::Tensor normalised = render_norm_->forward(scene.tokens);
-  if (config_.scene == SceneLayout::kCodes) return {normalised, {}, {}};
-  return {{}, attending_renderer_->Remember(normalised), scene.counts};
+  if (config_.scene == SceneLayout::kCodes) return {normalised, {}, {}, {}};
+  return {{}, attending_renderer_->Remember(normalised), scene.counts, {}};
 }
 
 torch::Tensor RayZerImpl::Render(const SceneMemory& scene, const Cameras& cameras, int64_t height,
@@ -282,7 +290,12 @@ torch::Tensor RayZerImpl::Render(const SceneMemory& scene, const Cameras& camera
 
 torch::Tensor RayZerImpl::RenderChunk(const SceneMemory& scene, const Cameras& cameras, int64_t height,
                                       int64_t width, const Trace& trace, std::vector<torch::Tensor>* looks) {
-  const torch::Tensor rays = render_norm_->forward(RenderRayTokens(cameras, height, width));  // [B, t, n, d]
+  torch::Tensor rays = render_norm_->forward(RenderRayTokens(cameras, height, width));  // [B, t, n, d]
+  WarpedInputs warped;
+  if (scene.surface.defined()) {
+    warped = WarpInputs(scene.surface, cameras.c2w, cameras.fxfycxcy);
+    rays = rays + copy_head_->Tell(warped);
+  }
   Trace without_steps;
   without_steps.record = trace.record;
   torch::Tensor asked;
@@ -294,8 +307,9 @@ torch::Tensor RayZerImpl::RenderChunk(const SceneMemory& scene, const Cameras& c
   if (looks) looks->push_back(asked);
   const torch::Tensor pixels = pixel_head_->forward(tokens.flatten(0, 1));
   trace.Record("image_token_decoder.1", pixels);
-  return Unpatchify(torch::sigmoid(pixels), config_.patch, height, width)
-      .view({rays.size(0), rays.size(1), 3, height, width});
+  const torch::Tensor picture = Unpatchify(torch::sigmoid(pixels), config_.patch, height, width)
+                                    .view({rays.size(0), rays.size(1), 3, height, width});
+  return warped.image.defined() ? copy_head_->Mix(picture, tokens, warped) : picture;
 }
 
 torch::Tensor RayZerImpl::LookLogits(const SceneMemory& scene, const std::vector<torch::Tensor>& looks,

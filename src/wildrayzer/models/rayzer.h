@@ -11,6 +11,7 @@
 
 #include "wildrayzer/models/block_stack.h"
 #include "wildrayzer/models/camera_head.h"
+#include "wildrayzer/models/copy_head.h"
 #include "wildrayzer/models/heads.h"
 #include "wildrayzer/models/model_config.h"
 #include "wildrayzer/models/scene_attention.h"
@@ -37,7 +38,10 @@ struct ViewTokens {
 
 // Cameras of views.
 struct Cameras {
-  torch::Tensor c2w;       // [B, V, 4, 4] float32, camera-to-world; the canonical view's is the identity
+  torch::Tensor c2w;  // [B, V, 4, 4] float32, camera-to-world; the canonical view's is the identity
+  // The same before they were adjusted to matches, where they were: what the camera head told. The gradient
+  // of c2w is theirs.
+  torch::Tensor told_c2w;
   torch::Tensor fxfycxcy;  // [B, V, 4] float32, fx and cx in image widths, fy and cy in heights
   torch::Tensor
       camera_info;  // [B, V, 13 or 11], the camera head's output (camera_head.h); undefined for given cameras
@@ -49,6 +53,7 @@ struct Cameras {
   // when no gradient is recorded, and for given cameras.
   torch::Tensor matching;
   torch::Tensor match_logits;  // of the view matcher (ViewMatches); undefined as `matching` is
+  PointMatches of_first;       // likewise (ViewMatches); undefined for given cameras
 
   // Cameras that are known: no more than that.
   static Cameras Given(const torch::Tensor& c2w, const torch::Tensor& fxfycxcy);
@@ -63,6 +68,7 @@ struct SceneMemory {
   torch::Tensor codes;                // SceneLayout::kCodes: normalised [B, S, d]
   std::vector<KeysAndValues> blocks;  // SceneLayout::kTokens: of every block of the renderer
   torch::Tensor counts;               // of tokens that are there, as in TokenSet
+  InputSurface surface;               // with copy_inputs, what the renderer may copy from; else undefined
 
   // Scene b alone, without gradient.
   SceneMemory Scene(int64_t b) const;
@@ -150,6 +156,7 @@ class RayZerImpl : public torch::nn::Module {
   PatchTokenizer render_ray_tokenizer_{nullptr};        // target_pose_tokenizer2
   FusionMlp fusion_{nullptr};                           // mlp_fuse
   NormLinear pixel_head_{nullptr};                      // image_token_decoder
+  CopyHead copy_head_{nullptr};                         // copy_head, with copy_inputs
 };
 TORCH_MODULE(RayZer);
 

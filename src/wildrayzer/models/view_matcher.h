@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "wildrayzer/geometry/bundle_adjustment.h"
 #include "wildrayzer/nn/layers.h"
 #include "wildrayzer/nn/module.h"
 
@@ -16,6 +17,8 @@ struct ViewMatches {
   // [B, V - 1, n, m]: how alike the centre of a patch of the views after the first and each cell of the first
   // are, cells row by row; undefined for one view and when no gradient is recorded.
   torch::Tensor logits;
+  // Of points every 8 pixels of the first view in all others, without gradient; undefined unless asked for.
+  PointMatches of_first;
 };
 
 // A convolution of 3 x 3 pixels, LayerNorm over channels, ReLU. Children: "0", "1".
@@ -43,8 +46,8 @@ class ViewMatcherImpl : public torch::nn::Module {
 
   // patch: a multiple of 8, so that a patch's centre is where four cells meet.
   ViewMatcherImpl(int64_t patch, int64_t d);
-  // images [B, V, 3, H, W] in [-1, 1].
-  ViewMatches forward(const torch::Tensor& images);
+  // images [B, V, 3, H, W] in [-1, 1]. of_first: whether to find the points of the first view, too.
+  ViewMatches forward(const torch::Tensor& images, bool of_first = false);
   // What tokens are told of the matches of views of rows x columns patches: [B, V, n, d] float32.
   torch::Tensor Tell(const ViewMatches& matches, int64_t rows, int64_t columns);
 

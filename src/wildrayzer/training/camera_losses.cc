@@ -47,10 +47,11 @@ torch::Tensor LogFocal(const torch::Tensor& fxfycxcy) {
   return torch::log(fxfycxcy.narrow(2, 0, 2).clamp_min(0.05)).mean(2);
 }
 
-// Cameras of the camera head, views after the first, and focal lengths: a scalar.
+// Cameras of the camera head, as it told them, views after the first, and focal lengths: a scalar.
 torch::Tensor CameraLoss(const Huber& huber, const Cameras& predicted, const torch::Tensor& c2w,
                          const torch::Tensor& fxfycxcy) {
-  const torch::Tensor pose = AfterTheFirst(predicted.c2w), true_pose = AfterTheFirst(c2w);
+  const torch::Tensor pose = AfterTheFirst(predicted.told_c2w.defined() ? predicted.told_c2w : predicted.c2w),
+                      true_pose = AfterTheFirst(c2w);
   return huber(Rotation(pose) - Rotation(true_pose)).sum({-2, -1}).mean() / 3.0 +
          huber(Translation(pose) - Translation(true_pose)).sum(-1).mean() +
          huber(LogFocal(predicted.fxfycxcy) - LogFocal(fxfycxcy)).mean();

@@ -1,0 +1,148 @@
+#include "wildrayzer/models/input_surface.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "wildrayzer/nn/grid.h"
+
+namespace wildrayzer {
+namespace {
+
+using torch::Tensor;
+
+// Points count for the pixels about them with a Gaussian of this size, in square roots of the frame's area.
+constexpr double kReach = 0.04;
+// An input counts for e times less for every so much of displacement, in the same unit.
+constexpr double kFar = 0.125;
+constexpr double kNearest = 0.05;  // nothing is seen nearer to a camera than this
+constexpr double kLeastWeight = 1e-3;
+// Most pairs of a pixel of the flow and a point at a time.
+constexpr int64_t kMostPairs = 1 << 24;
+
+// Points [B, n, 3] of the world, in cameras [B, T, 4, 4] -> places [B, T, n, 2] in frames and depths [B, T,
+// n].
+struct Places {
+  Tensor uv, z;
+};
+Places Project(const Tensor& points, const Tensor& c2w, const Tensor& fxfycxcy) {
+  const Tensor rotation = c2w.narrow(-2, 0, 3).narrow(-1, 0, 3),
+               position = c2w.narrow(-2, 0, 3).select(-1, 3);
+  const Tensor there = torch::matmul(points.unsqueeze(1) - position.unsqueeze(2), rotation);  // R^T (X - t)
+  const Tensor z = there.select(-1, 2);
+  const Tensor slopes = there.narrow(-1, 0, 2) / z.clamp_min(kNearest).unsqueeze(-1);
+  return {slopes * fxfycxcy.narrow(-1, 0, 2).unsqueeze(2) + fxfycxcy.narrow(-1, 2, 2).unsqueeze(2), z};
+}
+
+// Maps [N, C, H, W] at places [N, H, W, 2] in frames.
+Tensor Sample(const Tensor& maps, const Tensor& places) {
+  return torch::grid_sampler_2d(maps, places * 2.0 - 1.0, /*bilinear*/ 0, /*border*/ 1,
+                                /*align_corners=*/false);
+}
+
+// From a pixel of the targets to the same surface in each input: [B, T, K, 2, H, W] in frames, and `support`.
+struct Flow {
+  Tensor displacement, support;
+};
+Flow FlowToInputs(const InputSurface& surface, const Tensor& c2w, const Tensor& fxfycxcy) {
+  const int64_t batch = c2w.size(0), targets = c2w.size(1), inputs = surface.images.size(1);
+  const int64_t height = surface.images.size(3), width = surface.images.size(4), n = surface.points.size(0);
+  const Tensor k = surface.fxfycxcy.narrow(1, 0, 1);
+  const Tensor slopes = (surface.points - k.narrow(-1, 2, 2)) / k.narrow(-1, 0, 2);  // [B, n, 2]
+  const Tensor points = torch::cat({slopes, torch::ones_like(slopes.narrow(-1, 0, 1))}, -1) *
+                        torch::exp(surface.log_depth).unsqueeze(-1);
+  const Places here = Project(points, c2w, fxfycxcy);
+  const Places there = Project(points, surface.c2w, surface.fxfycxcy);
+  const Tensor moved = (there.uv.unsqueeze(1) - here.uv.unsqueeze(2))  // [B, T, K, n, 2]
+                           .permute({0, 1, 3, 2, 4})
+                           .flatten(3);  // [B, T, n, 2 K]
+  const Tensor seen = here.z.gt(kNearest).logical_and(there.z.gt(kNearest).all(1).unsqueeze(1));
+  const Tensor weight = surface.weight.unsqueeze(1) * seen.to(torch::kFloat32) + 1e-9;  // [B, T, n]
+
+  int64_t rows = height / 4, columns = width / 4;
+  while (rows * columns * n > kMostPairs) rows = (rows + 1) / 2, columns = (columns + 1) / 2;
+  const double stretch = std::sqrt(static_cast<double>(width) / static_cast<double>(height));
+  const auto square = [&](const Tensor& uv) {
+    return torch::stack({uv.select(-1, 0) * stretch, uv.select(-1, 1) / stretch}, -1);
+  };
+  const Tensor grid = square(GridCentres(rows, columns, c2w.device()));
+  std::vector<Tensor> flows, supports;
+  for (int64_t t = 0; t < targets; ++t) {
+    const Tensor away = grid.view({1, -1, 1, 2}) - square(here.uv.select(1, t)).unsqueeze(1);  // [B, G, n, 2]
+    const Tensor logits = away.square().sum(-1) * (-0.5 / (kReach * kReach));
+    const Tensor of_points = torch::softmax(logits + torch::log(weight.select(1, t)).unsqueeze(1), -1);
+    flows.push_back(torch::matmul(of_points, moved.select(1, t)));  // [B, G, 2 K]
+    supports.push_back(1.0 -
+                       torch::exp(-torch::matmul(torch::exp(logits), weight.select(1, t).unsqueeze(-1))));
+  }
+  const Tensor all =
+      torch::cat({torch::stack(flows, 1), torch::stack(supports, 1)}, -1);  // [B, T, G, 2 K + 1]
+  const Tensor wide = torch::upsample_bilinear2d(
+      all.flatten(0, 1).transpose(1, 2).reshape({batch * targets, 2 * inputs + 1, rows, columns}),
+      {height, width},
+      /*align_corners=*/false);
+  return {wide.narrow(1, 0, 2 * inputs).view({batch, targets, inputs, 2, height, width}),
+          wide.narrow(1, 2 * inputs, 1).view({batch, targets, 1, height, width})};
+}
+
+}  // namespace
+
+InputSurface InputSurface::Scene(int64_t b) const {
+  if (!defined()) return *this;
+  const auto part = [b](const Tensor& all) { return all.detach().narrow(0, b, 1); };
+  return {points, part(log_depth), part(weight), part(images), part(still), part(c2w), part(fxfycxcy)};
+}
+
+InputSurface SurfaceOf(const Tensor& images, const Tensor& c2w, const Tensor& fxfycxcy,
+                       const PointMatches& matches, const Tensor& masks) {
+  const torch::NoGradGuard no_grad;
+  const int64_t batch = images.size(0), inputs = images.size(1), n = matches.points.size(0);
+  InputSurface surface;
+  surface.points = matches.points;
+  surface.images = images.to(torch::kFloat32);
+  surface.c2w = c2w.detach();
+  surface.fxfycxcy = fxfycxcy.detach();
+  if (masks.defined()) {
+    // What moves has soft edges, and masks are wide of them by a pixel or two.
+    const Tensor grown = torch::max_pool2d(masks.to(torch::kFloat32).flatten(0, 1), {5, 5}, {1, 1}, {2, 2});
+    surface.still = (1.0 - grown).square().square().view(masks.sizes());
+  } else {
+    surface.still = torch::ones_like(surface.images.narrow(2, 0, 1));
+  }
+  PointMatches of_inputs = matches;
+  of_inputs.seen = matches.seen.narrow(1, 0, inputs - 1);
+  const Tensor places = matches.points.view({1, 1, n, 2}).expand({batch, 1, n, 2});
+  const Tensor still = Sample(surface.still.select(1, 0), places).view({batch, 1, n});
+  of_inputs.weight = matches.weight.narrow(1, 0, inputs - 1) * still;
+  surface.log_depth = FitDepths(c2w, fxfycxcy, of_inputs, images.size(3), images.size(4)).to(torch::kFloat32);
+  surface.weight = of_inputs.weight.sum(1).clamp_max(1.0) + kLeastWeight;
+  return surface;
+}
+
+WarpedInputs WarpInputs(const InputSurface& surface, const Tensor& c2w, const Tensor& fxfycxcy) {
+  const torch::NoGradGuard no_grad;
+  const Tensor poses = c2w.detach();
+  const int64_t batch = poses.size(0), targets = poses.size(1), inputs = surface.images.size(1);
+  const int64_t height = surface.images.size(3), width = surface.images.size(4);
+  const Flow flow = FlowToInputs(surface, poses, fxfycxcy.detach());
+  const Tensor centres = GridCentres(height, width, poses.device()).view({height, width, 2});
+  const Tensor places = flow.displacement.permute({0, 1, 2, 4, 5, 3}) + centres;  // [B, T, K, H, W, 2]
+  const Tensor maps = torch::cat({surface.images, surface.still}, 2)
+                          .unsqueeze(1)
+                          .expand({batch, targets, inputs, 4, height, width});
+  const Tensor sampled = Sample(maps.flatten(0, 2), places.flatten(0, 2)).view(maps.sizes());
+  const Tensor colours = sampled.narrow(3, 0, 3);
+  const Tensor inside = places.gt(0.0).logical_and(places.lt(1.0)).all(-1).to(torch::kFloat32).unsqueeze(3);
+  const Tensor shown = inside * sampled.narrow(3, 3, 1);  // [B, T, K, 1, H, W]
+  const Tensor length = flow.displacement.square().sum(3, /*keepdim=*/true).sqrt();
+  const Tensor weight = (shown + kLeastWeight) * torch::exp(-length / kFar);
+  const Tensor share = weight / weight.sum(2, /*keepdim=*/true);
+  WarpedInputs warped;
+  warped.image = (share * colours).sum(2);
+  warped.sure = 1.0 - (1.0 - shown).prod(2);
+  warped.spread = (share * (colours - warped.image.unsqueeze(2)).abs()).sum(2).mean(2, /*keepdim=*/true);
+  warped.support = flow.support;
+  return warped;
+}
+
+}  // namespace wildrayzer

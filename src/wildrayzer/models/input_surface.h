@@ -1,0 +1,42 @@
+// What the inputs show along the rays of other cameras, as far as matches tell where the surface is.
+#pragma once
+
+#include <cstdint>
+
+#include "wildrayzer/geometry/bundle_adjustment.h"
+#include "wildrayzer/util/tensor.h"
+
+namespace wildrayzer {
+
+// n points of what the first input shows, and the K inputs' pictures.
+struct InputSurface {
+  torch::Tensor points;         // [n, 2] in the first input, u in widths, v in heights
+  torch::Tensor log_depth;      // [B, n] float32
+  torch::Tensor weight;         // [B, n] in (0, 1]: how well the depth is known
+  torch::Tensor images;         // [B, K, 3, H, W] in [0, 1]
+  torch::Tensor still;          // [B, K, 1, H, W] in [0, 1]: 0 where the inputs show what moves
+  torch::Tensor c2w, fxfycxcy;  // of the inputs, [B, K, 4, 4] and [B, K, 4]
+
+  bool defined() const { return images.defined(); }
+  // Scene b alone, without gradient.
+  InputSurface Scene(int64_t b) const;
+};
+
+// At the inputs' cameras as they are; `matches` of the first input with the K - 1 others, or more views, of
+// which the first count. masks [B, K, 1, H, W]: probability of motion; undefined: nothing moves. No gradient.
+InputSurface SurfaceOf(const torch::Tensor& images, const torch::Tensor& c2w, const torch::Tensor& fxfycxcy,
+                       const PointMatches& matches, const torch::Tensor& masks);
+
+// The inputs as other cameras would see them.
+struct WarpedInputs {
+  torch::Tensor image;    // [B, T, 3, H, W] in [0, 1]: their mean, what moves and what is far away for less
+  torch::Tensor sure;     // [B, T, 1, H, W] in [0, 1]: whether an input shows this, and nothing moves there
+  torch::Tensor spread;   // [B, T, 1, H, W]: mean difference of the inputs from their mean
+  torch::Tensor support;  // [B, T, 1, H, W] in [0, 1]: whether points with known depth are near
+};
+
+// Of T cameras, [B, T, 4, 4] and [B, T, 4], pictures of H x W as the inputs are: every pixel goes to where
+// the surface about it, a mean over near points' displacements, appears in each input. No gradient.
+WarpedInputs WarpInputs(const InputSurface& surface, const torch::Tensor& c2w, const torch::Tensor& fxfycxcy);
+
+}  // namespace wildrayzer
