@@ -88,7 +88,7 @@ Json ToJson(const Timing& timing) {
 // The published size, without motion: what is timed is RayZer.
 ModelConfig FullSize() { return {}; }
 
-// The architecture of the small model that comes with the program, or of `file`, without motion.
+// The architecture of the small model that comes with the program, or of `file`, without motion and matches.
 ModelConfig SmallSize(const std::string& file) {
   std::string path = file;
   if (path.empty()) {
@@ -99,7 +99,8 @@ ModelConfig SmallSize(const std::string& file) {
     path = found->string();
   }
   ModelConfig config = ConfigOfCheckpoint(Checkpoint::Open(path));
-  config.use_motion = false;
+  // What the peer does not have.
+  config.use_motion = config.match_views = config.adjust_poses = config.copy_inputs = false;
   config.token_masking = TokenMasking::kZero;
   return config;
 }

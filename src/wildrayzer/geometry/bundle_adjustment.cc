@@ -184,7 +184,8 @@ Adjustment::Step Adjustment::Solve(const Unknowns& at, const Appearance& seen, d
   // Positive definite, thanks to the prior; where rounding says otherwise the step is not taken. This
   // factorisation does not wait for a GPU to tell of errors.
   const Tensor factor = std::get<0>(at::linalg_cholesky_ex(reduced));
-  const Tensor poses = at::cholesky_solve(right, factor);  // [B, 6W, 1]
+  const Tensor half = torch::linalg_solve_triangular(factor, right, /*upper=*/false);
+  const Tensor poses = torch::linalg_solve_triangular(factor.transpose(-1, -2), half, /*upper=*/true);
   const Tensor depths = -(depth_side.unsqueeze(-1) + torch::matmul(mixed, poses)) * inverse;
   return {poses.view({batch, views, 6}), depths.squeeze(-1).clamp(-kLongestStepOfDepth, kLongestStepOfDepth)};
 }

@@ -100,7 +100,7 @@ TEST(ModelConfig, YamlRoundTrip) {
   config.focal = FocalLength::kCentred;
   config.token_masking = TokenMasking::kDrop;
   config.canonical = CanonicalView::kFirst;
-  config.match_views = true;
+  config.match_views = config.adjust_poses = config.copy_inputs = true;
   EXPECT_EQ(Parse(config.ToYaml()), config);
 }
 
@@ -131,6 +131,10 @@ TEST(ModelConfig, MistakesAreNamed) {
       HasSubstr("match_views needs patches of a multiple of 8 pixels, not 12"));
   EXPECT_THAT(ErrorOf("model: {match_views: true, pose_latent: {canonical: middle}}"),
               HasSubstr("needs model.pose_latent.canonical: first"));
+  EXPECT_THAT(ErrorOf("model: {adjust_poses: true}"),
+              HasSubstr("model.adjust_poses needs model.match_views"));
+  EXPECT_THAT(ErrorOf("model: {copy_inputs: true, scene: tokens}"), HasSubstr("model.copy_inputs needs"));
+  EXPECT_THAT(ErrorOf("model: {copy_inputs: true, match_views: true}"), HasSubstr("model.scene: tokens"));
   EXPECT_THAT(ErrorOf("model: {transformer: {d: wide}}"), HasSubstr("model.transformer.d"));
   EXPECT_THAT(ErrorOf("model: {transformer: {use_qk_norm: false}}"), HasSubstr("use_qk_norm"));
   EXPECT_THAT(ErrorOf("model: {transformer: {encoder_n_layer: 0}}"), HasSubstr("camera estimator layers"));

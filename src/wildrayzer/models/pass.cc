@@ -105,7 +105,7 @@ torch::Tensor Pass::InputMotionProbability() {
 
 const EncodedScene& Pass::Encode(const torch::Tensor& masks) {
   scene_ = model_->EncodeScene(Views().Views(0, inputs_), InputRays(), masks, trace_);
-  if (model_->config().copy_inputs && of_first_.seen.defined()) {
+  if (model_->config().copy_inputs && of_first_.seen.defined() && inputs_ > 1) {
     const Cameras of_inputs = cameras().Views(0, inputs_);
     scene_.memory.surface =
         SurfaceOf(images_.narrow(1, 0, inputs_), of_inputs.c2w, of_inputs.fxfycxcy, of_first_, masks);

@@ -280,6 +280,30 @@ TEST(FocalLength, CentredHasSquarePixelsInFramesOfAnyShape) {
   EXPECT_NEAR((wide[0][0][9] * wide[0][0][10]).item<double>(), square[0][0][9].square().item<double>(), 1e-5);
 }
 
+// Values of patches of p pixels as [p, p], of one of their tokens' numbers.
+Tensor OfPatch(const Tensor& values, int64_t p) { return values.reshape({p, p}); }
+
+TEST(PatchResize, EnlargesWhatChoosesCopies) {
+  const torch::NoGradGuard no_grad;
+  ModelConfig config = TokensConfig();
+  config.match_views = config.copy_inputs = true;
+  WildRayZer small = SmallModel(config);
+  config.patch = 16;
+  config.height *= 2;
+  config.width *= 2;
+  WildRayZer large(config);
+  CopyResizingPatches(small, large);
+  const auto a = small->named_parameters(), b = large->named_parameters();
+  const auto twice = [](const Tensor& grid) { return grid.repeat_interleave(2, 0).repeat_interleave(2, 1); };
+  EXPECT_TRUE(
+      torch::equal(OfPatch(b["copy_head.gate.1.bias"], 16), twice(OfPatch(a["copy_head.gate.1.bias"], 8))));
+  EXPECT_TRUE(torch::equal(OfPatch(b["copy_head.gate.1.weight"].select(1, 5), 16),
+                           twice(OfPatch(a["copy_head.gate.1.weight"].select(1, 5), 8))));
+  // Patches of four times the pixels add up to the same token.
+  EXPECT_LT(Difference(b["copy_head.tokenizer.1.weight"].sum(1), a["copy_head.tokenizer.1.weight"].sum(1)),
+            1e-5);
+}
+
 TEST(PatchResize, GoesOnWhereTheSmallModelWas) {
   const torch::NoGradGuard no_grad;
   ModelConfig config = TokensConfig();

@@ -7,6 +7,7 @@
 #include <numbers>
 
 #include "wildrayzer/nn/init.h"
+#include "wildrayzer/worlds/draw_world.h"
 
 namespace wildrayzer {
 namespace {

@@ -1,0 +1,200 @@
+#include "wildrayzer/models/input_surface.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <numbers>
+
+#include "wildrayzer/models/copy_head.h"
+#include "wildrayzer/models/pass.h"
+#include "wildrayzer/models/testing/small_model.h"
+#include "wildrayzer/models/weights.h"
+#include "wildrayzer/nn/grid.h"
+
+namespace wildrayzer {
+namespace {
+
+using testing::Difference;
+using testing::Images;
+using testing::kRounding;
+using testing::SmallConfig;
+using torch::Tensor;
+
+constexpr int64_t kWallHigh = 48, kWallWide = 64;
+constexpr float kFx = 0.8F, kFy = 0.8F * kWallWide / kWallHigh;
+
+// Cameras that look straight ahead from places (x, y, 0).
+Tensor LookingAhead(std::vector<std::pair<double, double>> places) {
+  Tensor c2w = torch::eye(4).expand({1, static_cast<int64_t>(places.size()), 4, 4}).clone();
+  for (size_t i = 0; i < places.size(); ++i) {
+    c2w[0][static_cast<int64_t>(i)][0][3] = places[i].first;
+    c2w[0][static_cast<int64_t>(i)][1][3] = places[i].second;
+  }
+  return c2w;
+}
+
+Tensor Intrinsics(int64_t views) { return torch::tensor({kFx, kFy, 0.5F, 0.5F}).expand({1, views, 4}); }
+
+// What those cameras see of a wall at z = depth that is painted with slow waves: [1, V, 3, H, W].
+Tensor Wall(const Tensor& c2w, double depth) {
+  std::vector<Tensor> views;
+  const Tensor centres = GridCentres(kWallHigh, kWallWide, torch::kCPU).view({kWallHigh, kWallWide, 2});
+  for (int64_t v = 0; v < c2w.size(1); ++v) {
+    const Tensor x = (centres.select(-1, 0) - 0.5) / kFx * depth + c2w[0][v][0][3];
+    const Tensor y = (centres.select(-1, 1) - 0.5) / kFy * depth + c2w[0][v][1][3];
+    views.push_back(
+        0.5 + 0.4 * torch::stack({torch::sin(5.0 * x), torch::cos(4.0 * y), torch::sin(3.0 * (x + y))}));
+  }
+  return torch::stack(views).unsqueeze(0);
+}
+
+InputSurface WallSurface(const Tensor& c2w, double depth) {
+  InputSurface surface;
+  surface.points = GridCentres(12, 16, torch::kCPU);
+  surface.log_depth = torch::full({1, 192}, std::log(depth));
+  surface.weight = torch::ones({1, 192});
+  surface.images = Wall(c2w, depth);
+  surface.still = torch::ones_like(surface.images.narrow(2, 0, 1));
+  surface.c2w = c2w;
+  surface.fxfycxcy = Intrinsics(c2w.size(1));
+  return surface;
+}
+
+// What both inputs show.
+Tensor Middle(const Tensor& maps) { return maps.narrow(3, 12, kWallHigh - 24).narrow(4, 16, kWallWide - 32); }
+
+// Interpolation of waves of 50 pixels, bilinear: an eighth of the squared step times the second derivative,
+// 1e-3.
+TEST(WarpInputs, ShowsAWallFromBetweenAndBeyondTheInputs) {
+  const InputSurface surface = WallSurface(LookingAhead({{0, 0}, {0.2, 0.05}}), 1.5);
+  const Tensor targets = LookingAhead({{0.1, 0.0}, {-0.05, 0.1}, {0.2, 0.05}});
+  const WarpedInputs warped = WarpInputs(surface, targets, Intrinsics(3));
+  EXPECT_LT(Middle(warped.image - Wall(targets, 1.5)).abs().max().item<double>(), 3e-3);
+  EXPECT_GT(Middle(warped.sure).min().item<double>(), 0.999);
+  EXPECT_LT(Middle(warped.spread).max().item<double>(), 3e-3);
+  // 192 points on a frame of area 1, each of which counts with a Gaussian of 0.04.
+  const double support = 1.0 - std::exp(-192 * 2.0 * std::numbers::pi * 0.04 * 0.04);
+  EXPECT_LT((Middle(warped.support) - support).abs().max().item<double>(), 0.02);
+  // With the wrong depth the inputs disagree.
+  InputSurface wrong = surface;
+  wrong.log_depth = surface.log_depth + 0.5;
+  EXPECT_GT(Middle(WarpInputs(wrong, targets.narrow(1, 0, 1), Intrinsics(1)).spread).mean().item<double>(),
+            0.01);
+}
+
+TEST(WarpInputs, TellsWhatNoInputShows) {
+  InputSurface surface = WallSurface(LookingAhead({{0, 0}, {0.1, 0}}), 1.5);
+  const Tensor aside = LookingAhead({{1.0, 0.0}});  // half a frame further
+  const WarpedInputs warped = WarpInputs(surface, aside, Intrinsics(1));
+  EXPECT_LT(warped.sure.narrow(4, kWallWide - 16, 16).max().item<double>(), 1e-6);
+  EXPECT_GT(Middle(warped.sure.narrow(4, 0, kWallWide)).narrow(4, 0, 4).min().item<double>(), 0.9);
+  // Where one input shows what moves the other is taken, where both do neither is.
+  surface.still.select(1, 0).narrow(-1, 0, kWallWide / 2).zero_();
+  surface.images.select(1, 0).narrow(-1, 0, kWallWide / 2).fill_(1.0);
+  const Tensor here = LookingAhead({{0, 0}});
+  const WarpedInputs one = WarpInputs(surface, here, Intrinsics(1));
+  const Tensor error = (one.image - Wall(here, 1.5)).abs();
+  EXPECT_LT(Middle(error).max().item<double>(), 5e-3);
+  EXPECT_GT(Middle(one.sure).min().item<double>(), 0.99);
+  surface.still.zero_();
+  EXPECT_EQ(WarpInputs(surface, here, Intrinsics(1)).sure.max().item<double>(), 0.0);
+}
+
+TEST(SurfaceOf, PutsTheWallWhereMatchesTell) {
+  const Tensor c2w = LookingAhead({{0, 0}, {0.2, 0.05}}), images = Wall(c2w, 1.5);
+  PointMatches matches;
+  matches.points = GridCentres(12, 16, torch::kCPU);
+  const Tensor shift = torch::tensor({0.2F * kFx / 1.5F, 0.05F * kFy / 1.5F});
+  matches.seen = (matches.points - shift).view({1, 1, 192, 2});
+  matches.weight = torch::full({1, 1, 192}, 0.4F);
+  Tensor masks = torch::zeros({1, 2, 1, kWallHigh, kWallWide});
+  masks.select(1, 0).narrow(-1, 0, kWallWide / 2).fill_(1.0);
+  const InputSurface surface = SurfaceOf(images, c2w, Intrinsics(2), matches, masks);
+  const Tensor log_depth = surface.log_depth.view({12, 16}), weight = surface.weight.view({12, 16});
+  EXPECT_LT((log_depth.narrow(1, 9, 7) - std::log(1.5)).abs().max().item<double>(), 0.01);
+  EXPECT_NEAR(weight.narrow(1, 9, 7).min().item<double>(), 0.4, 0.01);
+  // Of what moves nothing is known, and it is not copied.
+  EXPECT_LT(weight.narrow(1, 0, 7).max().item<double>(), 0.01);
+  EXPECT_EQ(surface.still.select(1, 0).narrow(-1, 0, kWallWide / 2).max().item<double>(), 0.0);
+  EXPECT_EQ(surface.still.select(1, 1).min().item<double>(), 1.0);
+}
+
+ModelConfig Copying(bool copy) {
+  ModelConfig config = SmallConfig();
+  config.use_motion = false;
+  config.scene = SceneLayout::kTokens;
+  config.token_masking = TokenMasking::kDrop;
+  config.match_views = config.adjust_poses = true;
+  config.copy_inputs = copy;
+  return config;
+}
+
+Pass Rendered(WildRayZer model, const Tensor& images, const Tensor& masks = {}) {
+  Pass pass(std::move(model), FeatureSource(), images, 2);
+  pass.Encode(masks);
+  return pass;
+}
+
+// A copy head that has learnt nothing takes half of its pixels from the inputs where these are sure.
+TEST(CopyInputs, IsHalfAndHalfBeforeItIsTaught) {
+  const torch::NoGradGuard no_grad;
+  const auto untaught = [](bool copy) {
+    WildRayZer model(Copying(copy));
+    RandomInit(model, 3);
+    return model;
+  };
+  const Tensor images = Images("copied", 2, 4, 32, 48);
+  Pass with = Rendered(untaught(true), images), without = Rendered(untaught(false), images);
+  const Tensor own = without.RenderTargets(), mixed = with.RenderTargets();
+  const Cameras inputs = with.cameras().Views(0, 2), targets = with.cameras().Views(2, 2);
+  const InputSurface surface =
+      SurfaceOf(images.narrow(1, 0, 2), inputs.c2w, inputs.fxfycxcy, with.cameras().of_first, {});
+  const WarpedInputs warped = WarpInputs(surface, targets.c2w, targets.fxfycxcy);
+  EXPECT_LT(Difference(mixed, own + 0.5 * warped.sure * (warped.image - own)), kRounding);
+  EXPECT_GT(Difference(mixed, own), 0.01);
+  // Nothing is copied from what is hidden.
+  const Tensor all = torch::ones({2, 2, 1, 32, 48});
+  EXPECT_LT(Difference(Rendered(untaught(true), images, all).RenderTargets(),
+                       Rendered(untaught(false), images, all).RenderTargets()),
+            kRounding);
+}
+
+TEST(CopyInputs, LearnsAndTakesEverySceneForItself) {
+  WildRayZer model = testing::SmallModel(Copying(true));
+  const Tensor images = Images("copied", 2, 4, 32, 48);
+  Pass both = Rendered(model, images);
+  const Tensor pictures = both.RenderTargets();
+  pictures.square().mean().backward();
+  for (const auto& item : model->named_parameters()) {
+    if (!item.key().starts_with("copy_head.")) continue;
+    EXPECT_GT(item.value().grad().abs().max().item<double>(), 0) << item.key();
+  }
+  Pass second = Rendered(model, images.narrow(0, 1, 1));
+  EXPECT_LT(Difference(pictures.narrow(0, 1, 1), second.RenderTargets()), kRounding);
+  Pass part = both.Scene(1);
+  EXPECT_LT(Difference(part.RenderTargets(), second.RenderTargets()), kRounding);
+  part.Encode();  // from the matches that it took along
+  EXPECT_LT(Difference(part.RenderTargets(), second.RenderTargets()), kRounding);
+  // Cameras that are given are copied by, too.
+  Pass given = Rendered(model, images);
+  given.UseCameras(Cameras::Given(both.cameras().c2w.detach(), both.cameras().fxfycxcy.detach()));
+  given.Encode();
+  EXPECT_LT(Difference(given.RenderTargets(), pictures), kRounding);
+}
+
+// What adjusts poses stands outside of the gradient, which reaches the camera head as if it were not there.
+TEST(AdjustPoses, LetsTheGradientThrough) {
+  ModelConfig config = Copying(false);
+  WildRayZer model = testing::SmallModel(config);
+  const Cameras cameras = model->EstimateCameras(model->Tokenize(Images("through", 1, 3, 32, 48)));
+  ASSERT_TRUE(cameras.told_c2w.defined());
+  const Tensor outer = testing::GeneratedTensor("outer", cameras.c2w.sizes().vec(), 1.0);
+  const Tensor weight = model->named_parameters()["pose_predictor.rel_head.2.weight"];
+  const auto gradient = [&](const Tensor& c2w) {
+    return torch::autograd::grad({(c2w * outer).sum()}, {weight}, {}, /*retain_graph=*/true)[0];
+  };
+  EXPECT_LT(Difference(gradient(cameras.c2w), gradient(cameras.told_c2w)), 1e-6);
+}
+
+}  // namespace
+}  // namespace wildrayzer
