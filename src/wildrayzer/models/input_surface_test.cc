@@ -106,7 +106,9 @@ TEST(SurfaceOf, PutsTheWallWhereMatchesTell) {
   matches.points = GridCentres(12, 16, torch::kCPU);
   const Tensor shift = torch::tensor({0.2F * kFx / 1.5F, 0.05F * kFy / 1.5F});
   matches.seen = (matches.points - shift).view({1, 1, 192, 2});
-  matches.weight = torch::full({1, 1, 192}, 0.4F);
+  // A view that is to be rendered has no say, whatever it matches.
+  matches.seen = torch::cat({matches.seen, 1.0 - matches.seen}, 1);
+  matches.weight = torch::full({1, 2, 192}, 0.4F);
   Tensor masks = torch::zeros({1, 2, 1, kWallHigh, kWallWide});
   masks.select(1, 0).narrow(-1, 0, kWallWide / 2).fill_(1.0);
   const InputSurface surface = SurfaceOf(images, c2w, Intrinsics(2), matches, masks);

@@ -280,6 +280,14 @@ TEST(FocalLength, CentredHasSquarePixelsInFramesOfAnyShape) {
   EXPECT_NEAR((wide[0][0][9] * wide[0][0][10]).item<double>(), square[0][0][9].square().item<double>(), 1e-5);
 }
 
+// The same tokens of twice as large pictures.
+ModelConfig Doubled(ModelConfig config) {
+  config.patch *= 2;
+  config.height *= 2;
+  config.width *= 2;
+  return config;
+}
+
 // Values of patches of p pixels as [p, p], of one of their tokens' numbers.
 Tensor OfPatch(const Tensor& values, int64_t p) { return values.reshape({p, p}); }
 
@@ -288,10 +296,7 @@ TEST(PatchResize, EnlargesWhatChoosesCopies) {
   ModelConfig config = TokensConfig();
   config.match_views = config.copy_inputs = true;
   WildRayZer small = SmallModel(config);
-  config.patch = 16;
-  config.height *= 2;
-  config.width *= 2;
-  WildRayZer large(config);
+  WildRayZer large(Doubled(config));
   CopyResizingPatches(small, large);
   const auto a = small->named_parameters(), b = large->named_parameters();
   const auto twice = [](const Tensor& grid) { return grid.repeat_interleave(2, 0).repeat_interleave(2, 1); };
@@ -308,10 +313,7 @@ TEST(PatchResize, GoesOnWhereTheSmallModelWas) {
   const torch::NoGradGuard no_grad;
   ModelConfig config = TokensConfig();
   WildRayZer small = SmallModel(config);
-  config.patch = 16;
-  config.height *= 2;
-  config.width *= 2;
-  WildRayZer large(config);
+  WildRayZer large(Doubled(config));
   CopyResizingPatches(small, large);
   const auto twice = [](const Tensor& images) {
     return images.repeat_interleave(2, 3).repeat_interleave(2, 4);

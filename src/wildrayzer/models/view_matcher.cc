@@ -28,10 +28,10 @@ struct Found {
 // of the picture.
 Found Peak(const torch::Tensor& logits, int64_t rows, int64_t columns) {
   const torch::Tensor likeliest = std::get<1>(logits.detach().max(-1)).unsqueeze(-1);  // [B, n, 1]
-  const auto integers = likeliest.options();
-  const torch::Tensor offset = torch::arange(-1, 2, integers);
-  const torch::Tensor row = torch::floor_divide(likeliest, columns) + offset.repeat_interleave(3);
-  const torch::Tensor column = torch::remainder(likeliest, columns) + offset.repeat({3});
+  // Of 3 x 3 cells, without asking a GPU for a number.
+  const torch::Tensor around = torch::arange(9, likeliest.options());
+  const torch::Tensor row = torch::floor_divide(likeliest, columns) + torch::floor_divide(around, 3) - 1;
+  const torch::Tensor column = torch::remainder(likeliest, columns) + torch::remainder(around, 3) - 1;
   const torch::Tensor inside =
       row.ge(0).logical_and(row.lt(rows)).logical_and(column.ge(0)).logical_and(column.lt(columns));
   const torch::Tensor cell = row.clamp(0, rows - 1) * columns + column.clamp(0, columns - 1);
