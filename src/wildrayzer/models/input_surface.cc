@@ -12,7 +12,7 @@ namespace {
 using torch::Tensor;
 
 // Points count for the pixels about them with a Gaussian of this size, in square roots of the frame's area.
-constexpr double kReach = 0.04;
+constexpr double kReach = 0.03;
 // An input counts for e times less for every so much of displacement, in the same unit.
 constexpr double kFar = 0.125;
 constexpr double kNearest = 0.05;  // nothing is seen nearer to a camera than this
@@ -105,7 +105,7 @@ InputSurface SurfaceOf(const Tensor& images, const Tensor& c2w, const Tensor& fx
   if (masks.defined()) {
     // What moves has soft edges, and masks are wide of them by a pixel or two.
     const Tensor grown = torch::max_pool2d(masks.to(torch::kFloat32).flatten(0, 1), {5, 5}, {1, 1}, {2, 2});
-    surface.still = (1.0 - grown).square().square().view(masks.sizes());
+    surface.still = (1.0 - grown).square().view(masks.sizes());
   } else {
     surface.still = torch::ones_like(surface.images.narrow(2, 0, 1));
   }
