@@ -78,9 +78,13 @@ class Adjustment {
   Appearance Look(const Unknowns& at) const;
   Tensor PointCosts(const Unknowns& at, const Appearance& seen, double reach) const;  // [B, n]
   Tensor Cost(const Unknowns& at, const Appearance& seen, double reach) const;        // [B]
+  // Of squared errors, with which their sum has the slope of PointCosts: [B, W, n].
+  Tensor RobustWeight(const Appearance& seen, double reach) const {
+    return weight_ * (reach * reach / (reach * reach + seen.squared)).square();
+  }
   // Of (u, v) by the logarithm of a point's depth, [B, W, n, 2].
   Tensor ByDepth(const Appearance& seen) const;
-  Step Solve(const Unknowns& at, const Appearance& seen, double reach, const Tensor& damping) const;
+  Step StepFrom(const Unknowns& at, const Appearance& seen, double reach, const Tensor& damping) const;
 
   Tensor rays_;            // [B, n, 3] of the first view, z = 1
   Tensor seen_, weight_;   // [B, W, n, 2], [B, W, n]
@@ -145,10 +149,10 @@ Tensor Adjustment::ByDepth(const Appearance& seen) const {
          (focal_ * units_) / seen.z.unsqueeze(-1);
 }
 
-Adjustment::Step Adjustment::Solve(const Unknowns& at, const Appearance& seen, double reach,
-                                   const Tensor& damping) const {
+Adjustment::Step Adjustment::StepFrom(const Unknowns& at, const Appearance& seen, double reach,
+                                      const Tensor& damping) const {
   const int64_t batch = weight_.size(0), views = weight_.size(1), n = weight_.size(2);
-  const Tensor weight = weight_ * (reach * reach / (reach * reach + seen.squared)).square();
+  const Tensor weight = RobustWeight(seen, reach);
   const Tensor &x = seen.x, &y = seen.y;
   const Tensor rx = seen.turned.select(-1, 0), ry = seen.turned.select(-1, 1), rz = seen.turned.select(-1, 2);
   const Tensor none = torch::zeros_like(x), one = torch::ones_like(x);
@@ -196,7 +200,7 @@ Unknowns Adjustment::Solve() const {
   for (const double reach : kReaches) {
     Appearance seen = Look(at);
     for (int i = 0; i < kStepsOfAReach; ++i) {
-      const Step step = Solve(at, seen, reach, damping);
+      const Step step = StepFrom(at, seen, reach, damping);
       const Unknowns next{torch::matmul(Exponential(step.poses.narrow(-1, 0, 3)), at.rotation),
                           at.translation + step.poses.narrow(-1, 3, 3), at.log_depth + step.log_depth};
       const Tensor better = Cost(next, Look(next), reach) < Cost(at, seen, reach);  // false for NaN
@@ -215,7 +219,7 @@ Tensor Adjustment::SolveDepths() const {
   for (const double reach : kReachesOfDepths) {
     for (int i = 0; i < kStepsOfAReach; ++i) {
       const Appearance seen = Look(at);
-      const Tensor weight = weight_ * (reach * reach / (reach * reach + seen.squared)).square();
+      const Tensor weight = RobustWeight(seen, reach);
       const Tensor by_depth = ByDepth(seen);
       const Tensor curvature = (weight * by_depth.square().sum(-1)).sum(1) + kDepthWeight;
       const Tensor slope = (weight * (by_depth * seen.error).sum(-1)).sum(1) + kDepthWeight * at.log_depth;

@@ -56,27 +56,36 @@ Flow FlowToInputs(const InputSurface& surface, const Tensor& c2w, const Tensor& 
   const Tensor moved = (there.uv.unsqueeze(1) - here.uv.unsqueeze(2))  // [B, T, K, n, 2]
                            .permute({0, 1, 3, 2, 4})
                            .flatten(3);  // [B, T, n, 2 K]
+  // With ones, so that one product gives the sum of the weights, too.
+  const Tensor summed = torch::cat({moved, torch::ones_like(moved.narrow(-1, 0, 1))}, -1);
   const Tensor seen = here.z.gt(kNearest).logical_and(there.z.gt(kNearest).all(1).unsqueeze(1));
-  const Tensor weight = surface.weight.unsqueeze(1) * seen.to(torch::kFloat32) + 1e-9;  // [B, T, n]
+  const Tensor weight =
+      torch::log(surface.weight.unsqueeze(1) * seen.to(torch::kFloat32) + 1e-9);  // [B, T, n]
 
   int64_t rows = height / 4, columns = width / 4;
   while (rows * columns * n > kMostPairs) rows = (rows + 1) / 2, columns = (columns + 1) / 2;
   const double stretch = std::sqrt(static_cast<double>(width) / static_cast<double>(height));
-  const auto square = [&](const Tensor& uv) {
-    return torch::stack({uv.select(-1, 0) * stretch, uv.select(-1, 1) / stretch}, -1);
+  // Logarithm of the Gaussian on one axis, of which `count` pixels of the flow are `side` long: [B, T, count,
+  // n].
+  const auto nearness = [&](int64_t axis, int64_t count, double side) {
+    const Tensor centres = (torch::arange(count, weight.options()) + 0.5) / static_cast<double>(count);
+    return ((centres.unsqueeze(-1) - here.uv.select(-1, axis).unsqueeze(2)) * side).square() *
+           (-0.5 / (kReach * kReach));
   };
-  const Tensor grid = square(GridCentres(rows, columns, c2w.device()));
-  std::vector<Tensor> flows, supports;
+  const Tensor by_column = nearness(0, columns, stretch),
+               by_row = nearness(1, rows, 1.0 / stretch) + weight.unsqueeze(2);
+  std::vector<Tensor> flows;
   for (int64_t t = 0; t < targets; ++t) {
-    const Tensor away = grid.view({1, -1, 1, 2}) - square(here.uv.select(1, t)).unsqueeze(1);  // [B, G, n, 2]
-    const Tensor logits = away.square().sum(-1) * (-0.5 / (kReach * kReach));
-    const Tensor of_points = torch::softmax(logits + torch::log(weight.select(1, t)).unsqueeze(1), -1);
-    flows.push_back(torch::matmul(of_points, moved.select(1, t)));  // [B, G, 2 K]
-    supports.push_back(1.0 -
-                       torch::exp(-torch::matmul(torch::exp(logits), weight.select(1, t).unsqueeze(-1))));
+    const Tensor logits =
+        (by_row.select(1, t).unsqueeze(2) + by_column.select(1, t).unsqueeze(1)).flatten(1, 2);
+    // Far from all points the nearest counts, however little.
+    const Tensor largest = logits.amax(-1, /*keepdim=*/true);                              // [B, G, 1]
+    const Tensor sums = torch::matmul(torch::exp(logits - largest), summed.select(1, t));  // [B, G, 2 K + 1]
+    const Tensor total = sums.narrow(-1, 2 * inputs, 1);
+    const Tensor support = 1.0 - torch::exp(-total * torch::exp(largest));
+    flows.push_back(torch::cat({sums.narrow(-1, 0, 2 * inputs) / total, support}, -1));
   }
-  const Tensor all =
-      torch::cat({torch::stack(flows, 1), torch::stack(supports, 1)}, -1);  // [B, T, G, 2 K + 1]
+  const Tensor all = torch::stack(flows, 1);  // [B, T, G, 2 K + 1]
   const Tensor wide = torch::upsample_bilinear2d(
       all.flatten(0, 1).transpose(1, 2).reshape({batch * targets, 2 * inputs + 1, rows, columns}),
       {height, width},

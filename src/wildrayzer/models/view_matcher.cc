@@ -12,9 +12,8 @@ namespace {
 
 constexpr int64_t kDescriptor = 64;
 constexpr int64_t kMatchesAtOnce = 1 << 22;  // about 100 MB of what is computed from them
-// Most matches of less confidence than the first are wrong, hardly any of more than the second: on rooms that
-// a matcher had never seen half of them and nine in ten lay within a pixel of where the true cameras put
-// them.
+// Most matches of less confidence than the first are wrong, hardly any of more than the second: in rooms that
+// a matcher had never seen half of them and nine in ten lay within a pixel of their true epipolar lines.
 constexpr double kUnsure = 0.5, kSure = 0.9;
 // Neighbouring matches are wrong together: four count as one or two.
 constexpr double kWeightOfAMatch = 0.4;
@@ -121,10 +120,14 @@ ViewMatches ViewMatcherImpl::forward(const torch::Tensor& images, bool of_first)
   };
   const torch::Tensor first = keys_of(0), second = views > 1 ? keys_of(1) : first;
   std::vector<torch::Tensor> places, confidences, logits;
-  for (int64_t v = 0; v < views; ++v) {
-    const Found found = Search(queries_of(v, patch), v == 0 ? second : first, rows, columns);
+  const auto find = [&](const torch::Tensor& queries, const torch::Tensor& keys) {
+    Found found = Search(queries, keys, rows, columns);
     places.push_back(found.place);
     confidences.push_back(found.confidence);
+    return found;
+  };
+  for (int64_t v = 0; v < views; ++v) {
+    const Found found = find(queries_of(v, patch), v == 0 ? second : first);
     if (v > 0 && found.logits.defined()) logits.push_back(found.logits);
   }
   ViewMatches matches;
@@ -136,11 +139,7 @@ ViewMatches ViewMatcherImpl::forward(const torch::Tensor& images, bool of_first)
   const torch::Tensor points = queries_of(0, 2);
   places.clear();
   confidences.clear();
-  for (int64_t v = 1; v < views; ++v) {
-    const Found found = Search(points, keys_of(v), rows, columns);
-    places.push_back(found.place);
-    confidences.push_back(found.confidence);
-  }
+  for (int64_t v = 1; v < views; ++v) find(points, keys_of(v));
   matches.of_first = {
       GridCentres(rows / 2, columns / 2, images.device()), torch::stack(places, 1),
       kWeightOfAMatch * ((torch::stack(confidences, 1) - kUnsure) / (kSure - kUnsure)).clamp(0, 1)};
