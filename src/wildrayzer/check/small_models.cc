@@ -34,7 +34,7 @@ std::vector<NamedModel> SmallLayouts() {
   tokens.view_code = ViewCode::kCanonical;
   tokens.camera_attention = CameraAttention::kAlternating;
   tokens.focal = FocalLength::kCentred;
-  tokens.match_views = tokens.adjust_poses = tokens.copy_inputs = true;
+  tokens.match_views = tokens.adjust_poses = tokens.copy_inputs = tokens.motion.compare = true;
   return {{"codes", codes}, {"tokens", tokens}};
 }
 

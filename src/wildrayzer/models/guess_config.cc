@@ -87,6 +87,7 @@ ModelConfig GuessFromCheckpoint(const TensorShapes& tensor_shapes, const std::st
   if (model.use_motion) {
     model.motion.dino_width = shapes.Size("motion_mask_predictor.dino_proj.1.weight", 2, 1);
     model.motion.layers = shapes.Depth("motion_mask_predictor.motion_transformer");
+    model.motion.compare = shapes.Has("motion_mask_predictor.comparison.tell.weight");
     model.motion.head_bias = shapes.Has("motion_mask_predictor.head.2.bias");
     // The inference configuration names a noise token that the released file lacks; stage 2 has neither.
     if (model.motion.head_bias) model.token_masking = TokenMasking::kNoise;

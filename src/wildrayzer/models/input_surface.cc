@@ -46,13 +46,9 @@ struct Flow {
 };
 Flow FlowToInputs(const InputSurface& surface, const Tensor& c2w, const Tensor& fxfycxcy) {
   const int64_t batch = c2w.size(0), targets = c2w.size(1), inputs = surface.images.size(1);
-  const int64_t height = surface.images.size(3), width = surface.images.size(4), n = surface.points.size(0);
-  const Tensor k = surface.fxfycxcy.narrow(1, 0, 1);
-  const Tensor slopes = (surface.points - k.narrow(-1, 2, 2)) / k.narrow(-1, 0, 2);  // [B, n, 2]
-  const Tensor points = torch::cat({slopes, torch::ones_like(slopes.narrow(-1, 0, 1))}, -1) *
-                        torch::exp(surface.log_depth).unsqueeze(-1);
-  const Places here = Project(points, c2w, fxfycxcy);
-  const Places there = Project(points, surface.c2w, surface.fxfycxcy);
+  const int64_t height = surface.images.size(3), width = surface.images.size(4), n = surface.points.size(1);
+  const Places here = Project(surface.points, c2w, fxfycxcy);
+  const Places there = Project(surface.points, surface.c2w, surface.fxfycxcy);
   const Tensor moved = (there.uv.unsqueeze(1) - here.uv.unsqueeze(2))  // [B, T, K, n, 2]
                            .permute({0, 1, 3, 2, 4})
                            .flatten(3);  // [B, T, n, 2 K]
@@ -99,7 +95,14 @@ Flow FlowToInputs(const InputSurface& surface, const Tensor& c2w, const Tensor& 
 InputSurface InputSurface::Scene(int64_t b) const {
   if (!defined()) return *this;
   const auto part = [b](const Tensor& all) { return all.detach().narrow(0, b, 1); };
-  return {points, part(log_depth), part(weight), part(images), part(still), part(c2w), part(fxfycxcy)};
+  return {part(points), part(weight), part(images), part(still), part(c2w), part(fxfycxcy)};
+}
+
+InputSurface InputSurface::Without(int64_t input) const {
+  const auto others = [input](const Tensor& all) {
+    return torch::cat({all.narrow(1, 0, input), all.narrow(1, input + 1, all.size(1) - input - 1)}, 1);
+  };
+  return {points, weight, others(images), others(still), others(c2w), others(fxfycxcy)};
 }
 
 InputSurface SurfaceOf(const Tensor& images, const Tensor& c2w, const Tensor& fxfycxcy,
@@ -107,7 +110,6 @@ InputSurface SurfaceOf(const Tensor& images, const Tensor& c2w, const Tensor& fx
   const torch::NoGradGuard no_grad;
   const int64_t batch = images.size(0), inputs = images.size(1), n = matches.points.size(0);
   InputSurface surface;
-  surface.points = matches.points;
   surface.images = images.to(torch::kFloat32);
   surface.c2w = c2w.detach();
   surface.fxfycxcy = fxfycxcy.detach();
@@ -123,9 +125,24 @@ InputSurface SurfaceOf(const Tensor& images, const Tensor& c2w, const Tensor& fx
   const Tensor places = matches.points.view({1, 1, n, 2}).expand({batch, 1, n, 2});
   const Tensor still = Sample(surface.still.select(1, 0), places).view({batch, 1, n});
   of_inputs.weight = matches.weight.narrow(1, 0, inputs - 1) * still;
-  surface.log_depth = FitDepths(c2w, fxfycxcy, of_inputs, images.size(3), images.size(4)).to(torch::kFloat32);
+  const Tensor log_depth =
+      FitDepths(c2w, fxfycxcy, of_inputs, images.size(3), images.size(4)).to(torch::kFloat32);
+  const Tensor k = surface.fxfycxcy.narrow(1, 0, 1);
+  const Tensor slopes = (matches.points - k.narrow(-1, 2, 2)) / k.narrow(-1, 0, 2);  // [B, n, 2]
+  surface.points = torch::cat({slopes, torch::ones_like(slopes.narrow(-1, 0, 1))}, -1) *
+                   torch::exp(log_depth).unsqueeze(-1);
   surface.weight = of_inputs.weight.sum(1).clamp_max(1.0) + kLeastWeight;
   return surface;
+}
+
+WarpedInputs Concatenate(const std::vector<WarpedInputs>& views) {
+  const auto all = [&](Tensor WarpedInputs::*field) {
+    std::vector<Tensor> parts;
+    for (const WarpedInputs& view : views) parts.push_back(view.*field);
+    return torch::cat(parts, 1);
+  };
+  return {all(&WarpedInputs::image), all(&WarpedInputs::sure), all(&WarpedInputs::spread),
+          all(&WarpedInputs::support)};
 }
 
 WarpedInputs WarpInputs(const InputSurface& surface, const Tensor& c2w, const Tensor& fxfycxcy) {

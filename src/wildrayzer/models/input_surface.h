@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "wildrayzer/geometry/bundle_adjustment.h"
 #include "wildrayzer/util/tensor.h"
@@ -10,8 +11,7 @@ namespace wildrayzer {
 
 // n points of what the first input shows, and the K inputs' pictures.
 struct InputSurface {
-  torch::Tensor points;         // [n, 2] in the first input, u in widths, v in heights
-  torch::Tensor log_depth;      // [B, n] float32
+  torch::Tensor points;         // [B, n, 3] float32 in the world, the first input's camera
   torch::Tensor weight;         // [B, n] in (0, 1]: how well the depth is known
   torch::Tensor images;         // [B, K, 3, H, W] in [0, 1]
   torch::Tensor still;          // [B, K, 1, H, W] in [0, 1]: 0 where the inputs show what moves
@@ -20,6 +20,8 @@ struct InputSurface {
   bool defined() const { return images.defined(); }
   // Scene b alone, without gradient.
   InputSurface Scene(int64_t b) const;
+  // The same points, and the pictures of all inputs but one.
+  InputSurface Without(int64_t input) const;
 };
 
 // At the inputs' cameras as they are; `matches` of the first input with the K - 1 others, or more views, of
@@ -34,6 +36,9 @@ struct WarpedInputs {
   torch::Tensor spread;   // [B, T, 1, H, W]: mean difference of the inputs from their mean
   torch::Tensor support;  // [B, T, 1, H, W] in [0, 1]: whether points with known depth are near
 };
+
+// Of views one after the other.
+WarpedInputs Concatenate(const std::vector<WarpedInputs>& views);
 
 // Of T cameras, [B, T, 4, 4] and [B, T, 4], pictures of H x W as the inputs are: every pixel goes to where
 // the surface about it, a mean over near points' displacements, appears in each input. No gradient.

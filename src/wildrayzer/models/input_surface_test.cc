@@ -48,10 +48,15 @@ Tensor Wall(const Tensor& c2w, double depth) {
   return torch::stack(views).unsqueeze(0);
 }
 
+// On that wall, [1, 192, 3].
+Tensor PointsOfWall(double depth) {
+  const Tensor slopes = (GridCentres(12, 16, torch::kCPU) - 0.5) / torch::tensor({kFx, kFy});
+  return torch::cat({slopes, torch::ones({192, 1})}, 1).unsqueeze(0) * depth;
+}
+
 InputSurface WallSurface(const Tensor& c2w, double depth) {
   InputSurface surface;
-  surface.points = GridCentres(12, 16, torch::kCPU);
-  surface.log_depth = torch::full({1, 192}, std::log(depth));
+  surface.points = PointsOfWall(depth);
   surface.weight = torch::ones({1, 192});
   surface.images = Wall(c2w, depth);
   surface.still = torch::ones_like(surface.images.narrow(2, 0, 1));
@@ -78,7 +83,7 @@ TEST(WarpInputs, ShowsAWallFromBetweenAndBeyondTheInputs) {
   EXPECT_LT((Middle(warped.support) - support).abs().max().item<double>(), 0.05);
   // With the wrong depth the inputs disagree.
   InputSurface wrong = surface;
-  wrong.log_depth = surface.log_depth + 0.5;
+  wrong.points = surface.points * std::exp(0.5);
   EXPECT_GT(Middle(WarpInputs(wrong, targets.narrow(1, 0, 1), Intrinsics(1)).spread).mean().item<double>(),
             0.01);
 }
@@ -101,6 +106,23 @@ TEST(WarpInputs, TellsWhatNoInputShows) {
   EXPECT_EQ(WarpInputs(surface, here, Intrinsics(1)).sure.max().item<double>(), 0.0);
 }
 
+// Somebody stands before the second input. Told what the other inputs show there, a comparison finds him, and
+// nothing else; a view has no say in what is in its own place.
+TEST(InputSurface, WithoutAnInputShowsWhatTheOthersDo) {
+  InputSurface surface = WallSurface(LookingAhead({{0, 0}, {0.1, 0.0}, {0.2, 0.05}}), 1.5);
+  surface.images.select(1, 1).narrow(-1, 30, 6).fill_(1.0);
+  const Tensor own = LookingAhead({{0.1, 0.0}});
+  const WarpedInputs others = WarpInputs(surface.Without(1), own, Intrinsics(1));
+  EXPECT_LT(Middle(others.image - Wall(own, 1.5)).abs().max().item<double>(), 3e-3);
+  EXPECT_GT(Middle(others.sure).min().item<double>(), 0.999);
+  const WarpedInputs all = WarpInputs(surface, own, Intrinsics(1));
+  EXPECT_GT(Middle(all.image - Wall(own, 1.5)).abs().max().item<double>(), 0.1);
+  const WarpedInputs first = WarpInputs(surface.Without(1), LookingAhead({{0, 0}}), Intrinsics(1));
+  const WarpedInputs both = Concatenate({first, others});
+  EXPECT_TRUE(torch::equal(both.image, torch::cat({first.image, others.image}, 1)));
+  EXPECT_TRUE(torch::equal(both.support, torch::cat({first.support, others.support}, 1)));
+}
+
 TEST(SurfaceOf, PutsTheWallWhereMatchesTell) {
   const Tensor c2w = LookingAhead({{0, 0}, {0.2, 0.05}}), images = Wall(c2w, 1.5);
   PointMatches matches;
@@ -113,8 +135,8 @@ TEST(SurfaceOf, PutsTheWallWhereMatchesTell) {
   Tensor masks = torch::zeros({1, 2, 1, kWallHigh, kWallWide});
   masks.select(1, 0).narrow(-1, 0, kWallWide / 2).fill_(1.0);
   const InputSurface surface = SurfaceOf(images, c2w, Intrinsics(2), matches, masks);
-  const Tensor log_depth = surface.log_depth.view({12, 16}), weight = surface.weight.view({12, 16});
-  EXPECT_LT((log_depth.narrow(1, 9, 7) - std::log(1.5)).abs().max().item<double>(), 0.01);
+  const Tensor off = (surface.points - PointsOfWall(1.5)).abs().amax(-1).view({12, 16}), weight = surface.weight.view({12, 16});
+  EXPECT_LT(off.narrow(1, 9, 7).max().item<double>(), 0.015);
   EXPECT_NEAR(weight.narrow(1, 9, 7).min().item<double>(), 0.4, 0.01);
   // Of what moves nothing is known, and it is not copied.
   EXPECT_LT(weight.narrow(1, 0, 7).max().item<double>(), 0.01);

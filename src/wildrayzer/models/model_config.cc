@@ -83,6 +83,7 @@ MotionConfig ReadMotion(const Config& config, const ModelConfig& model) {
   motion.dino_width = config.Get<int64_t>("model.motion.dino_width", default_width);
   motion.feature_layer = config.Get<int64_t>("model.motion.feature_layer", model.camera_estimator_layers - 1);
   motion.layers = config.Get<int64_t>("model.motion.layers", motion.layers);
+  motion.compare = config.Get<bool>("model.motion.compare", motion.compare);
   motion.head_bias = config.Get<bool>("model.motion.head_bias", motion.head_bias);
   return motion;
 }
@@ -206,6 +207,9 @@ void ModelConfig::Validate(const std::string& where) const {
                      ": model.copy_inputs needs model.match_views, which tells where the inputs' pixels "
                      "belong, and model.scene: tokens");
   }
+  if (use_motion && motion.compare && !match_views) {
+    throw UsageError(where + ": model.motion.compare needs model.match_views, by which views are compared");
+  }
   if (match_views && canonical != CanonicalView::kFirst) {
     throw Error(where +
                 ": model.match_views needs model.pose_latent.canonical: first, the view it matches with");
@@ -254,7 +258,7 @@ std::string ModelConfig::ToYaml() const {
       "  token_masking: {}\n"
       "  motion: {{cross_view: {}, threshold: {}, features: {}, dino_width: {}, feature_layer: {}, layers: "
       "{},\n"
-      "           head_bias: {}}}\n"
+      "           compare: {}, head_bias: {}}}\n"
       "  dinov3_pseudolabel: {{model_name: \"{}\"}}\n",
       patch, height, width, scene == SceneLayout::kCodes ? "codes" : "tokens", scene_tokens,
       view_code == ViewCode::kNumber ? "number" : "canonical",
@@ -265,7 +269,7 @@ std::string ModelConfig::ToYaml() const {
       init_scale == InitScale::kPublished ? "published" : "fan_in", Bool(use_motion), Name(token_masking),
       Bool(motion.cross_view), motion.threshold,
       motion.features == MotionFeatures::kDinov3 ? "dinov3" : "own", motion.dino_width, motion.feature_layer,
-      motion.layers, Bool(motion.head_bias), dino_model);
+      motion.layers, Bool(motion.compare), Bool(motion.head_bias), dino_model);
 }
 
 int64_t DinoWidth(const std::string& model_name) {

@@ -58,6 +58,9 @@ struct MotionConfig {
   // Blocks of the camera estimator that own features have passed, 0 .. its number of layers - 1.
   int64_t feature_layer = 0;
   int64_t layers = 4;
+  // The estimator sees each view beside the inputs warped to it by matches (view_comparison.h). Not in the
+  // published model.
+  bool compare = false;
   // Stage 2 files have no bias in the last convolution.
   bool head_bias = true;
 
@@ -103,6 +106,9 @@ struct ModelConfig {
   MotionConfig motion;
   // Names the DINOv3 variant that feeds the motion estimator (a Hugging Face repository).
   std::string dino_model = "facebook/dinov3-vit7b16-pretrain-lvd1689m";
+
+  // Whether matches of the first view's points, and the surface that they lie on, are asked for.
+  bool WarpsInputs() const { return copy_inputs || (use_motion && motion.compare); }
 
   // Numbers of one pose: 9 or 7.
   int64_t PoseSize() const { return pose == PoseRepresentation::kRotation6d ? 9 : 7; }

@@ -100,7 +100,7 @@ TEST(ModelConfig, YamlRoundTrip) {
   config.focal = FocalLength::kCentred;
   config.token_masking = TokenMasking::kDrop;
   config.canonical = CanonicalView::kFirst;
-  config.match_views = config.adjust_poses = config.copy_inputs = true;
+  config.match_views = config.adjust_poses = config.copy_inputs = config.motion.compare = true;
   EXPECT_EQ(Parse(config.ToYaml()), config);
 }
 
@@ -133,6 +133,8 @@ TEST(ModelConfig, MistakesAreNamed) {
               HasSubstr("needs model.pose_latent.canonical: first"));
   EXPECT_THAT(ErrorOf("model: {adjust_poses: true}"),
               HasSubstr("model.adjust_poses needs model.match_views"));
+  EXPECT_THAT(ErrorOf("model: {use_motion_mask: true, motion: {compare: true}}"),
+              HasSubstr("model.motion.compare needs model.match_views"));
   EXPECT_THAT(ErrorOf("model: {copy_inputs: true, scene: tokens}"), HasSubstr("model.copy_inputs needs"));
   EXPECT_THAT(ErrorOf("model: {copy_inputs: true, match_views: true}"), HasSubstr("model.scene: tokens"));
   EXPECT_THAT(ErrorOf("model: {transformer: {d: wide}}"), HasSubstr("model.transformer.d"));

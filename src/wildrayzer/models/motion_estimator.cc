@@ -39,6 +39,9 @@ MotionEstimatorImpl::MotionEstimatorImpl(const ModelConfig& config)
     refiners_.push_back(register_module(fmt::format("scale{}_refine", i + 1), MapRefiner(d >> (i + 1))));
   }
   head_ = register_module("head", MaskHead(d >> (kUpsamplings + 1), config.motion.head_bias));
+  if (config.motion.compare) {
+    comparison_ = register_module("comparison", ViewComparison(config.patch, d));
+  }
 }
 
 torch::Tensor MotionEstimatorImpl::DinoTokens(const torch::Tensor& features, int64_t rows,
@@ -67,7 +70,8 @@ torch::Tensor MotionEstimatorImpl::Decode(const torch::Tensor& input, const Trac
 torch::Tensor MotionEstimatorImpl::forward(const torch::Tensor& dino_features,
                                            const torch::Tensor& image_tokens, const torch::Tensor& ray_tokens,
                                            int64_t rows, int64_t columns, int64_t height, int64_t width,
-                                           const Trace& trace) {
+                                           const Trace& trace, const torch::Tensor& images,
+                                           const WarpedInputs& others) {
   const int64_t batch = image_tokens.size(0);
   const int64_t views = image_tokens.size(1);
   const int64_t d = image_tokens.size(3);
@@ -87,6 +91,11 @@ torch::Tensor MotionEstimatorImpl::forward(const torch::Tensor& dino_features,
   trace.Record("motion_mask_predictor.pose_proj", rays);
   trace.Record("motion_mask_predictor.fusion_mlp", tokens);
 
+  torch::Tensor features;
+  if (comparison_) {
+    features = comparison_->forward(images, others);
+    tokens = tokens + comparison_->Tell(features);
+  }
   if (cross_view_) tokens = tokens.reshape({batch, views * rows * columns, d});
   tokens = transformer_->forward(tokens, tokens.size(1), "motion_mask_predictor.motion_transformer", trace);
   tokens = readout_->forward(tokens).reshape({batch * views, rows * columns, d});
@@ -100,6 +109,7 @@ torch::Tensor MotionEstimatorImpl::forward(const torch::Tensor& dino_features,
   if (all.size(2) != height || all.size(3) != width) {
     all = torch::upsample_bilinear2d(all, {height, width}, /*align_corners=*/false);
   }
+  if (comparison_) all = all + comparison_->Outline(features, maps);
   return all.view({batch, views, 1, height, width});
 }
 

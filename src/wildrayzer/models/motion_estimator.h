@@ -7,6 +7,7 @@
 #include "wildrayzer/models/heads.h"
 #include "wildrayzer/models/mask_decoder.h"
 #include "wildrayzer/models/model_config.h"
+#include "wildrayzer/models/view_comparison.h"
 #include "wildrayzer/nn/module.h"
 
 namespace wildrayzer {
@@ -24,11 +25,14 @@ class MotionEstimatorImpl : public torch::nn::Module {
   //   ray_tokens     [B, V, n, d]: of the conditioning tokenizer for input views, of the render tokenizer for
   //   targets.
   // -> logits [B, V, 1, height, width]; sigmoid gives the probability of motion.
+  //   images         [B, V, 3, H, W] in [-1, 1], and others, what the other views show there: read with
+  //                  motion.compare only.
   // With motion.cross_view the views of one call attend to each other, otherwise each view is on its own;
   // samples of the batch are always independent.
   torch::Tensor forward(const torch::Tensor& dino_features, const torch::Tensor& image_tokens,
                         const torch::Tensor& ray_tokens, int64_t rows, int64_t columns, int64_t height,
-                        int64_t width, const Trace& trace = {});
+                        int64_t width, const Trace& trace = {}, const torch::Tensor& images = {},
+                        const WarpedInputs& others = {});
 
  private:
   // [V', dino_width, h, w] -> [V', n, dino_width].
@@ -48,6 +52,7 @@ class MotionEstimatorImpl : public torch::nn::Module {
   std::vector<MapUpsampler> upsamplers_;
   std::vector<MapRefiner> refiners_;
   MaskHead head_{nullptr};
+  ViewComparison comparison_{nullptr};  // with motion.compare
 };
 TORCH_MODULE(MotionEstimator);
 

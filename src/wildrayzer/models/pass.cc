@@ -41,8 +41,9 @@ const Cameras& Pass::cameras() {
 
 void Pass::UseCameras(const Cameras& known) {
   // Features and matches are by-products of estimating them.
-  if (features_.own() || model_->config().copy_inputs) cameras();
+  if (features_.own() || model_->config().WarpsInputs()) cameras();
   cameras_ = known;
+  unmasked_ = {};
   input_rays_.reset();
 }
 
@@ -69,7 +70,25 @@ const torch::Tensor& Pass::InputRays() {
 
 torch::Tensor Pass::Motion(int64_t first, int64_t count, const torch::Tensor& ray_tokens,
                            const Trace& trace) {
-  return model_->PredictMotion(Views().Views(first, count), ray_tokens, Features(first, count), trace);
+  return model_->PredictMotion(Views().Views(first, count), ray_tokens, Features(first, count), trace,
+                               Others(first, count));
+}
+
+WarpedInputs Pass::Others(int64_t first, int64_t count) {
+  if (!model_->config().motion.compare || inputs_ < 2) return {};
+  const Cameras of_views = cameras().Views(first, count), of_inputs = cameras().Views(0, inputs_);
+  if (!of_first_.seen.defined()) return {};
+  if (!unmasked_.defined()) {
+    unmasked_ =
+        SurfaceOf(images_.narrow(1, 0, inputs_), of_inputs.c2w, of_inputs.fxfycxcy, of_first_, /*masks=*/{});
+  }
+  if (first >= inputs_) return WarpInputs(unmasked_, of_views.c2w, of_views.fxfycxcy);
+  std::vector<WarpedInputs> views;
+  for (int64_t v = 0; v < count; ++v) {
+    views.push_back(WarpInputs(unmasked_.Without(first + v), of_views.c2w.narrow(1, v, 1),
+                               of_views.fxfycxcy.narrow(1, v, 1)));
+  }
+  return Concatenate(views);
 }
 
 torch::Tensor Pass::InputMotion() {
@@ -147,6 +166,7 @@ Pass Pass::Scene(int64_t b) const {
   }
   if (cameras_) scene.cameras_ = cameras_->Scene(b);
   scene.of_first_ = of_first_.Scene(b);
+  scene.unmasked_ = unmasked_.Scene(b);
   for (torch::Tensor* tensor :
        {&scene.all_features_, &scene.input_rays_, &scene.input_motion_, &scene.target_motion_,
         &scene.scene_.tokens, &scene.scene_.patch_probability, &scene.scene_.patch_is_dynamic}) {

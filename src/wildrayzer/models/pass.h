@@ -76,6 +76,9 @@ class Pass {
   const ViewTokens& Views();
   torch::Tensor Motion(int64_t first, int64_t count, const torch::Tensor& ray_tokens, const Trace& trace);
   const torch::Tensor& InputRays();
+  // What the inputs but the view itself show in the place of views; without motion.compare, or of one input,
+  // nothing.
+  WarpedInputs Others(int64_t first, int64_t count);
 
   WildRayZer model_;
   FeatureSource features_;
@@ -86,6 +89,7 @@ class Pass {
   std::optional<ViewTokens> views_;
   std::optional<Cameras> cameras_;
   PointMatches of_first_;  // as estimated with the cameras
+  InputSurface unmasked_;  // the inputs' surface if nothing moved, once Others() has asked for it
   bool features_learn_ = false;
   bool keeps_looks_ = false;
   torch::Tensor all_features_;  // of all views, once they have been computed: own ones with the cameras

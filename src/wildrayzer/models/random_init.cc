@@ -42,7 +42,8 @@ void Initialise(const std::string& name, torch::Tensor parameter, const ModelCon
     torch::NoGradGuard no_grad;
     parameter.fill_(name.substr(name.size() - 4) == "bias" ? 0.0 : 1.0);
   } else if (name == "view_matcher.embedding.weight" || name == "copy_head.tokenizer.1.weight" ||
-             name == "copy_head.gate.1.weight") {
+             name == "copy_head.gate.1.weight" || name == "motion_mask_predictor.comparison.tell.weight" ||
+             name == "motion_mask_predictor.comparison.logits.weight") {
     // What is not taught yet says nothing: a model that is given a matcher begins as it was.
     torch::NoGradGuard no_grad;
     parameter.zero_();

@@ -179,7 +179,7 @@ Cameras RayZerImpl::EstimateCameras(const ViewTokens& views, const Trace& trace)
   torch::Tensor image_tokens = views.tokens;
   if (config_.match_views) {
     const ViewMatches matches =
-        view_matcher_->forward(views.images, config_.adjust_poses || config_.copy_inputs);
+        view_matcher_->forward(views.images, config_.adjust_poses || config_.WarpsInputs());
     cameras.of_first = matches.of_first;
     image_tokens = image_tokens + view_matcher_->Tell(matches, views.rows, views.columns);
     cameras.match_logits = matches.logits;

@@ -310,13 +310,14 @@ TEST(ConfigOfCheckpoint, OwnFilesCarryTheirConfiguration) {
 TEST(ConfigOfCheckpoint, TellsTheLayoutOfTheSceneFromTheWeights) {
   ModelConfig config = TinyWeights();
   config.scene = SceneLayout::kTokens;
-  config.match_views = config.copy_inputs = true;
+  config.match_views = config.copy_inputs = config.motion.compare = true;
   const Tensors tensors = StateOf(RandomModel(config));
   EXPECT_EQ(tensors.count("scene_code"), 0u);
   const ModelConfig guessed = ConfigOfCheckpoint(Write("tokens.safetensors", tensors));
   EXPECT_EQ(guessed.scene, SceneLayout::kTokens);
   EXPECT_TRUE(guessed.match_views);
   EXPECT_TRUE(guessed.copy_inputs);
+  EXPECT_TRUE(guessed.motion.compare);
   EXPECT_EQ(guessed.d, config.d);
   EXPECT_EQ(guessed.renderer_layers, config.renderer_layers);
   WildRayZer model(guessed);

@@ -17,12 +17,13 @@ WildRayZerImpl::WildRayZerImpl(const ModelConfig& config) : RayZerImpl(config) {
 }
 
 torch::Tensor WildRayZerImpl::PredictMotion(const ViewTokens& views, const torch::Tensor& ray_tokens,
-                                            const torch::Tensor& features, const Trace& trace) {
+                                            const torch::Tensor& features, const Trace& trace,
+                                            const WarpedInputs& others) {
   if (!has_motion_estimator()) {
     throw UsageError("these weights have no motion estimator, so they cannot predict motion masks");
   }
   return motion_estimator_->forward(features, views.tokens, ray_tokens, views.rows, views.columns,
-                                    views.height, views.width, trace);
+                                    views.height, views.width, trace, views.images, others);
 }
 
 torch::Tensor WildRayZerImpl::PoolToPatches(const torch::Tensor& maps) const {

@@ -31,10 +31,11 @@ class WildRayZerImpl : public RayZerImpl {
   bool has_motion_estimator() const { return !motion_estimator_.is_empty(); }
 
   // Motion logits [B, V, 1, H, W] of views, whose tokens, ray tokens [B, V, n, d] (conditioning ones for
-  // inputs, rendering ones for targets) and features [B, V, C, h, w] are given. UsageError without a motion
-  // estimator. One trace step a block.
+  // inputs, rendering ones for targets) and features [B, V, C, h, w] are given, and, with motion.compare,
+  // what the other views show in their place. UsageError without a motion estimator. One trace step a block.
   torch::Tensor PredictMotion(const ViewTokens& views, const torch::Tensor& ray_tokens,
-                              const torch::Tensor& features, const Trace& trace = {});
+                              const torch::Tensor& features, const Trace& trace = {},
+                              const WarpedInputs& others = {});
 
   // Area average over patches: [B, V, 1, H, W] -> [B, V, H / p, W / p] float32.
   torch::Tensor PoolToPatches(const torch::Tensor& maps) const;
