@@ -29,6 +29,7 @@ struct RenderOptions {
   double orbit_degrees = 30;
   bool loop = false;
   bool no_clean = false;
+  int detail = 4;
   double threshold = -1;
   std::vector<std::string> exports;
   bool json = false;
@@ -70,6 +71,12 @@ void AddOptions(CLI::App& command, RenderOptions& options) {
       ->capture_default_str();
   command.add_flag("--loop", options.loop, "Return to the first camera");
   command.add_flag("--no-clean", options.no_clean, "Do not render the photos' own cameras");
+  command
+      .add_option("--detail", options.detail,
+                  "Views have up to so many times the model's pixels a side, where photos have them and the "
+                  "model copies from photos")
+      ->check(CLI::Range(1, 8))
+      ->capture_default_str();
   command
       .add_option("--threshold", options.threshold,
                   "Patches that move with more than this probability are left out (default: the model's)")
@@ -171,7 +178,8 @@ void Run(const RenderOptions& options) {
   for (const Photo& photo : result.photos) images.push_back(photo.image);
 
   const Reconstructor reconstructor(model, report);
-  result.scene = reconstructor.Reconstruct(images, static_cast<int>(split.targets.size()), report);
+  result.scene = reconstructor.Reconstruct(images, static_cast<int>(split.targets.size()), report,
+                                           /*input_masks=*/{}, options.detail);
   if (!options.no_clean) {
     result.clean =
         reconstructor.Render(result.scene, result.scene.cameras, Renamed(report, "rendering clean photos"));

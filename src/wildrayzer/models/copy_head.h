@@ -16,8 +16,8 @@ class CopyHeadImpl : public torch::nn::Module {
   CopyHeadImpl(int64_t patch, int64_t d);
   // What tokens of T views are told: [B, T, n, d].
   torch::Tensor Tell(const WarpedInputs& warped);
-  // The picture [B, T, 3, H, W] with copies, from the renderer's own and its tokens [B, T, n, d].
-  torch::Tensor Mix(const torch::Tensor& rendered, const torch::Tensor& tokens, const WarpedInputs& warped);
+  // How much of every pixel may be copied, [B, T, 1, height, width], from the renderer's tokens [B, T, n, d].
+  torch::Tensor Gate(const torch::Tensor& tokens, int64_t height, int64_t width);
 
  private:
   int64_t patch_;
@@ -25,5 +25,12 @@ class CopyHeadImpl : public torch::nn::Module {
   NormLinear gate_{nullptr};
 };
 TORCH_MODULE(CopyHead);
+
+// The picture [B, T, 3, H, W] with copies, from the renderer's own.
+torch::Tensor MixCopies(const torch::Tensor& rendered, const torch::Tensor& gate, const WarpedInputs& warped);
+// That picture enlarged to s times as many pixels a side, with what the inputs, warped with so many, show beyond
+// what they show at the picture's size.
+torch::Tensor AddDetail(const torch::Tensor& mixed, const torch::Tensor& gate, const WarpedInputs& warped,
+                        const WarpedInputs& detailed);
 
 }  // namespace wildrayzer

@@ -40,11 +40,13 @@ Tensor Sample(const Tensor& maps, const Tensor& places) {
                                 /*align_corners=*/false);
 }
 
-// From a pixel of the targets to the same surface in each input: [B, T, K, 2, H, W] in frames, and `support`.
+// From a pixel of the targets to the same surface in each input: [B, T, K, 2, high, wide] in frames, and
+// `support`.
 struct Flow {
   Tensor displacement, support;
 };
-Flow FlowToInputs(const InputSurface& surface, const Tensor& c2w, const Tensor& fxfycxcy) {
+Flow FlowToInputs(const InputSurface& surface, const Tensor& c2w, const Tensor& fxfycxcy, int64_t high,
+                  int64_t wide) {
   const int64_t batch = c2w.size(0), targets = c2w.size(1), inputs = surface.images.size(1);
   const int64_t height = surface.images.size(3), width = surface.images.size(4), n = surface.points.size(1);
   const Places here = Project(surface.points, c2w, fxfycxcy);
@@ -82,27 +84,31 @@ Flow FlowToInputs(const InputSurface& surface, const Tensor& c2w, const Tensor& 
     flows.push_back(torch::cat({sums.narrow(-1, 0, 2 * inputs) / total, support}, -1));
   }
   const Tensor all = torch::stack(flows, 1);  // [B, T, G, 2 K + 1]
-  const Tensor wide = torch::upsample_bilinear2d(
+  const Tensor flow = torch::upsample_bilinear2d(
       all.flatten(0, 1).transpose(1, 2).reshape({batch * targets, 2 * inputs + 1, rows, columns}),
-      {height, width},
+      {high, wide},
       /*align_corners=*/false);
-  return {wide.narrow(1, 0, 2 * inputs).view({batch, targets, inputs, 2, height, width}),
-          wide.narrow(1, 2 * inputs, 1).view({batch, targets, 1, height, width})};
+  return {flow.narrow(1, 0, 2 * inputs).view({batch, targets, inputs, 2, high, wide}),
+          flow.narrow(1, 2 * inputs, 1).view({batch, targets, 1, high, wide})};
 }
 
 }  // namespace
 
 InputSurface InputSurface::Scene(int64_t b) const {
   if (!defined()) return *this;
-  const auto part = [b](const Tensor& all) { return all.detach().narrow(0, b, 1); };
-  return {part(points), part(weight), part(images), part(still), part(c2w), part(fxfycxcy)};
+  const auto part = [b](const Tensor& all) {
+    return all.defined() ? all.detach().narrow(0, b, 1) : all;
+  };
+  return {part(points), part(weight), part(images), part(detail), part(still), part(c2w), part(fxfycxcy)};
 }
 
 InputSurface InputSurface::Without(int64_t input) const {
   const auto others = [input](const Tensor& all) {
+    if (!all.defined()) return all;
     return torch::cat({all.narrow(1, 0, input), all.narrow(1, input + 1, all.size(1) - input - 1)}, 1);
   };
-  return {points, weight, others(images), others(still), others(c2w), others(fxfycxcy)};
+  return {points,        weight,      others(images),  others(detail),
+          others(still), others(c2w), others(fxfycxcy)};
 }
 
 InputSurface SurfaceOf(const Tensor& images, const Tensor& c2w, const Tensor& fxfycxcy,
@@ -135,6 +141,10 @@ InputSurface SurfaceOf(const Tensor& images, const Tensor& c2w, const Tensor& fx
   return surface;
 }
 
+WarpedInputs WarpedInputs::View(int64_t t) const {
+  return {image.narrow(1, t, 1), sure.narrow(1, t, 1), spread.narrow(1, t, 1), support.narrow(1, t, 1)};
+}
+
 WarpedInputs Concatenate(const std::vector<WarpedInputs>& views) {
   const auto all = [&](Tensor WarpedInputs::*field) {
     std::vector<Tensor> parts;
@@ -145,23 +155,28 @@ WarpedInputs Concatenate(const std::vector<WarpedInputs>& views) {
           all(&WarpedInputs::support)};
 }
 
-WarpedInputs WarpInputs(const InputSurface& surface, const Tensor& c2w, const Tensor& fxfycxcy) {
+WarpedInputs WarpInputs(const InputSurface& surface, const Tensor& c2w, const Tensor& fxfycxcy, bool detail) {
   const torch::NoGradGuard no_grad;
   const Tensor poses = c2w.detach();
-  const int64_t batch = poses.size(0), targets = poses.size(1), inputs = surface.images.size(1);
-  const int64_t height = surface.images.size(3), width = surface.images.size(4);
-  const Flow flow = FlowToInputs(surface, poses, fxfycxcy.detach());
+  const Tensor& images = detail ? surface.detail : surface.images;
+  const int64_t batch = poses.size(0), targets = poses.size(1), inputs = images.size(1);
+  const int64_t height = images.size(3), width = images.size(4);
+  const Flow flow = FlowToInputs(surface, poses, fxfycxcy.detach(), height, width);
   const Tensor centres = GridCentres(height, width, poses.device()).view({height, width, 2});
   const Tensor places = flow.displacement.permute({0, 1, 2, 4, 5, 3}) + centres;  // [B, T, K, H, W, 2]
-  const Tensor maps = torch::cat({surface.images, surface.still}, 2)
-                          .unsqueeze(1)
-                          .expand({batch, targets, inputs, 4, height, width});
-  const Tensor sampled = Sample(maps.flatten(0, 2), places.flatten(0, 2)).view(maps.sizes());
-  const Tensor colours = sampled.narrow(3, 0, 3);
+  const auto sample = [&](const Tensor& maps) {
+    const Tensor of_targets =
+        maps.unsqueeze(1).expand({batch, targets, inputs, maps.size(2), maps.size(3), maps.size(4)});
+    return Sample(of_targets.flatten(0, 2), places.flatten(0, 2))
+        .view({batch, targets, inputs, maps.size(2), height, width});
+  };
+  const Tensor colours = sample(images);
   const Tensor inside = places.gt(0.0).logical_and(places.lt(1.0)).all(-1).to(torch::kFloat32).unsqueeze(3);
-  const Tensor shown = inside * sampled.narrow(3, 3, 1);  // [B, T, K, 1, H, W]
+  const Tensor shown = inside * sample(surface.still);  // [B, T, K, 1, H, W]
   const Tensor length = flow.displacement.square().sum(3, /*keepdim=*/true).sqrt();
-  const Tensor weight = (shown + kLeastWeight) * torch::exp(-length / kFar);
+  // However far all of them are, the nearest has a weight.
+  const Tensor further = length - length.amin(2, /*keepdim=*/true);
+  const Tensor weight = (shown + kLeastWeight) * torch::exp(-further / kFar);
   const Tensor share = weight / weight.sum(2, /*keepdim=*/true);
   WarpedInputs warped;
   warped.image = (share * colours).sum(2);

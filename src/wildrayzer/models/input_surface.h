@@ -14,6 +14,7 @@ struct InputSurface {
   torch::Tensor points;         // [B, n, 3] float32 in the world, the first input's camera
   torch::Tensor weight;         // [B, n] in (0, 1]: how well the depth is known
   torch::Tensor images;         // [B, K, 3, H, W] in [0, 1]
+  torch::Tensor detail;         // [B, K, 3, s H, s W]: the same pictures with s times the pixels; or undefined
   torch::Tensor still;          // [B, K, 1, H, W] in [0, 1]: 0 where the inputs show what moves
   torch::Tensor c2w, fxfycxcy;  // of the inputs, [B, K, 4, 4] and [B, K, 4]
 
@@ -35,13 +36,18 @@ struct WarpedInputs {
   torch::Tensor sure;     // [B, T, 1, H, W] in [0, 1]: whether an input shows this, and nothing moves there
   torch::Tensor spread;   // [B, T, 1, H, W]: mean difference of the inputs from their mean
   torch::Tensor support;  // [B, T, 1, H, W] in [0, 1]: whether points with known depth are near
+
+  // View t alone (no copy).
+  WarpedInputs View(int64_t t) const;
 };
 
 // Of views one after the other.
 WarpedInputs Concatenate(const std::vector<WarpedInputs>& views);
 
 // Of T cameras, [B, T, 4, 4] and [B, T, 4], pictures of H x W as the inputs are: every pixel goes to where
-// the surface about it, a mean over near points' displacements, appears in each input. No gradient.
-WarpedInputs WarpInputs(const InputSurface& surface, const torch::Tensor& c2w, const torch::Tensor& fxfycxcy);
+// the surface about it, a mean over near points' displacements, appears in each input. With `detail`
+// pictures of s H x s W, of the surface's detail. No gradient.
+WarpedInputs WarpInputs(const InputSurface& surface, const torch::Tensor& c2w, const torch::Tensor& fxfycxcy,
+                        bool detail = false);
 
 }  // namespace wildrayzer

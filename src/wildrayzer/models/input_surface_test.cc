@@ -35,10 +35,11 @@ Tensor LookingAhead(std::vector<std::pair<double, double>> places) {
 
 Tensor Intrinsics(int64_t views) { return torch::tensor({kFx, kFy, 0.5F, 0.5F}).expand({1, views, 4}); }
 
-// What those cameras see of a wall at z = depth that is painted with slow waves: [1, V, 3, H, W].
-Tensor Wall(const Tensor& c2w, double depth) {
+// What those cameras see of a wall at z = depth that is painted with slow waves: [1, V, 3, s H, s W].
+Tensor Wall(const Tensor& c2w, double depth, int64_t s = 1) {
   std::vector<Tensor> views;
-  const Tensor centres = GridCentres(kWallHigh, kWallWide, torch::kCPU).view({kWallHigh, kWallWide, 2});
+  const Tensor centres =
+      GridCentres(s * kWallHigh, s * kWallWide, torch::kCPU).view({s * kWallHigh, s * kWallWide, 2});
   for (int64_t v = 0; v < c2w.size(1); ++v) {
     const Tensor x = (centres.select(-1, 0) - 0.5) / kFx * depth + c2w[0][v][0][3];
     const Tensor y = (centres.select(-1, 1) - 0.5) / kFy * depth + c2w[0][v][1][3];
@@ -121,6 +122,54 @@ TEST(InputSurface, WithoutAnInputShowsWhatTheOthersDo) {
   const WarpedInputs both = Concatenate({first, others});
   EXPECT_TRUE(torch::equal(both.image, torch::cat({first.image, others.image}, 1)));
   EXPECT_TRUE(torch::equal(both.support, torch::cat({first.support, others.support}, 1)));
+}
+
+// The wall at four times the pixels: of a gate that is half open all detail is shown, of a shut one none, and of
+// one between as much as it says. The detail is what is lost where pictures are made small: of a line of one
+// pixel nearly all.
+TEST(AddDetail, ShowsWhatThePhotosHaveBeyondThePicture) {
+  const Tensor c2w = LookingAhead({{0, 0}, {0.1, 0.0}}), here = LookingAhead({{0.05, 0.0}});
+  InputSurface surface = WallSurface(c2w, 1.5);
+  surface.detail = Wall(c2w, 1.5, 4);
+  const auto line = [](const Tensor& wall, int64_t column) {
+    wall.select(-1, column).fill_(1.0);
+    return wall;
+  };
+  // A line on the wall at x = 0, which every camera sees at another place: columns of 256 pixels.
+  const double of_units = 256.0 * kFx / 1.5;
+  line(surface.detail.select(1, 0), 128);
+  line(surface.detail.select(1, 1), 128 - static_cast<int64_t>(std::lround(0.1 * of_units)));
+  const WarpedInputs small = WarpInputs(surface, here, Intrinsics(1)),
+                     large = WarpInputs(surface, here, Intrinsics(1), /*detail=*/true);
+  ASSERT_EQ(large.image.sizes(), (torch::IntArrayRef{1, 1, 3, 4 * kWallHigh, 4 * kWallWide}));
+  const Tensor mixed = Wall(here, 1.5);
+  const auto with_gate = [&](double gate) {
+    return AddDetail(mixed, torch::full_like(small.sure, gate), small, large);
+  };
+  const auto middle = [](const Tensor& maps) {
+    return maps.narrow(3, 48, 4 * kWallHigh - 96).narrow(4, 64, 4 * kWallWide - 128);
+  };
+  const Tensor none = with_gate(0.0), all = with_gate(0.5), part = with_gate(0.2);
+  EXPECT_LT(middle(none - Wall(here, 1.5, 4)).abs().max().item<double>(), 3e-3);
+  // Off the line nothing is added: there is nothing finer.
+  const Tensor off_line = middle(all - none).abs().amax({0, 1, 2, 3});
+  EXPECT_LT(off_line.narrow(0, 0, 40).max().item<double>(), 6e-3);
+  // On it, where the lines of both inputs meet, to a pixel: 120 is a third of a pixel beside.
+  const int64_t column = 128 - static_cast<int64_t>(std::lround(0.05 * of_units));
+  const Tensor bright = middle(all).mean({0, 1, 2, 3});
+  EXPECT_LE(std::abs(64 + bright.argmax().item<int64_t>() - column), 1);
+  EXPECT_LT(Difference(with_gate(1.0), all), 1e-6);
+  EXPECT_LT(Difference(part - none, 0.4 * (all - none)), 1e-2);
+}
+
+// A place that the only input sees a hundred frames away is not seen, which is no reason for NaN.
+TEST(WarpInputs, IsANumberHoweverFarItIsFromTheInputs) {
+  InputSurface surface = WallSurface(LookingAhead({{0, 0}, {0.1, 0.0}}), 1.5).Without(0);
+  surface.c2w = LookingAhead({{200.0, 0.0}});
+  const WarpedInputs warped = WarpInputs(surface, LookingAhead({{0, 0}}), Intrinsics(1));
+  EXPECT_TRUE(torch::isfinite(warped.image).all().item<bool>());
+  EXPECT_TRUE(torch::isfinite(warped.spread).all().item<bool>());
+  EXPECT_EQ(warped.sure.max().item<double>(), 0.0);
 }
 
 TEST(SurfaceOf, PutsTheWallWhereMatchesTell) {

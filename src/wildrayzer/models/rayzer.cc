@@ -309,7 +309,17 @@ torch::Tensor RayZerImpl::RenderChunk(const SceneMemory& scene, const Cameras& c
   trace.Record("image_token_decoder.1", pixels);
   const torch::Tensor picture = Unpatchify(torch::sigmoid(pixels), config_.patch, height, width)
                                     .view({rays.size(0), rays.size(1), 3, height, width});
-  return warped.image.defined() ? copy_head_->Mix(picture, tokens, warped) : picture;
+  if (!warped.image.defined()) return picture;
+  const torch::Tensor gate = copy_head_->Gate(tokens, height, width);
+  const torch::Tensor mixed = MixCopies(picture, gate, warped);
+  if (!scene.surface.detail.defined()) return mixed;
+  std::vector<torch::Tensor> detailed;  // one by one: they are large
+  for (int64_t t = 0; t < mixed.size(1); ++t) {
+    const Cameras one = cameras.Views(t, 1);
+    detailed.push_back(AddDetail(mixed.narrow(1, t, 1), gate.narrow(1, t, 1), warped.View(t),
+                                 WarpInputs(scene.surface, one.c2w, one.fxfycxcy, /*detail=*/true)));
+  }
+  return torch::cat(detailed, 1);
 }
 
 torch::Tensor RayZerImpl::LookLogits(const SceneMemory& scene, const std::vector<torch::Tensor>& looks,

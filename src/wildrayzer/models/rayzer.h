@@ -109,7 +109,8 @@ class RayZerImpl : public torch::nn::Module {
   // The scene for the renderer.
   SceneMemory Remember(const TokenSet& scene);
 
-  // B scenes and T cameras of each -> images [B, T, 3, height, width] in [0, 1]. Each target is one pass of
+  // B scenes and T cameras of each -> images [B, T, 3, height, width] in [0, 1], or with s times as many
+  // pixels a side where the scene's surface has detail. Each target is one pass of
   // the renderer on its own; memory is bounded by a few targets when no gradient is recorded. height and
   // width are multiples of the patch size (UsageError). One trace step a target (of all scenes).
   // looks, if given, is what LookLogits takes.

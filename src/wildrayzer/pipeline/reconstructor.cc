@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -87,6 +89,14 @@ torch::Tensor StackMasks(std::span<const MotionMask> masks, int64_t inputs, cons
   return torch::stack(stack).unsqueeze(0);
 }
 
+// The most pixels of a photo for one of the model's, on either axis, as far as allowed.
+int DetailOf(std::span<const Framing> framings, int most) {
+  double finest = 1;
+  for (const Framing& framing : framings)
+    finest = std::max({finest, 1.0 / framing.scale_x(), 1.0 / framing.scale_y()});
+  return static_cast<int>(std::min(std::round(finest), static_cast<double>(most)));
+}
+
 Cameras ToModel(std::span<const Camera> cameras, torch::Device device) {
   const CameraTensors tensors = CamerasToTensors(cameras);
   Cameras model;
@@ -112,6 +122,8 @@ struct Reconstructor::Impl {
 
   // Resizes and crops the photos: [1, V, 3, H, W] in [0, 1].
   torch::Tensor Frame(std::span<const Image> photos, Scene& scene) const;
+  // The inputs' pictures with scene.detail times as many pixels a side.
+  torch::Tensor Detail(std::span<const Image> inputs, const Scene& scene) const;
   bool NeedsDino(const ModelSource& source) const {
     if (!config.use_motion) return source.dino_features && !source.dino.empty();
     return config.motion.features == MotionFeatures::kDinov3;
@@ -161,6 +173,15 @@ torch::Tensor Reconstructor::Impl::Frame(std::span<const Image> photos, Scene& s
     const FramedImage framed = FrameToModel(photo, scene.width, scene.height, static_cast<int>(config.patch));
     scene.framings.push_back(framed.framing);
     views.push_back(torch::tensor(ToPlanes(framed.image)).view({3, config.height, config.width}));
+  }
+  return torch::stack(views).unsqueeze(0).to(device);
+}
+
+torch::Tensor Reconstructor::Impl::Detail(std::span<const Image> inputs, const Scene& scene) const {
+  std::vector<torch::Tensor> views;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const Image large = ApplyFraming(inputs[i], scene.framings[i].Times(scene.detail));
+    views.push_back(torch::tensor(ToPlanes(large)).view({3, large.height, large.width}));
   }
   return torch::stack(views).unsqueeze(0).to(device);
 }
@@ -220,12 +241,15 @@ Reconstructor::Reconstructor(Reconstructor&&) noexcept = default;
 Reconstructor& Reconstructor::operator=(Reconstructor&&) noexcept = default;
 
 Scene Reconstructor::Reconstruct(std::span<const Image> photos, int num_held_out,
-                                 const ProgressCallback& progress,
-                                 std::span<const MotionMask> input_masks) const {
+                                 const ProgressCallback& progress, std::span<const MotionMask> input_masks,
+                                 int most_detail) const {
   torch::NoGradGuard no_grad;
   const auto inputs = static_cast<int64_t>(photos.size()) - num_held_out;
   if (inputs < 2)
     throw UsageError("at least two input photos are needed, " + std::to_string(inputs) + " given");
+  if (most_detail < 1)
+    throw UsageError("views have at least the model's pixels: detail must be at least 1, not " +
+                     std::to_string(most_detail));
   const ModelConfig& config = impl_->config;
   Scene scene;
   scene.num_inputs = static_cast<int>(inputs);
@@ -242,8 +266,13 @@ Scene Reconstructor::Reconstruct(std::span<const Image> photos, int num_held_out
                                                   : StackMasks(input_masks, inputs, scene).to(impl_->device);
   auto state = std::make_shared<Scene::State>();
   state->memory = pass.Encode(masks).memory;
-  const auto render = [model = impl_->model, memory = state->memory, height = scene.height,
-                       width = scene.width](const std::vector<torch::Tensor>& camera) mutable {
+  if (state->memory.surface.defined()) {
+    scene.detail = DetailOf(std::span(scene.framings).first(static_cast<size_t>(inputs)), most_detail);
+    if (scene.detail > 1)
+      state->memory.surface.detail = impl_->Detail(photos.first(static_cast<size_t>(inputs)), scene);
+  }
+  const auto render = [model = impl_->model, memory = state->memory, height = config.height,
+                       width = config.width](const std::vector<torch::Tensor>& camera) mutable {
     return model->Render(memory, Cameras::Given(camera[0], camera[1]), height, width);
   };
   state->one_view = std::make_unique<Replay>(render);
@@ -253,6 +282,8 @@ Scene Reconstructor::Reconstruct(std::span<const Image> photos, int num_held_out
     Report(progress, "motion in held-out photos", config.motion.layers);
     impl_->AddMasks(pass.TargetMotion(), scene);
   }
+  scene.width *= scene.detail;
+  scene.height *= scene.detail;
   return scene;
 }
 
@@ -283,7 +314,8 @@ std::vector<Image> Reconstructor::Render(const Scene& scene, std::span<const Cam
   const torch::Tensor images =
       on_gpu && cameras.size() == 1
           ? (*scene.state->one_view)({wanted.c2w, wanted.fxfycxcy})
-          : impl_->model->Render(scene.state->memory, wanted, scene.height, scene.width, StepsOf(progress));
+          : impl_->model->Render(scene.state->memory, wanted, impl_->config.height, impl_->config.width,
+                                 StepsOf(progress));
   for (int64_t i = 0; i < images.size(1); ++i) {
     const torch::Tensor planes = images[0][i].to(torch::kCPU, torch::kFloat).contiguous();
     views.push_back(FromPlanes({planes.data_ptr<float>(), static_cast<size_t>(planes.numel())}, scene.width,

@@ -67,9 +67,10 @@ struct Scene {
   // How each photo was resized and cropped to the model's frame.
   std::vector<Framing> framings;
   int num_inputs = 0;
-  // Size in pixels of what Render returns.
+  // Size in pixels of what Render returns: `detail` times that of the model's frame.
   int width = 0;
   int height = 0;
+  int detail = 1;
 
   struct State;  // the scene tokens
   std::shared_ptr<const State> state;
@@ -107,9 +108,11 @@ class Reconstructor {
   // input_masks: empty, or one mask per input in the model's frame (UsageError for another number or size)
   // that takes the place of the estimated motion when tokens are masked; also works without a motion
   // estimator.
+  // most_detail: how many times as many pixels a side views may have as the model's frame, where inputs have
+  // as many and the model copies from them (model.copy_inputs); at least 1 (UsageError).
   Scene Reconstruct(std::span<const Image> photos, int num_held_out = 0,
-                    const ProgressCallback& progress = {},
-                    std::span<const MotionMask> input_masks = {}) const;
+                    const ProgressCallback& progress = {}, std::span<const MotionMask> input_masks = {},
+                    int most_detail = 1) const;
 
   // Motion masks (and cameras) alone: nothing is encoded, Render must not be called on the result.
   Scene EstimateMotion(std::span<const Image> photos, const ProgressCallback& progress = {}) const;

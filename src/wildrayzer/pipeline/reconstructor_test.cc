@@ -85,6 +85,35 @@ TEST(Reconstructor, MasksSpeakOfThePixelsThatTheModelSaw) {
   EXPECT_GT(scene.framings[1].VisiblePhoto().top, 0);
 }
 
+ModelSource CopyingSource() {
+  ModelSource source = TinySource();
+  source.use_motion = false;
+  for (const char* setting : {"model.scene=tokens", "model.match_views=true", "model.copy_inputs=true"})
+    source.overrides.push_back(setting);
+  return source;
+}
+
+// As many pixels as the photos have, and as are asked for; a model that does not copy has no use for them.
+TEST(Reconstructor, ViewsHaveTheDetailOfThePhotosWhereTheyAreCopied) {
+  const Reconstructor copying(CopyingSource());
+  const std::vector<Image> photos = {Picture(200, 150, 0), Picture(260, 195, 1)};
+  const auto views = [&](int most) {
+    const Scene scene = copying.Reconstruct(photos, 0, {}, {}, most);
+    const std::vector<Image> images = copying.Render(scene, std::span(scene.cameras).first(1));
+    EXPECT_EQ(images[0].width, scene.width);
+    EXPECT_EQ(images[0].height, scene.height);
+    EXPECT_EQ(scene.width, 64 * scene.detail);
+    EXPECT_EQ(scene.framings[0].width, 64);  // of masks, and of what the model sees
+    return scene.detail;
+  };
+  EXPECT_EQ(views(1), 1);
+  EXPECT_EQ(views(2), 2);
+  EXPECT_EQ(views(8), 3);  // 195 of 64
+  EXPECT_THROW(views(0), UsageError);
+  const Reconstructor plain(TinySource());
+  EXPECT_EQ(plain.Reconstruct(photos, 0, {}, {}, 4).detail, 1);
+}
+
 TEST(Reconstructor, PlainRayZerNeedsNoDino) {
   ModelSource source = TinySource();
   source.use_motion = false;

@@ -49,6 +49,11 @@ std::vector<NamedCamera> AllCameras(const RenderResult& result) {
   return cameras;
 }
 
+// Of what is rendered at the photo's camera.
+Framing FramingOfViews(const Scene& scene, size_t photo) {
+  return scene.framings[photo].Times(scene.detail);
+}
+
 UncroppedMask PhotoMask(const Scene& scene, size_t photo) {
   const MotionMask& mask = scene.masks[photo];
   return UncropMask(FromProbabilities(mask.probability, mask.width, mask.height), scene.framings[photo]);
@@ -118,7 +123,7 @@ void WriteRenderFiles(const fs::path& folder, const RenderResult& result,
     const std::string& name = result.photos[i].name;
     const Image& photo = result.photos[i].image;
     WritePng(folder / "clean" / (name + ".png"),
-             InPhotoFrame(result.clean[i], result.scene.framings[i], Image(photo.width, photo.height)));
+             InPhotoFrame(result.clean[i], FramingOfViews(result.scene, i), Image(photo.width, photo.height)));
     if (Role(result.scene, i) == CameraRole::kTarget)
       WritePng(folder / "views" / ("target_" + name + ".png"), result.clean[i]);
   }
@@ -156,12 +161,13 @@ void DescribeResult(const RenderResult& result, Json& metadata) {
     if (!scene.masks.empty()) photo["masked_patches"] = scene.masks[i].masked_patches;
     photos.push_back(photo);
   }
-  metadata["output"] = {{"model_resolution", {scene.width, scene.height}},
+  metadata["output"] = {{"model_resolution", {scene.width / scene.detail, scene.height / scene.detail}},
+                        {"resolution", {scene.width, scene.height}},
                         {"views", result.path_views.size()},
                         {"clean", result.clean.size()},
                         {"note",
-                         "views/ has the model's resolution; clean/ is upsampled to the photos' pixels, no "
-                         "detail is invented"}};
+                         "views/ has this resolution; what is copied from the photos has their detail, what is "
+                         "rendered the model's; clean/ is brought to the photos' pixels, no detail is invented"}};
 }
 
 void WriteRenderPage(const fs::path& folder, const RenderResult& result, const Json& metadata) {
@@ -186,7 +192,7 @@ void WriteRenderPage(const fs::path& folder, const RenderResult& result, const J
     const std::string overlay =
         scene.masks.empty() ? "" : DataUrl(OverlayMask(seen, PhotoMask(scene, i).mask));
     const std::string clean =
-        result.clean.empty() ? "" : DataUrl(InPhotoFrame(result.clean[i], scene.framings[i], seen));
+        result.clean.empty() ? "" : DataUrl(InPhotoFrame(result.clean[i], FramingOfViews(scene, i), seen));
     page["photos"].push_back({{"name", photo.name},
                               {"role", CameraRoleName(Role(scene, i))},
                               {"photo", DataUrl(photo.image)},

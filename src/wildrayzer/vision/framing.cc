@@ -77,6 +77,17 @@ Picture ResampleIn(const Picture& photo, const Framing& framing, Filter filter) 
 
 }  // namespace
 
+Framing Framing::Times(int factor) const {
+  Framing times = *this;
+  times.resized_width *= factor;
+  times.resized_height *= factor;
+  times.crop_x *= factor;
+  times.crop_y *= factor;
+  times.width *= factor;
+  times.height *= factor;
+  return times;
+}
+
 Point Framing::PhotoToModel(Point photo) const {
   return {photo.x * scale_x() - static_cast<double>(crop_x),
           photo.y * scale_y() - static_cast<double>(crop_y)};

@@ -56,6 +56,8 @@ struct Framing {
   // fx scale_x, fy scale_y, cx scale_x - crop_x, cy scale_y - crop_y; and the inverse.
   PixelIntrinsics ToModel(const PixelIntrinsics& photo) const;
   PixelIntrinsics ToPhoto(const PixelIntrinsics& model) const;
+  // The same part of the photo with `factor` times as many pixels a side.
+  Framing Times(int factor) const;
   bool operator==(const Framing&) const = default;
 };
 

@@ -189,6 +189,18 @@ TEST(UncropImage, ReturnsTheSmoothPhotoItself) {
   EXPECT_LE(worst, 2.0);
 }
 
+// The same part of the photo, at any number of pixels.
+TEST(Framing, TimesKeepsThePart) {
+  const Framing framing = CoverFraming(333, 250, 64, 48, 16), large = framing.Times(3);
+  EXPECT_EQ(large.width, 192);
+  EXPECT_EQ(large.height, 144);
+  const Rectangle a = framing.VisiblePhoto(), b = large.VisiblePhoto();
+  EXPECT_DOUBLE_EQ(a.left, b.left);
+  EXPECT_DOUBLE_EQ(a.top, b.top);
+  EXPECT_DOUBLE_EQ(a.right, b.right);
+  EXPECT_DOUBLE_EQ(a.bottom, b.bottom);
+}
+
 TEST(UncropMask, AnEdgeStaysWhereItWas) {
   // Left half of a 640 x 360 photo moving: the mask's half crossing must come back at x = 320 within a photo
   // pixel.
