@@ -11,6 +11,8 @@
 
 #include "run_program.h"
 #include "wildrayzer/io/safetensors.h"
+#include "wildrayzer/io/tensor_files.h"
+#include "wildrayzer/io/torch_archive.h"
 #include "wildrayzer/io/video.h"
 
 namespace wildrayzer {
@@ -136,6 +138,20 @@ TEST(Render, FollowsCamerasFromItsOwnFile) {
       {"render", folder / "in", "--out", folder / "two", "--trajectory", folder / "path.json"}, TinyModel()));
   ASSERT_EQ(again.exit_code, 0) << again.err;
   EXPECT_EQ(ReadText(folder / "one/views/frame_001.png"), ReadText(folder / "two/views/frame_001.png"));
+  // The photos' own cameras, 80 x 60 pixels, are followed in square frames without squeezing anything.
+  const ProgramResult all =
+      RunProgram(Join({"render", folder / "in", "--out", folder / "three", "--trajectory",
+                       folder / "one/cameras.json", "--json"},
+                      TinyModel()));
+  ASSERT_EQ(all.exit_code, 0) << all.err;
+  EXPECT_THAT(all.err, HasSubstr("2 of 5 cameras are of another shape"));
+  EXPECT_EQ(nlohmann::json::parse(all.out)["output"]["views_extended_to_the_frame"], 2);
+  const auto followed = nlohmann::json::parse(ReadText(folder / "three/cameras.json"))["cameras"];
+  ASSERT_EQ(followed.size(), 7u);
+  for (size_t i = 2; i < followed.size(); ++i) {
+    EXPECT_NEAR(followed[i]["fx"].get<double>(), followed[i]["fy"].get<double>(),
+                0.03 * followed[i]["fx"].get<double>());  // the tiny model's own pixels are nearly square
+  }
 }
 
 TEST(Masks, CoversEveryPhotoOfALongFolder) {
@@ -267,9 +283,39 @@ TEST(Convert, SetsTheConfigurationThatTheFileCarries) {
     EXPECT_THAT(refused.err, HasSubstr(message));
     EXPECT_FALSE(fs::exists(folder / "refused.safetensors")) << setting;
   }
-  const ProgramResult torch = convert({"model.motion.threshold=0.3"}, folder / "out.pt");
-  EXPECT_EQ(torch.exit_code, 2);
-  EXPECT_THAT(torch.err, HasSubstr("holds no configuration, so --set needs .safetensors"));
+}
+
+// From any container to any other and back: what a file says of itself comes along, in PyTorch's too.
+TEST(Convert, KeepsTheConfigurationInEveryContainer) {
+  const fs::path folder = FreshFolder("convert_containers");
+  TensorSource weight;
+  weight.name = "w";
+  weight.shape = {2, 2};
+  weight.stream = [](const ByteSink& sink) {
+    const std::vector<float> values(4, 0.5F);
+    sink(std::as_bytes(std::span(values)));
+  };
+  const std::string config = "model: {motion: {threshold: 0.25}}  # \u00fc";
+  WriteSafetensors(folder / "a.safetensors", {weight}, {{"wildrayzer.config", config}, {"note", "kept"}});
+  const char* names[] = {"a.safetensors", "b.pt", "c.pth", "d.safetensors"};
+  for (size_t i = 0; i + 1 < std::size(names); ++i) {
+    const ProgramResult result =
+        RunProgram({"convert", folder / names[i], folder / names[i + 1], "--dtype", "fp32"});
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+    const OpenedFiles files = OpenTensorFiles(folder / names[i + 1]);
+    ASSERT_EQ(files.files.size(), 1u);
+    const std::map<std::string, std::string>& metadata = files.files[0].metadata();
+    EXPECT_EQ(metadata.at("wildrayzer.config"), config) << names[i + 1];
+    EXPECT_EQ(metadata.at("note"), "kept");
+    EXPECT_NE(files.files[0].Find("w"), nullptr);
+  }
+  // The configuration can be changed on the way, and weights that say nothing remain a plain state dict.
+  ASSERT_EQ(RunProgram({"convert", folder / "b.pt", folder / "e.pt", "--set", "model.motion.threshold=0.5"})
+                .exit_code,
+            2);  // "w" is no model's
+  WriteSafetensors(folder / "plain.safetensors", {weight}, {});
+  ASSERT_EQ(RunProgram({"convert", folder / "plain.safetensors", folder / "plain.pt"}).exit_code, 0);
+  EXPECT_EQ(TorchArchive::Open(folder / "plain.pt").wrapper(), "");
 }
 
 // The model that is used when none is named, with copies of the program that lie beside one and beside none.

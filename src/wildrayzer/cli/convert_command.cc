@@ -79,7 +79,7 @@ std::string ChangedConfig(const ConvertOptions& options) {
 std::map<std::string, std::string> MetadataOf(const OpenedFiles& opened, const ConvertOptions& options) {
   std::map<std::string, std::string> metadata = opened.files.front().metadata();
   metadata.erase("wildrayzer.training");
-  metadata["format"] = "pt";
+  metadata.erase("format");  // of safetensors files
   if (!options.settings.empty()) metadata[kConfigMetadataKey] = ChangedConfig(options);
   return metadata;
 }
@@ -112,9 +112,6 @@ void Run(const ConvertOptions& options) {
   if (std::filesystem::exists(out) && !options.overwrite) {
     throw UsageError(options.out + ": exists; add --overwrite to replace it");
   }
-  if (!options.settings.empty() && extension != ".safetensors") {
-    throw UsageError(options.out + ": a .pt file holds no configuration, so --set needs .safetensors");
-  }
   const OpenedFiles opened = OpenTensorFiles(options.in);
   std::vector<TensorSource> tensors;
   int64_t elements = 0;
@@ -131,10 +128,12 @@ void Run(const ConvertOptions& options) {
     }
   }
   const size_t count = tensors.size();
+  std::map<std::string, std::string> metadata = MetadataOf(opened, options);
   if (extension == ".safetensors") {
-    WriteSafetensors(out, std::move(tensors), MetadataOf(opened, options));
+    metadata["format"] = "pt";
+    WriteSafetensors(out, std::move(tensors), metadata);
   } else {
-    WriteTorchArchive(out, TorchValue::MakeStateDict(std::move(tensors)));
+    WriteTorchArchive(out, TorchValue::MakeCheckpoint(std::move(tensors), metadata));
   }
   if (dropped > 0)
     LogInfo("left out {} tensors of the loss network (--keep-loss-networks keeps them)", dropped);

@@ -115,7 +115,8 @@ ViewSplit ChooseViews(const PhotoSource& source, const RenderOptions& options) {
   return split;
 }
 
-std::vector<Camera> MakeTrajectory(const Scene& scene, const RenderOptions& options) {
+// extended: how many cameras of a file have frames of another shape than the model's, and so show more.
+std::vector<Camera> MakeTrajectory(const Scene& scene, const RenderOptions& options, int& extended) {
   if (options.frames == 0) return {};
   const std::vector<Camera> inputs(scene.cameras.begin(), scene.cameras.begin() + scene.num_inputs);
   if (options.trajectory == "interpolate") return InterpolateCameras(inputs, options.frames, options.loop);
@@ -123,8 +124,17 @@ std::vector<Camera> MakeTrajectory(const Scene& scene, const RenderOptions& opti
     return Orbit(inputs, {.frames = options.frames, .sweep_degrees = options.orbit_degrees});
   if (options.trajectory == "dolly") return Dolly(inputs, {.frames = options.frames});
   std::vector<Camera> cameras;
-  for (const NamedCamera& named : ReadCameras(options.trajectory)) cameras.push_back(named.camera);
+  for (const NamedCamera& named : ReadCameras(options.trajectory)) {
+    cameras.push_back(
+        ExtendToShape(named.camera, named.width, named.height, scene.width, scene.height));
+    extended += int64_t{named.width} * scene.height != int64_t{named.height} * scene.width;
+  }
   if (cameras.empty()) throw UsageError(options.trajectory + ": holds no cameras");
+  if (extended > 0) {
+    LogWarning("{}: {} of {} cameras are of another shape than the model's {} x {} pixels; their views show more "
+               "beyond two sides, so that nothing is squeezed",
+               options.trajectory, extended, cameras.size(), scene.width, scene.height);
+  }
   return cameras;
 }
 
@@ -184,7 +194,7 @@ void Run(const RenderOptions& options) {
     result.clean =
         reconstructor.Render(result.scene, result.scene.cameras, Renamed(report, "rendering clean photos"));
   }
-  result.path = MakeTrajectory(result.scene, options);
+  result.path = MakeTrajectory(result.scene, options, result.extended_cameras);
   result.path_views = reconstructor.Render(result.scene, result.path, Renamed(report, "rendering the path"));
   result.fps = options.fps;
 

@@ -113,37 +113,55 @@ std::string FolderName(const fs::path& folder) {
   return fs::absolute(folder / "").lexically_normal().parent_path().filename().string();
 }
 
-std::vector<SceneRecord> FolderScenes(const fs::path& root) {
-  if (IsFolderScene(root)) return {FindFolderScene(root)};
+// Scenes of which some may be at fault, as FixedScenes takes them.
+struct FoundScenes {
   std::vector<SceneRecord> scenes;
+  std::map<std::string, FileError> unreadable;
+};
+
+FoundScenes FolderScenes(const fs::path& root) {
+  if (IsFolderScene(root)) return {{FindFolderScene(root)}, {}};
+  FoundScenes found;
   for (const fs::path& folder : Entries(root, /*folders=*/true)) {
-    if (IsFolderScene(folder)) scenes.push_back(FindFolderScene(folder));
+    if (!IsFolderScene(folder)) continue;
+    try {
+      found.scenes.push_back(FindFolderScene(folder));
+    } catch (const FileError& fault) {
+      SceneRecord scene;
+      scene.name = FolderName(folder);
+      scene.source = folder;
+      found.unreadable.emplace(scene.name, fault);
+      found.scenes.push_back(std::move(scene));
+    }
   }
-  if (scenes.empty()) {
+  if (!found.scenes.empty() && found.unreadable.size() == found.scenes.size())
+    throw found.unreadable.begin()->second;
+  if (found.scenes.empty()) {
     throw FileError(
         root.string(),
         "holds no data set: expected full_list.txt, JPEGImages/, pictures, images/, or folders of these");
   }
-  return scenes;
+  return found;
 }
 
 // Scenes found in folders together with a view list.
 class ViewedScenes : public FixedScenes {
  public:
-  ViewedScenes(std::vector<SceneRecord> scenes, std::map<std::string, ViewList> views)
-      : FixedScenes(std::move(scenes)), views_(std::move(views)) {}
+  ViewedScenes(FoundScenes found, std::map<std::string, ViewList> views)
+      : FixedScenes(std::move(found.scenes), std::move(found.unreadable)), views_(std::move(views)) {}
   std::optional<ViewList> EvaluationViews(size_t index) const override { return views_.at(name(index)); }
 
  private:
   std::map<std::string, ViewList> views_;
 };
 
-std::unique_ptr<SceneDataset> WithViews(std::vector<SceneRecord> scenes, const fs::path& view_index) {
-  if (view_index.empty()) return std::make_unique<FixedScenes>(std::move(scenes));
+std::unique_ptr<SceneDataset> WithViews(FoundScenes found, const fs::path& view_index) {
+  if (view_index.empty())
+    return std::make_unique<FixedScenes>(std::move(found.scenes), std::move(found.unreadable));
   std::map<std::string, ViewList> views = ReadViewIndex(view_index);
-  std::erase_if(scenes, [&](const SceneRecord& scene) { return !views.contains(scene.name); });
-  if (scenes.empty()) throw FileError(view_index.string(), "lists none of the scenes that were found");
-  return std::make_unique<ViewedScenes>(std::move(scenes), std::move(views));
+  std::erase_if(found.scenes, [&](const SceneRecord& scene) { return !views.contains(scene.name); });
+  if (found.scenes.empty()) throw FileError(view_index.string(), "lists none of the scenes that were found");
+  return std::make_unique<ViewedScenes>(std::move(found), std::move(views));
 }
 
 }  // namespace
@@ -202,18 +220,19 @@ SceneRecord FindVideoScene(const fs::path& video) {
 std::unique_ptr<SceneDataset> OpenScenes(const fs::path& path, const ListedScenesOptions& options) {
   if (fs::is_directory(path)) {
     if (fs::exists(path / "full_list.txt")) return OpenListedScenes(path / "full_list.txt", options);
-    if (fs::is_directory(path / "JPEGImages")) return WithViews(FindDavisScenes(path), options.view_index);
+    if (fs::is_directory(path / "JPEGImages"))
+      return WithViews({FindDavisScenes(path), {}}, options.view_index);
     return WithViews(FolderScenes(path), options.view_index);
   }
   if (!fs::exists(path)) throw FileError(path.string(), "does not exist");
   if (HasPackedExtension(path)) return OpenPackedScenes(path, options);
-  if (HasVideoExtension(path)) return WithViews({FindVideoScene(path)}, options.view_index);
+  if (HasVideoExtension(path)) return WithViews({{FindVideoScene(path)}, {}}, options.view_index);
   if (path.extension() == ".json") {
     SceneRecord scene = ReadSceneJson(path, path.parent_path());
     scene.name = path.stem().string();
     std::vector<SceneRecord> scenes;
     scenes.push_back(std::move(scene));
-    return WithViews(std::move(scenes), options.view_index);
+    return WithViews({std::move(scenes), {}}, options.view_index);
   }
   if (path.extension() == ".txt") return OpenListedScenes(path, options);
   throw FileError(

@@ -5,11 +5,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "wildrayzer/util/error.h"
 #include "wildrayzer/vision/framing.h"
 
 namespace wildrayzer {
@@ -71,16 +74,23 @@ class SceneDataset {
   virtual std::optional<ViewList> EvaluationViews(size_t index) const { return std::nullopt; }
 };
 
-// Scenes that were described when the data set was opened (folders of pictures, videos).
+// Scenes that were described when the data set was opened (folders of pictures, videos). Those of which the
+// description was at fault, `unreadable` by name, say so when they are read: the others are not worse for it.
 class FixedScenes : public SceneDataset {
  public:
-  explicit FixedScenes(std::vector<SceneRecord> scenes) : scenes_(std::move(scenes)) {}
+  explicit FixedScenes(std::vector<SceneRecord> scenes, std::map<std::string, FileError> unreadable = {})
+      : scenes_(std::move(scenes)), unreadable_(std::move(unreadable)) {}
   size_t size() const override { return scenes_.size(); }
   const std::string& name(size_t index) const override { return scenes_.at(index).name; }
-  SceneRecord Read(size_t index) const override { return scenes_.at(index); }
+  SceneRecord Read(size_t index) const override {
+    const SceneRecord& scene = scenes_.at(index);
+    if (const auto fault = unreadable_.find(scene.name); fault != unreadable_.end()) throw fault->second;
+    return scene;
+  }
 
  private:
   std::vector<SceneRecord> scenes_;
+  std::map<std::string, FileError> unreadable_;
 };
 
 }  // namespace wildrayzer

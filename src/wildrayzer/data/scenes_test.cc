@@ -245,9 +245,18 @@ TEST(FolderScenes, PicturesInNaturalOrderWithMasksAndCameras) {
   EXPECT_THAT(OpenScenes(root, options)->EvaluationViews(0)->inputs, ElementsAre(0));
 
   WriteFileAtomically(root / "a/cameras.txt", line + line);
-  ExpectFileError([&] { OpenScenes(root); }, "cameras.txt", "2 cameras for the 3 pictures");
+  // A scene at fault says so when its turn comes, and is no reason to refuse the others.
+  const auto some = OpenScenes(root);
+  ASSERT_EQ(some->size(), 2u);
+  EXPECT_EQ(some->name(0), "a");
+  ExpectFileError([&] { some->Read(0); }, "cameras.txt", "2 cameras for the 3 pictures");
+  EXPECT_EQ(some->Read(1).frames.size(), 1u);
+  ExpectFileError([&] { OpenScenes(root / "a"); }, "cameras.txt", "2 cameras for the 3 pictures");
   WriteFileAtomically(root / "a/cameras.txt", line + "0 0.5 0.9 0.5 0.5 0 0 1 0 nan 0.25 0 1 0 0 0 0 1 0\n");
-  ExpectFileError([&] { OpenScenes(root); }, "cameras.txt", "line 2");
+  ExpectFileError([&] { OpenScenes(root)->Read(0); }, "cameras.txt", "line 2");
+  fs::create_directories(root / "alone");
+  fs::rename(root / "a", root / "alone/a");
+  ExpectFileError([&] { OpenScenes(root / "alone"); }, "cameras.txt", "line 2");  // nothing is left
   fs::create_directories(root / "empty");
   ExpectFileError([&] { OpenScenes(root / "empty"); }, "empty", "holds no data set");
   ExpectFileError([&] { OpenScenes(root / "b/notes.docx"); }, "notes.docx", "does not exist");

@@ -180,4 +180,16 @@ std::vector<Camera> Dolly(std::span<const Camera> cameras, const DollyOptions& o
   return dolly;
 }
 
+Camera ExtendToShape(const Camera& camera, int from_width, int from_height, int width, int height) {
+  const double w = from_width, h = from_height;
+  const double wide = std::max(w, h * width / height), high = std::max(h, w * height / width);
+  Camera extended = camera;
+  if (wide == w && high == h) return extended;  // to the bit
+  extended.fx = camera.fx * w / wide;
+  extended.fy = camera.fy * h / high;
+  extended.cx = (camera.cx * w + 0.5 * (wide - w)) / wide;
+  extended.cy = (camera.cy * h + 0.5 * (high - h)) / high;
+  return extended;
+}
+
 }  // namespace wildrayzer

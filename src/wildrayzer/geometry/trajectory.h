@@ -34,6 +34,13 @@ std::vector<Camera> InterpolatePairs(std::span<const Camera> keys, int steps_per
 // can be repeated.
 std::vector<Camera> InterpolateCameras(std::span<const Camera> keys, int frames, bool loop = false);
 
+// ---- Frames of another shape ----
+
+// The camera of frames shaped as width x height that shows all that `camera` shows in a frame of from_width x
+// from_height: its focal lengths in pixels stay as they are to each other, and what is added lies evenly beyond
+// two opposite sides. `camera` itself where the shapes are the same.
+Camera ExtendToShape(const Camera& camera, int from_width, int from_height, int width, int height);
+
 // ---- Motions around what the cameras look at ----
 
 struct Focus {

@@ -331,5 +331,25 @@ TEST(Dolly, ZoomKeepsTheSizeAtTheFocus) {
   EXPECT_THROW(Dolly(cameras, {.travel = std::numeric_limits<double>::infinity()}), UsageError);
 }
 
+// A point that the camera sees at a pixel of its frame lies as many pixels from the middle of the extended one.
+TEST(ExtendToShape, ShowsAsMuchAndMore) {
+  Camera wide;
+  wide.fx = 0.8;
+  wide.fy = 0.8 * 16.0 / 9.0;  // square pixels
+  wide.cx = 0.5;
+  wide.cy = 0.45;
+  const Camera square = ExtendToShape(wide, 1600, 900, 128, 128);
+  EXPECT_NEAR(square.fx, 0.8, 1e-12);
+  EXPECT_NEAR(square.fy, 0.8, 1e-12);
+  EXPECT_NEAR(square.cx, 0.5, 1e-12);
+  EXPECT_NEAR((square.cy - 0.5) * 1600, (0.45 - 0.5) * 900, 1e-9);
+  const Camera tall = ExtendToShape(square, 100, 100, 90, 160);
+  EXPECT_NEAR(tall.fx, 0.8, 1e-12);
+  EXPECT_NEAR(tall.fy, 0.8 * 90 / 160, 1e-12);
+  const Camera same = ExtendToShape(wide, 1600, 900, 320, 180);
+  EXPECT_NEAR(same.fy, wide.fy, 1e-12);
+  EXPECT_NEAR(same.cy, wide.cy, 1e-12);
+}
+
 }  // namespace
 }  // namespace wildrayzer

@@ -77,6 +77,7 @@ void CheckSize(const std::string& path, const HeaderTensor& tensor) {
 }  // namespace
 
 TensorFile ParseSafetensors(std::shared_ptr<const MappedFile> file) {
+  RefuseFailedDownload(*file);
   const uint64_t length = HeaderLength(*file);
   const std::span<const std::byte> bytes = file->bytes();
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + kLengthBytes, length);

@@ -8,9 +8,11 @@
 #include <cstring>
 #include <fstream>
 #include <limits>
+#include <map>
 
 #include "wildrayzer/io/safetensors_appender.h"
 #include "wildrayzer/io/tensor_checks.h"
+#include "wildrayzer/io/torch_archive.h"
 #include "wildrayzer/testing/files.h"
 #include "wildrayzer/util/error.h"
 
@@ -315,6 +317,38 @@ TEST(TensorChecks, FindsNonFiniteValues) {
   EXPECT_FALSE(AllFinite({"h", DType::kF16, {3}, {1}, data}));
   EXPECT_TRUE(AllFinite({"h", DType::kBF16, {3}, {1}, data}));  // 0x7C00 is about 2.7e36 in bf16
   EXPECT_TRUE(AllFinite({"h", DType::kI16, {3}, {1}, data}));
+}
+
+// What lies in the place of weights that nobody downloaded is named, whatever the file is called.
+TEST(FailedDownload, IsNamed) {
+  const std::map<std::string, std::string> found = {
+      {"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 3900000000\n", "Git LFS"},
+      {"<!DOCTYPE html><html>Access to model is restricted</html>", "web page"},
+      {"\xef\xbb\xbf\r\n <HTML><head>", "web page"},
+      {"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", "web page"},
+      {"{\"error\": \"Repository not found\"}", "JSON"},
+  };
+  for (const auto& [content, named] : found) {
+    const auto file = MappedFile::FromMemory("weights", std::as_bytes(std::span(content)));
+    for (const bool torch : {false, true}) {
+      std::string message;
+      try {
+        if (torch) {
+          TorchArchive::Parse(file);
+        } else {
+          ParseSafetensors(file);
+        }
+      } catch (const FileError& error) {
+        message = error.what();
+      }
+      EXPECT_THAT(message, HasSubstr(named)) << content;
+    }
+  }
+  // Weights whose header has 0x227b bytes begin with `{"`.
+  const std::string name(0x227b - 58, 'w');
+  const std::string header = "{\"" + name + "\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}";
+  std::string content = std::string("{\"\0\0\0\0\0\0", 8) + header + std::string(0x227b - header.size(), ' ') + "x";
+  EXPECT_EQ(ParseSafetensors(MappedFile::FromMemory("weights", std::as_bytes(std::span(content)))).tensors().size(), 1U);
 }
 
 }  // namespace

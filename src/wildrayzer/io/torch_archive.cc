@@ -98,6 +98,7 @@ TorchArchive TorchArchive::Open(const std::filesystem::path& path, const PickleL
 }
 
 TorchArchive TorchArchive::Parse(std::shared_ptr<const MappedFile> file, const PickleLimits& limits) {
+  RefuseFailedDownload(*file);
   if (!Recognises(*file)) FailUnknown(*file);
   return Head(*file, 4) == kZipMagic ? ParseZip(std::move(file), limits)
                                      : ParseLegacy(std::move(file), limits);
@@ -196,7 +197,18 @@ TensorFile TorchArchive::StateDict() const {
         path(), "holds no state dict (a dict of tensors, or one under 'model' or 'state_dict'); it holds " +
                     root().Describe());
   }
-  return TensorFile(tree_->file, format_, std::move(entries), {});
+  return TensorFile(tree_->file, format_, std::move(entries), Metadata());
+}
+
+std::map<std::string, std::string> TorchArchive::Metadata() const {
+  std::map<std::string, std::string> metadata;
+  const std::optional<TorchObject> dict = wrapper_.empty() ? std::nullopt : root().Find("metadata");
+  for (size_t i = 0; dict && dict->is_dict() && i < dict->size(); ++i) {
+    const TorchObject key = dict->KeyAt(i), value = dict->Item(i);
+    if (key.kind() == PickleKind::kString && value.kind() == PickleKind::kString)
+      metadata[key.AsText()] = value.AsText();
+  }
+  return metadata;
 }
 
 }  // namespace wildrayzer

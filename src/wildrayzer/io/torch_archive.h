@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -79,7 +80,8 @@ class TorchArchive {
   // Whether every name carried the prefix "module." (DataParallel), which is stripped.
   bool stripped_module_prefix() const { return stripped_; }
 
-  // The state dict as located tensors, in file order; entries that are no tensors are left out. FileError
+  // The state dict as located tensors, in file order; entries that are no tensors are left out. Its metadata
+  // are the texts of a dict "metadata" beside the wrapper (TorchValue::MakeCheckpoint). FileError
   // when there is no state dict, or a name appears twice. Touches only the archive headers of these tensors.
   TensorFile StateDict() const;
 
@@ -88,6 +90,7 @@ class TorchArchive {
   using Locator = std::function<std::span<const std::byte>(const PickleStorage&)>;
 
   TorchArchive(std::string format, std::shared_ptr<const PickleTree> tree, Locator locate);
+  std::map<std::string, std::string> Metadata() const;
 
   static TorchArchive ParseZip(std::shared_ptr<const MappedFile> file, const PickleLimits& limits);
   static TorchArchive ParseLegacy(std::shared_ptr<const MappedFile> file, const PickleLimits& limits);

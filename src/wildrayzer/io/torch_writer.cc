@@ -22,6 +22,15 @@ TorchValue TorchValue::MakePairs(Kind kind, std::vector<Pair> pairs) {
   return Make(kind, std::move(items));
 }
 
+TorchValue TorchValue::MakeCheckpoint(std::vector<TensorSource> tensors,
+                                      const std::map<std::string, std::string>& metadata) {
+  TorchValue model = MakeStateDict(std::move(tensors));
+  if (metadata.empty()) return model;
+  std::vector<Pair> texts;
+  for (const auto& [key, value] : metadata) texts.emplace_back(key, value);
+  return MakeDict({{"model", std::move(model)}, {"metadata", MakeDict(std::move(texts))}});
+}
+
 TorchValue TorchValue::MakeStateDict(std::vector<TensorSource> tensors) {
   std::vector<Pair> pairs;
   pairs.reserve(tensors.size());

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -35,6 +36,10 @@ class TorchValue {
   }
   // An ordered dict of the tensors under their names.
   static TorchValue MakeStateDict(std::vector<TensorSource> tensors);
+  // A dict of the state dict, "model", and of texts about it, "metadata", as safetensors files have them;
+  // without any the state dict alone.
+  static TorchValue MakeCheckpoint(std::vector<TensorSource> tensors,
+                                   const std::map<std::string, std::string>& metadata);
 
   enum class Kind { kNone, kBool, kInt, kFloat, kText, kTensor, kList, kTuple, kDict, kOrderedDict };
   Kind kind() const { return kind_; }

@@ -164,6 +164,7 @@ void DescribeResult(const RenderResult& result, Json& metadata) {
   metadata["output"] = {{"model_resolution", {scene.width / scene.detail, scene.height / scene.detail}},
                         {"resolution", {scene.width, scene.height}},
                         {"views", result.path_views.size()},
+                        {"views_extended_to_the_frame", result.extended_cameras},
                         {"clean", result.clean.size()},
                         {"note",
                          "views/ has this resolution; what is copied from the photos has their detail, what is "

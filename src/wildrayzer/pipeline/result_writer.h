@@ -18,6 +18,7 @@ struct RenderResult {
   std::vector<Image> clean;  // the place from each photo's own camera, model resolution; may be empty
   std::vector<Camera> path;
   std::vector<Image> path_views;
+  int extended_cameras = 0;  // of the path, whose frames had another shape (ExtendToShape)
   double fps = 12;
 };
 

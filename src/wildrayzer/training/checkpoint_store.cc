@@ -159,9 +159,8 @@ void ExportModel(const std::filesystem::path& path, const NamedParameters& weigh
     WriteSafetensors(path, std::move(tensors), {{"format", "pt"}, {kConfigMetadataKey, model_yaml}});
     return;
   }
-  std::vector<TorchValue::Pair> root;
-  root.emplace_back("model", TorchValue::MakeStateDict(std::move(tensors)));
-  WriteTorchArchive(path, TorchValue::MakeDict(std::move(root)));
+  WriteTorchArchive(path,
+                    TorchValue::MakeCheckpoint(std::move(tensors), {{kConfigMetadataKey, model_yaml}}));
 }
 
 }  // namespace wildrayzer
