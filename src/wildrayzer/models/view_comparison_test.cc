@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+
 #include "wildrayzer/models/pass.h"
 #include "wildrayzer/models/testing/small_model.h"
 #include "wildrayzer/models/weights.h"
@@ -91,6 +93,44 @@ TEST(ViewComparison, OutlinesWhereThingsAre) {
   const Tensor logits = comparison->Outline(features, torch::zeros({2, 32, 2, 3}));
   ASSERT_EQ(logits.sizes(), (torch::IntArrayRef{2, 1, 16, 24}));
   EXPECT_TRUE(torch::equal(logits.view({1, 2, 16, 24}), 2.0 * view.select(2, 0)));
+}
+
+// With weights that let the size of the difference in red through, logits grow by it: an input is compared with
+// the other input, a view to be rendered with both.
+TEST(ViewComparison, ComparesAViewWithTheInputsButItself) {
+  const torch::NoGradGuard no_grad;
+  WildRayZer model = SmallModel(Comparing(true));
+  for (auto& item : model->named_parameters()) {
+    if (item.key().starts_with(kPrefix)) item.value().zero_();
+  }
+  const Tensor images = Images("compared", 1, 3, 32, 48);
+  Tensor c2w = torch::eye(4).expand({1, 3, 4, 4}).clone();
+  c2w[0][1][0][3] = 0.1;
+  c2w[0][2][1][3] = 0.1;
+  const Cameras cameras = Cameras::Given(c2w, torch::tensor({0.9F, 0.9F, 0.5F, 0.5F}).expand({1, 3, 4}));
+  Pass before = Seen(model, images);
+  before.UseCameras(cameras);
+  const Tensor inputs = before.InputMotion(), target = before.TargetMotion();
+  auto weights = model->named_parameters();
+  for (int64_t pixel = 0; pixel < 16; ++pixel) {
+    weights[std::string(kPrefix) + "tokenizer.1.weight"][pixel][12 * pixel + 6] = 1.0;
+    weights[std::string(kPrefix) + "logits.weight"][pixel][pixel] = 1.0;
+  }
+  Pass after = Seen(model, images);
+  const PointMatches matches = after.cameras().of_first;
+  after.UseCameras(cameras);
+  const Cameras two = cameras.Views(0, 2);
+  const InputSurface surface =
+      SurfaceOf(images.narrow(1, 0, 2), two.c2w, two.fxfycxcy, matches, /*masks=*/{});
+  const auto difference = [&](int64_t view, const InputSurface& others) {
+    const Cameras one = cameras.Views(view, 1);
+    const WarpedInputs warped = WarpInputs(others, one.c2w, one.fxfycxcy);
+    return 2.0 * ((warped.image - images.narrow(1, view, 1)) * warped.sure).abs().narrow(2, 0, 1);
+  };
+  const Tensor of_inputs = torch::cat({difference(0, surface.Without(0)), difference(1, surface.Without(1))}, 1);
+  EXPECT_LT(Difference(after.InputMotion() - inputs, of_inputs), kRounding);
+  EXPECT_LT(Difference(after.TargetMotion() - target, difference(2, surface)), kRounding);
+  EXPECT_GT(of_inputs.max().item<double>(), 0.05);
 }
 
 TEST(ViewComparison, LearnsAndTakesEverySceneForItself) {
