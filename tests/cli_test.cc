@@ -139,10 +139,9 @@ TEST(Render, FollowsCamerasFromItsOwnFile) {
   ASSERT_EQ(again.exit_code, 0) << again.err;
   EXPECT_EQ(ReadText(folder / "one/views/frame_001.png"), ReadText(folder / "two/views/frame_001.png"));
   // The photos' own cameras, 80 x 60 pixels, are followed in square frames without squeezing anything.
-  const ProgramResult all =
-      RunProgram(Join({"render", folder / "in", "--out", folder / "three", "--trajectory",
-                       folder / "one/cameras.json", "--json"},
-                      TinyModel()));
+  const ProgramResult all = RunProgram(Join({"render", folder / "in", "--out", folder / "three",
+                                             "--trajectory", folder / "one/cameras.json", "--json"},
+                                            TinyModel()));
   ASSERT_EQ(all.exit_code, 0) << all.err;
   EXPECT_THAT(all.err, HasSubstr("2 of 5 cameras are of another shape"));
   EXPECT_EQ(nlohmann::json::parse(all.out)["output"]["views_extended_to_the_frame"], 2);

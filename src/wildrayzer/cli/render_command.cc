@@ -125,15 +125,15 @@ std::vector<Camera> MakeTrajectory(const Scene& scene, const RenderOptions& opti
   if (options.trajectory == "dolly") return Dolly(inputs, {.frames = options.frames});
   std::vector<Camera> cameras;
   for (const NamedCamera& named : ReadCameras(options.trajectory)) {
-    cameras.push_back(
-        ExtendToShape(named.camera, named.width, named.height, scene.width, scene.height));
+    cameras.push_back(ExtendToShape(named.camera, named.width, named.height, scene.width, scene.height));
     extended += int64_t{named.width} * scene.height != int64_t{named.height} * scene.width;
   }
   if (cameras.empty()) throw UsageError(options.trajectory + ": holds no cameras");
   if (extended > 0) {
-    LogWarning("{}: {} of {} cameras are of another shape than the model's {} x {} pixels; their views show more "
-               "beyond two sides, so that nothing is squeezed",
-               options.trajectory, extended, cameras.size(), scene.width, scene.height);
+    LogWarning(
+        "{}: {} of {} cameras are of another shape than the model's {} x {} pixels; their views show more "
+        "beyond two sides, so that nothing is squeezed",
+        options.trajectory, extended, cameras.size(), scene.width, scene.height);
   }
   return cameras;
 }

@@ -37,8 +37,8 @@ std::vector<Camera> InterpolateCameras(std::span<const Camera> keys, int frames,
 // ---- Frames of another shape ----
 
 // The camera of frames shaped as width x height that shows all that `camera` shows in a frame of from_width x
-// from_height: its focal lengths in pixels stay as they are to each other, and what is added lies evenly beyond
-// two opposite sides. `camera` itself where the shapes are the same.
+// from_height: its focal lengths in pixels stay as they are to each other, and what is added lies evenly
+// beyond two opposite sides. `camera` itself where the shapes are the same.
 Camera ExtendToShape(const Camera& camera, int from_width, int from_height, int width, int height);
 
 // ---- Motions around what the cameras look at ----

@@ -331,7 +331,8 @@ TEST(Dolly, ZoomKeepsTheSizeAtTheFocus) {
   EXPECT_THROW(Dolly(cameras, {.travel = std::numeric_limits<double>::infinity()}), UsageError);
 }
 
-// A point that the camera sees at a pixel of its frame lies as many pixels from the middle of the extended one.
+// A point that the camera sees at a pixel of its frame lies as many pixels from the middle of the extended
+// one.
 TEST(ExtendToShape, ShowsAsMuchAndMore) {
   Camera wide;
   wide.fx = 0.8;

@@ -347,8 +347,11 @@ TEST(FailedDownload, IsNamed) {
   // Weights whose header has 0x227b bytes begin with `{"`.
   const std::string name(0x227b - 58, 'w');
   const std::string header = "{\"" + name + "\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}";
-  std::string content = std::string("{\"\0\0\0\0\0\0", 8) + header + std::string(0x227b - header.size(), ' ') + "x";
-  EXPECT_EQ(ParseSafetensors(MappedFile::FromMemory("weights", std::as_bytes(std::span(content)))).tensors().size(), 1U);
+  std::string content =
+      std::string("{\"\0\0\0\0\0\0", 8) + header + std::string(0x227b - header.size(), ' ') + "x";
+  EXPECT_EQ(
+      ParseSafetensors(MappedFile::FromMemory("weights", std::as_bytes(std::span(content)))).tensors().size(),
+      1U);
 }
 
 }  // namespace

@@ -170,20 +170,23 @@ void RefuseFailedDownload(const MappedFile& file) {
   constexpr size_t kEnough = 512;
   const std::span<const std::byte> bytes = file.bytes().first(std::min(file.bytes().size(), kEnough));
   std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  if (text.substr(0, 8).find('\0') != std::string::npos) return;  // the length that safetensors files begin with
+  if (text.substr(0, 8).find('\0') != std::string::npos)
+    return;                                                 // the length that safetensors files begin with
   text.erase(0, text.starts_with("\xef\xbb\xbf") ? 3 : 0);  // byte order mark
   text.erase(0, text.find_first_not_of(" \t\r\n"));
   for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
   const auto begins = [&text](std::string_view with) { return text.starts_with(with); };
   if (begins("version https://git-lfs") || begins("version https://hawser")) {
-    throw FileError(file.path(),
-                    "is a pointer of Git LFS, not the weights: run `git lfs pull` in the repository that it is "
-                    "from, or download the file itself");
+    throw FileError(
+        file.path(),
+        "is a pointer of Git LFS, not the weights: run `git lfs pull` in the repository that it is "
+        "from, or download the file itself");
   }
   if (begins("<!doctype html") || begins("<html") || begins("<?xml")) {
-    throw FileError(file.path(),
-                    "is a web page (HTML), not the weights: open its address in a browser; it may ask you to log "
-                    "in, or to accept a licence");
+    throw FileError(
+        file.path(),
+        "is a web page (HTML), not the weights: open its address in a browser; it may ask you to log "
+        "in, or to accept a licence");
   }
   if (begins("{\"")) {
     throw FileError(file.path(), "is JSON text, not the weights; it may be a server's message: look at it");

@@ -46,8 +46,8 @@ std::vector<int64_t> RowMajorStrides(std::span<const int64_t> shape);
 // Receives the bytes of a tensor piece by piece, in row-major order, little-endian.
 using ByteSink = std::function<void(std::span<const std::byte>)>;
 
-// FileError when the file is what people find in the place of weights that were not downloaded: the pointer of
-// Git LFS, a web page, or a message in JSON.
+// FileError when the file is what people find in the place of weights that were not downloaded: the pointer
+// of Git LFS, a web page, or a message in JSON.
 void RefuseFailedDownload(const MappedFile& file);
 
 // One tensor of a file. Element (i0, ...) lies at data + DTypeSize * sum(i_k * strides_k). The reader has

@@ -28,8 +28,8 @@ TORCH_MODULE(CopyHead);
 
 // The picture [B, T, 3, H, W] with copies, from the renderer's own.
 torch::Tensor MixCopies(const torch::Tensor& rendered, const torch::Tensor& gate, const WarpedInputs& warped);
-// That picture enlarged to s times as many pixels a side, with what the inputs, warped with so many, show beyond
-// what they show at the picture's size.
+// That picture enlarged to s times as many pixels a side, with what the inputs, warped with so many, show
+// beyond what they show at the picture's size.
 torch::Tensor AddDetail(const torch::Tensor& mixed, const torch::Tensor& gate, const WarpedInputs& warped,
                         const WarpedInputs& detailed);
 

@@ -96,9 +96,7 @@ Flow FlowToInputs(const InputSurface& surface, const Tensor& c2w, const Tensor& 
 
 InputSurface InputSurface::Scene(int64_t b) const {
   if (!defined()) return *this;
-  const auto part = [b](const Tensor& all) {
-    return all.defined() ? all.detach().narrow(0, b, 1) : all;
-  };
+  const auto part = [b](const Tensor& all) { return all.defined() ? all.detach().narrow(0, b, 1) : all; };
   return {part(points), part(weight), part(images), part(detail), part(still), part(c2w), part(fxfycxcy)};
 }
 
@@ -107,8 +105,7 @@ InputSurface InputSurface::Without(int64_t input) const {
     if (!all.defined()) return all;
     return torch::cat({all.narrow(1, 0, input), all.narrow(1, input + 1, all.size(1) - input - 1)}, 1);
   };
-  return {points,        weight,      others(images),  others(detail),
-          others(still), others(c2w), others(fxfycxcy)};
+  return {points, weight, others(images), others(detail), others(still), others(c2w), others(fxfycxcy)};
 }
 
 InputSurface SurfaceOf(const Tensor& images, const Tensor& c2w, const Tensor& fxfycxcy,

@@ -11,11 +11,11 @@ namespace wildrayzer {
 
 // n points of what the first input shows, and the K inputs' pictures.
 struct InputSurface {
-  torch::Tensor points;         // [B, n, 3] float32 in the world, the first input's camera
-  torch::Tensor weight;         // [B, n] in (0, 1]: how well the depth is known
-  torch::Tensor images;         // [B, K, 3, H, W] in [0, 1]
-  torch::Tensor detail;         // [B, K, 3, s H, s W]: the same pictures with s times the pixels; or undefined
-  torch::Tensor still;          // [B, K, 1, H, W] in [0, 1]: 0 where the inputs show what moves
+  torch::Tensor points;  // [B, n, 3] float32 in the world, the first input's camera
+  torch::Tensor weight;  // [B, n] in (0, 1]: how well the depth is known
+  torch::Tensor images;  // [B, K, 3, H, W] in [0, 1]
+  torch::Tensor detail;  // [B, K, 3, s H, s W]: the same pictures with s times the pixels; or undefined
+  torch::Tensor still;   // [B, K, 1, H, W] in [0, 1]: 0 where the inputs show what moves
   torch::Tensor c2w, fxfycxcy;  // of the inputs, [B, K, 4, 4] and [B, K, 4]
 
   bool defined() const { return images.defined(); }

@@ -124,9 +124,9 @@ TEST(InputSurface, WithoutAnInputShowsWhatTheOthersDo) {
   EXPECT_TRUE(torch::equal(both.support, torch::cat({first.support, others.support}, 1)));
 }
 
-// The wall at four times the pixels: of a gate that is half open all detail is shown, of a shut one none, and of
-// one between as much as it says. The detail is what is lost where pictures are made small: of a line of one
-// pixel nearly all.
+// The wall at four times the pixels: of a gate that is half open all detail is shown, of a shut one none, and
+// of one between as much as it says. The detail is what is lost where pictures are made small: of a line of
+// one pixel nearly all.
 TEST(AddDetail, ShowsWhatThePhotosHaveBeyondThePicture) {
   const Tensor c2w = LookingAhead({{0, 0}, {0.1, 0.0}}), here = LookingAhead({{0.05, 0.0}});
   InputSurface surface = WallSurface(c2w, 1.5);
@@ -184,7 +184,8 @@ TEST(SurfaceOf, PutsTheWallWhereMatchesTell) {
   Tensor masks = torch::zeros({1, 2, 1, kWallHigh, kWallWide});
   masks.select(1, 0).narrow(-1, 0, kWallWide / 2).fill_(1.0);
   const InputSurface surface = SurfaceOf(images, c2w, Intrinsics(2), matches, masks);
-  const Tensor off = (surface.points - PointsOfWall(1.5)).abs().amax(-1).view({12, 16}), weight = surface.weight.view({12, 16});
+  const Tensor off = (surface.points - PointsOfWall(1.5)).abs().amax(-1).view({12, 16}),
+               weight = surface.weight.view({12, 16});
   EXPECT_LT(off.narrow(1, 9, 7).max().item<double>(), 0.015);
   EXPECT_NEAR(weight.narrow(1, 9, 7).min().item<double>(), 0.4, 0.01);
   // Of what moves nothing is known, and it is not copied.

@@ -95,8 +95,8 @@ TEST(ViewComparison, OutlinesWhereThingsAre) {
   EXPECT_TRUE(torch::equal(logits.view({1, 2, 16, 24}), 2.0 * view.select(2, 0)));
 }
 
-// With weights that let the size of the difference in red through, logits grow by it: an input is compared with
-// the other input, a view to be rendered with both.
+// With weights that let the size of the difference in red through, logits grow by it: an input is compared
+// with the other input, a view to be rendered with both.
 TEST(ViewComparison, ComparesAViewWithTheInputsButItself) {
   const torch::NoGradGuard no_grad;
   WildRayZer model = SmallModel(Comparing(true));
@@ -127,7 +127,8 @@ TEST(ViewComparison, ComparesAViewWithTheInputsButItself) {
     const WarpedInputs warped = WarpInputs(others, one.c2w, one.fxfycxcy);
     return 2.0 * ((warped.image - images.narrow(1, view, 1)) * warped.sure).abs().narrow(2, 0, 1);
   };
-  const Tensor of_inputs = torch::cat({difference(0, surface.Without(0)), difference(1, surface.Without(1))}, 1);
+  const Tensor of_inputs =
+      torch::cat({difference(0, surface.Without(0)), difference(1, surface.Without(1))}, 1);
   EXPECT_LT(Difference(after.InputMotion() - inputs, of_inputs), kRounding);
   EXPECT_LT(Difference(after.TargetMotion() - target, difference(2, surface)), kRounding);
   EXPECT_GT(of_inputs.max().item<double>(), 0.05);

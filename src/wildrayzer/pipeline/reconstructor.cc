@@ -311,11 +311,10 @@ std::vector<Image> Reconstructor::Render(const Scene& scene, std::span<const Cam
   Report(progress, "rendering", static_cast<int64_t>(cameras.size()));
   const Cameras wanted = ToModel(cameras, impl_->device);
   const bool on_gpu = !impl_->device.is_cpu();
-  const torch::Tensor images =
-      on_gpu && cameras.size() == 1
-          ? (*scene.state->one_view)({wanted.c2w, wanted.fxfycxcy})
-          : impl_->model->Render(scene.state->memory, wanted, impl_->config.height, impl_->config.width,
-                                 StepsOf(progress));
+  const torch::Tensor images = on_gpu && cameras.size() == 1
+                                   ? (*scene.state->one_view)({wanted.c2w, wanted.fxfycxcy})
+                                   : impl_->model->Render(scene.state->memory, wanted, impl_->config.height,
+                                                          impl_->config.width, StepsOf(progress));
   for (int64_t i = 0; i < images.size(1); ++i) {
     const torch::Tensor planes = images[0][i].to(torch::kCPU, torch::kFloat).contiguous();
     views.push_back(FromPlanes({planes.data_ptr<float>(), static_cast<size_t>(planes.numel())}, scene.width,

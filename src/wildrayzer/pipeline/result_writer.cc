@@ -50,9 +50,7 @@ std::vector<NamedCamera> AllCameras(const RenderResult& result) {
 }
 
 // Of what is rendered at the photo's camera.
-Framing FramingOfViews(const Scene& scene, size_t photo) {
-  return scene.framings[photo].Times(scene.detail);
-}
+Framing FramingOfViews(const Scene& scene, size_t photo) { return scene.framings[photo].Times(scene.detail); }
 
 UncroppedMask PhotoMask(const Scene& scene, size_t photo) {
   const MotionMask& mask = scene.masks[photo];
@@ -122,8 +120,9 @@ void WriteRenderFiles(const fs::path& folder, const RenderResult& result,
   for (size_t i = 0; i < result.clean.size(); ++i) {
     const std::string& name = result.photos[i].name;
     const Image& photo = result.photos[i].image;
-    WritePng(folder / "clean" / (name + ".png"),
-             InPhotoFrame(result.clean[i], FramingOfViews(result.scene, i), Image(photo.width, photo.height)));
+    WritePng(
+        folder / "clean" / (name + ".png"),
+        InPhotoFrame(result.clean[i], FramingOfViews(result.scene, i), Image(photo.width, photo.height)));
     if (Role(result.scene, i) == CameraRole::kTarget)
       WritePng(folder / "views" / ("target_" + name + ".png"), result.clean[i]);
   }
@@ -161,14 +160,15 @@ void DescribeResult(const RenderResult& result, Json& metadata) {
     if (!scene.masks.empty()) photo["masked_patches"] = scene.masks[i].masked_patches;
     photos.push_back(photo);
   }
-  metadata["output"] = {{"model_resolution", {scene.width / scene.detail, scene.height / scene.detail}},
-                        {"resolution", {scene.width, scene.height}},
-                        {"views", result.path_views.size()},
-                        {"views_extended_to_the_frame", result.extended_cameras},
-                        {"clean", result.clean.size()},
-                        {"note",
-                         "views/ has this resolution; what is copied from the photos has their detail, what is "
-                         "rendered the model's; clean/ is brought to the photos' pixels, no detail is invented"}};
+  metadata["output"] = {
+      {"model_resolution", {scene.width / scene.detail, scene.height / scene.detail}},
+      {"resolution", {scene.width, scene.height}},
+      {"views", result.path_views.size()},
+      {"views_extended_to_the_frame", result.extended_cameras},
+      {"clean", result.clean.size()},
+      {"note",
+       "views/ has this resolution; what is copied from the photos has their detail, what is "
+       "rendered the model's; clean/ is brought to the photos' pixels, no detail is invented"}};
 }
 
 void WriteRenderPage(const fs::path& folder, const RenderResult& result, const Json& metadata) {

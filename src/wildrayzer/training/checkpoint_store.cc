@@ -159,8 +159,7 @@ void ExportModel(const std::filesystem::path& path, const NamedParameters& weigh
     WriteSafetensors(path, std::move(tensors), {{"format", "pt"}, {kConfigMetadataKey, model_yaml}});
     return;
   }
-  WriteTorchArchive(path,
-                    TorchValue::MakeCheckpoint(std::move(tensors), {{kConfigMetadataKey, model_yaml}}));
+  WriteTorchArchive(path, TorchValue::MakeCheckpoint(std::move(tensors), {{kConfigMetadataKey, model_yaml}}));
 }
 
 }  // namespace wildrayzer
