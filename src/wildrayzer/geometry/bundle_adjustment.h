@@ -7,11 +7,11 @@
 
 namespace wildrayzer {
 
-// Where n points of the first view appear in the V - 1 others.
+// Where n points of each of the first A views appear in all V. A point's own view has no weight.
 struct PointMatches {
-  torch::Tensor points;  // [n, 2] in the first view, u in widths, v in heights
-  torch::Tensor seen;    // [B, V - 1, n, 2] in the others
-  torch::Tensor weight;  // [B, V - 1, n], not negative; 0: says nothing
+  torch::Tensor points;  // [n, 2] in the view that they are of, u in widths, v in heights
+  torch::Tensor seen;    // [B, A, V, n, 2] in the others
+  torch::Tensor weight;  // [B, A, V, n], not negative; 0: says nothing
 
   // Of scene b alone.
   PointMatches Scene(int64_t b) const;
@@ -29,8 +29,9 @@ struct PointMatches {
 torch::Tensor AdjustPoses(const torch::Tensor& c2w, const torch::Tensor& fxfycxcy,
                           const PointMatches& matches, int64_t rows, int64_t columns);
 
-// The logarithms of the points' depths, [B, n] float64, that fit the matches best at poses as they are, the
-// same way: about 0 where no match says anything.
+// The logarithms of the points' depths in the view that they are of, [B, A, n] float64, that fit the matches
+// best at poses as they are, the same way, and each other's: a point's is drawn to the mean of those of the
+// points about it, all to 0 where no match says anything.
 torch::Tensor FitDepths(const torch::Tensor& c2w, const torch::Tensor& fxfycxcy, const PointMatches& matches,
                         int64_t rows, int64_t columns);
 

@@ -14,7 +14,7 @@ using torch::Tensor;
 // Points count for the pixels about them with a Gaussian of this size, in square roots of the frame's area.
 constexpr double kReach = 0.03;
 // An input counts for e times less for every so much of displacement, in the same unit.
-constexpr double kFar = 0.125;
+constexpr double kFar = 0.09;
 constexpr double kNearest = 0.05;  // nothing is seen nearer to a camera than this
 constexpr double kLeastWeight = 1e-3;
 // Most pairs of a pixel of the flow and a point at a time.
@@ -111,7 +111,7 @@ InputSurface InputSurface::Without(int64_t input) const {
 InputSurface SurfaceOf(const Tensor& images, const Tensor& c2w, const Tensor& fxfycxcy,
                        const PointMatches& matches, const Tensor& masks) {
   const torch::NoGradGuard no_grad;
-  const int64_t batch = images.size(0), inputs = images.size(1), n = matches.points.size(0);
+  const int64_t batch = images.size(0), inputs = images.size(1), n = matches.points.size(0), of = std::min(inputs, matches.seen.size(1));
   InputSurface surface;
   surface.images = images.to(torch::kFloat32);
   surface.c2w = c2w.detach();
@@ -124,17 +124,24 @@ InputSurface SurfaceOf(const Tensor& images, const Tensor& c2w, const Tensor& fx
     surface.still = torch::ones_like(surface.images.narrow(2, 0, 1));
   }
   PointMatches of_inputs = matches;
-  of_inputs.seen = matches.seen.narrow(1, 0, inputs - 1);
-  const Tensor places = matches.points.view({1, 1, n, 2}).expand({batch, 1, n, 2});
-  const Tensor still = Sample(surface.still.select(1, 0), places).view({batch, 1, n});
-  of_inputs.weight = matches.weight.narrow(1, 0, inputs - 1) * still;
-  const Tensor log_depth =
-      FitDepths(c2w, fxfycxcy, of_inputs, images.size(3), images.size(4)).to(torch::kFloat32);
+  of_inputs.seen = matches.seen.narrow(1, 0, of).narrow(2, 0, inputs);
+  // What moves tells nothing, neither where a point is nor where it is seen.
+  const Tensor places = matches.points.view({1, 1, n, 2}).expand({batch * of, 1, n, 2});
+  const Tensor here = Sample(surface.still.narrow(1, 0, of).flatten(0, 1), places).view({batch, of, 1, n});
+  const Tensor there = Sample(surface.still.flatten(0, 1), of_inputs.seen.transpose(1, 2).flatten(0, 1))
+                           .view({batch, inputs, of, n})
+                           .transpose(1, 2);
+  of_inputs.weight = matches.weight.narrow(1, 0, of).narrow(2, 0, inputs) * here * there;
+  const Tensor depth =
+      torch::exp(FitDepths(c2w, fxfycxcy, of_inputs, images.size(3), images.size(4)).to(torch::kFloat32));
   const Tensor k = surface.fxfycxcy.narrow(1, 0, 1);
   const Tensor slopes = (matches.points - k.narrow(-1, 2, 2)) / k.narrow(-1, 0, 2);  // [B, n, 2]
-  surface.points = torch::cat({slopes, torch::ones_like(slopes.narrow(-1, 0, 1))}, -1) *
-                   torch::exp(log_depth).unsqueeze(-1);
-  surface.weight = of_inputs.weight.sum(1).clamp_max(1.0) + kLeastWeight;
+  const Tensor rays = torch::cat({slopes, torch::ones_like(slopes.narrow(-1, 0, 1))}, -1).unsqueeze(1);
+  const Tensor poses = surface.c2w.narrow(1, 0, of).narrow(2, 0, 3);
+  surface.points = (torch::matmul(rays * depth.unsqueeze(-1), poses.narrow(3, 0, 3).transpose(-1, -2)) +
+                    poses.select(3, 3).unsqueeze(2))
+                       .flatten(1, 2);
+  surface.weight = (of_inputs.weight.sum(2).clamp_max(1.0) + kLeastWeight).flatten(1);
   return surface;
 }
 

@@ -9,9 +9,9 @@
 
 namespace wildrayzer {
 
-// n points of what the first input shows, and the K inputs' pictures.
+// n points of what the first inputs show, and the K inputs' pictures.
 struct InputSurface {
-  torch::Tensor points;  // [B, n, 3] float32 in the world, the first input's camera
+  torch::Tensor points;  // [B, n, 3] float32 in the world
   torch::Tensor weight;  // [B, n] in (0, 1]: how well the depth is known
   torch::Tensor images;  // [B, K, 3, H, W] in [0, 1]
   torch::Tensor detail;  // [B, K, 3, s H, s W]: the same pictures with s times the pixels; or undefined
@@ -25,8 +25,8 @@ struct InputSurface {
   InputSurface Without(int64_t input) const;
 };
 
-// At the inputs' cameras as they are; `matches` of the first input with the K - 1 others, or more views, of
-// which the first count. masks [B, K, 1, H, W]: probability of motion; undefined: nothing moves. No gradient.
+// At the inputs' cameras as they are; `matches` of points of the first inputs with all of them, or more
+// views, of which the first count. masks [B, K, 1, H, W]: probability of motion; undefined: nothing moves. No gradient.
 InputSurface SurfaceOf(const torch::Tensor& images, const torch::Tensor& c2w, const torch::Tensor& fxfycxcy,
                        const PointMatches& matches, const torch::Tensor& masks);
 

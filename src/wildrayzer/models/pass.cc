@@ -33,7 +33,7 @@ const ViewTokens& Pass::Views() {
 const Cameras& Pass::cameras() {
   if (!cameras_) {
     cameras_ = model_->EstimateCameras(Views(), trace_);
-    of_first_ = cameras_->of_first;
+    of_points_ = cameras_->of_points;
     if (features_.own()) all_features_ = features_learn_ ? cameras_->features : cameras_->features.detach();
   }
   return *cameras_;
@@ -77,10 +77,10 @@ torch::Tensor Pass::Motion(int64_t first, int64_t count, const torch::Tensor& ra
 WarpedInputs Pass::Others(int64_t first, int64_t count) {
   if (!model_->config().motion.compare || inputs_ < 2) return {};
   const Cameras of_views = cameras().Views(first, count), of_inputs = cameras().Views(0, inputs_);
-  if (!of_first_.seen.defined()) return {};
+  if (!of_points_.seen.defined()) return {};
   if (!unmasked_.defined()) {
     unmasked_ =
-        SurfaceOf(images_.narrow(1, 0, inputs_), of_inputs.c2w, of_inputs.fxfycxcy, of_first_, /*masks=*/{});
+        SurfaceOf(images_.narrow(1, 0, inputs_), of_inputs.c2w, of_inputs.fxfycxcy, of_points_, /*masks=*/{});
   }
   if (first >= inputs_) return WarpInputs(unmasked_, of_views.c2w, of_views.fxfycxcy);
   std::vector<WarpedInputs> views;
@@ -124,10 +124,10 @@ torch::Tensor Pass::InputMotionProbability() {
 
 const EncodedScene& Pass::Encode(const torch::Tensor& masks) {
   scene_ = model_->EncodeScene(Views().Views(0, inputs_), InputRays(), masks, trace_);
-  if (model_->config().copy_inputs && of_first_.seen.defined() && inputs_ > 1) {
+  if (model_->config().copy_inputs && of_points_.seen.defined() && inputs_ > 1) {
     const Cameras of_inputs = cameras().Views(0, inputs_);
     scene_.memory.surface =
-        SurfaceOf(images_.narrow(1, 0, inputs_), of_inputs.c2w, of_inputs.fxfycxcy, of_first_, masks);
+        SurfaceOf(images_.narrow(1, 0, inputs_), of_inputs.c2w, of_inputs.fxfycxcy, of_points_, masks);
   }
   return scene_;
 }
@@ -165,7 +165,7 @@ Pass Pass::Scene(int64_t b) const {
     scene.views_->images = part(views_->images);
   }
   if (cameras_) scene.cameras_ = cameras_->Scene(b);
-  scene.of_first_ = of_first_.Scene(b);
+  scene.of_points_ = of_points_.Scene(b);
   scene.unmasked_ = unmasked_.Scene(b);
   for (torch::Tensor* tensor :
        {&scene.all_features_, &scene.input_rays_, &scene.input_motion_, &scene.target_motion_,

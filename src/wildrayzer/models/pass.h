@@ -88,7 +88,7 @@ class Pass {
   Trace steps_;  // of trace_
   std::optional<ViewTokens> views_;
   std::optional<Cameras> cameras_;
-  PointMatches of_first_;  // as estimated with the cameras
+  PointMatches of_points_;  // as estimated with the cameras
   InputSurface unmasked_;  // the inputs' surface if nothing moved, once Others() has asked for it
   bool features_learn_ = false;
   bool keeps_looks_ = false;

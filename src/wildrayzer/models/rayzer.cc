@@ -180,7 +180,7 @@ Cameras RayZerImpl::EstimateCameras(const ViewTokens& views, const Trace& trace)
   if (config_.match_views) {
     const ViewMatches matches =
         view_matcher_->forward(views.images, config_.adjust_poses || config_.WarpsInputs());
-    cameras.of_first = matches.of_first;
+    cameras.of_points = matches.of_points;
     image_tokens = image_tokens + view_matcher_->Tell(matches, views.rows, views.columns);
     cameras.match_logits = matches.logits;
   }
@@ -200,9 +200,9 @@ Cameras RayZerImpl::EstimateCameras(const ViewTokens& views, const Trace& trace)
   const CameraTensors decoded = DecodeCameraInfo(cameras.camera_info);
   cameras.c2w = cameras.told_c2w = decoded.c2w;
   cameras.fxfycxcy = decoded.fxfycxcy;
-  if (config_.adjust_poses && cameras.of_first.seen.defined()) {
+  if (config_.adjust_poses && cameras.of_points.seen.defined()) {
     const torch::Tensor adjusted =
-        AdjustPoses(decoded.c2w, decoded.fxfycxcy, cameras.of_first, views.rows, views.columns);
+        AdjustPoses(decoded.c2w, decoded.fxfycxcy, cameras.of_points, views.rows, views.columns);
     cameras.c2w = decoded.c2w + (adjusted - decoded.c2w).detach();
   }
   return cameras;

@@ -14,9 +14,11 @@ constexpr int64_t kDescriptor = 64;
 constexpr int64_t kMatchesAtOnce = 1 << 22;  // about 100 MB of what is computed from them
 // Most matches of less confidence than the first are wrong, hardly any of more than the second: in rooms that
 // a matcher had never seen half of them and nine in ten lay within a pixel of their true epipolar lines.
-constexpr double kUnsure = 0.5, kSure = 0.9;
-// Neighbouring matches are wrong together: four count as one or two.
-constexpr double kWeightOfAMatch = 0.4;
+constexpr double kUnsure = 0.3, kSure = 0.8;
+// Neighbouring matches are wrong together, and most are found both ways: seven count as one.
+constexpr double kWeightOfAMatch = 0.15;
+// Of more the points of the first tell enough: their number grows with the square.
+constexpr int64_t kMostViewsWithPoints = 8;
 
 // Where patches are among the cells of another view, as in ViewMatches.
 struct Found {
@@ -104,7 +106,7 @@ torch::Tensor ViewMatcherImpl::Describe(const torch::Tensor& images) {
   return fine_->forward(ChannelsLast(cells)).to(torch::kFloat32) + ChannelsLast(around);
 }
 
-ViewMatches ViewMatcherImpl::forward(const torch::Tensor& images, bool of_first) {
+ViewMatches ViewMatcherImpl::forward(const torch::Tensor& images, bool of_points) {
   const int64_t batch = images.size(0), views = images.size(1), patch = patch_ / kCell;
   const torch::Tensor all = Describe(images.flatten(0, 1));
   const int64_t rows = all.size(1), columns = all.size(2);
@@ -134,15 +136,28 @@ ViewMatches ViewMatcherImpl::forward(const torch::Tensor& images, bool of_first)
   matches.place = torch::stack(places, 1);
   matches.confidence = torch::stack(confidences, 1);
   if (!logits.empty()) matches.logits = torch::stack(logits, 1);
-  if (!of_first || views < 2) return matches;
+  if (!of_points || views < 2) return matches;
   const torch::NoGradGuard no_grad;
-  const torch::Tensor points = queries_of(0, 2);
-  places.clear();
-  confidences.clear();
-  for (int64_t v = 1; v < views; ++v) find(points, keys_of(v));
-  matches.of_first = {
-      GridCentres(rows / 2, columns / 2, images.device()), torch::stack(places, 1),
-      kWeightOfAMatch * ((torch::stack(confidences, 1) - kUnsure) / (kSure - kUnsure)).clamp(0, 1)};
+  const torch::Tensor points = GridCentres(rows / 2, columns / 2, images.device());
+  std::vector<torch::Tensor> seen, weights;
+  for (int64_t a = 0; a < std::min(kMostViewsWithPoints, views); ++a) {
+    const torch::Tensor queries = queries_of(a, 2);
+    places.clear();
+    confidences.clear();
+    for (int64_t v = 0; v < views; ++v) {
+      if (v != a) {
+        find(queries, keys_of(v));
+        continue;
+      }
+      places.push_back(points.expand({batch, -1, 2}));
+      confidences.push_back(torch::zeros({batch, points.size(0)}, points.options()));
+    }
+    seen.push_back(torch::stack(places, 1));
+    weights.push_back(torch::stack(confidences, 1));
+  }
+  matches.of_points = {
+      points, torch::stack(seen, 1),
+      kWeightOfAMatch * ((torch::stack(weights, 1) - kUnsure) / (kSure - kUnsure)).clamp(0, 1)};
   return matches;
 }
 

@@ -17,8 +17,9 @@ struct ViewMatches {
   // [B, V - 1, n, m]: how alike the centre of a patch of the views after the first and each cell of the first
   // are, cells row by row; undefined for one view and when no gradient is recorded.
   torch::Tensor logits;
-  // Of points every 8 pixels of the first view in all others, without gradient; undefined unless asked for.
-  PointMatches of_first;
+  // Of points every 8 pixels of each view (of the first 8) in all others, without gradient; undefined unless asked
+  // for, and for one view.
+  PointMatches of_points;
 };
 
 // A convolution of 3 x 3 pixels, LayerNorm over channels, ReLU. Children: "0", "1".
@@ -46,8 +47,8 @@ class ViewMatcherImpl : public torch::nn::Module {
 
   // patch: a multiple of 8, so that a patch's centre is where four cells meet.
   ViewMatcherImpl(int64_t patch, int64_t d);
-  // images [B, V, 3, H, W] in [-1, 1]. of_first: whether to find the points of the first view, too.
-  ViewMatches forward(const torch::Tensor& images, bool of_first = false);
+  // images [B, V, 3, H, W] in [-1, 1]. of_points: whether to find these, too.
+  ViewMatches forward(const torch::Tensor& images, bool of_points = false);
   // What tokens are told of the matches of views of rows x columns patches: [B, V, n, d] float32.
   torch::Tensor Tell(const ViewMatches& matches, int64_t rows, int64_t columns);
 
