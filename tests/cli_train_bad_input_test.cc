@@ -74,6 +74,7 @@ TEST(TrainBadInput, IsNamedInOneLine) {
   fails({"--stage", "2", "model.use_motion_mask=false"}, 2, "use_motion_mask");
   fails({"--stage", "2", "model.motion.features=dinov3"}, 2, "training.dinov3_path");
   fails({"--stage", "7"}, 2, "--stage");
+  fails({"--part", "one"}, 2, "has no recipe");
   fails({"training.init_checkpoint=" + (root / "no.safetensors").string()}, 1, "no.safetensors");
   std::ofstream(root / "broken.yaml") << "model: [";
   ExpectFailure(RunProgram(TrainArguments(root / "broken.yaml", root / "run", {})), 1, "broken.yaml");

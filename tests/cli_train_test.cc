@@ -236,6 +236,21 @@ TEST_F(Stages, OneStageOfARecipe) {
   }
 }
 
+TEST_F(Stages, OnePartOfARecipe) {
+  const ProgramResult none = RunProgram(TrainArguments(config_, root_ / "part", {"--part", "nowhere"}));
+  EXPECT_EQ(none.exit_code, 2);
+  EXPECT_THAT(none.err, HasSubstr("its parts are"));
+  EXPECT_THAT(none.err, HasSubstr("masked"));
+  EXPECT_FALSE(fs::exists(root_ / "part"));
+  // From weights of its own it needs no part before it.
+  const ProgramResult part = RunProgram(TrainArguments(
+      config_, root_ / "part",
+      {"--part", "masked", "training.init_checkpoint=" + Model("masks").string(), "training.train_steps=1"}));
+  ASSERT_EQ(part.exit_code, 0) << part.err;
+  EXPECT_TRUE(fs::exists(root_ / "part" / "masked" / "model.safetensors"));
+  EXPECT_FALSE(fs::exists(root_ / "part" / "model.safetensors"));
+}
+
 // Python is no part of the project; where it has torch, it must be able to read what we write.
 TEST_F(Stages, PythonReadsTheModel) {
   const auto run = [](const std::string& interpreter, const std::string& script, const fs::path& argument) {

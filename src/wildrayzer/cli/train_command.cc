@@ -18,6 +18,7 @@ struct TrainSettings {
   std::string config;
   std::string out;
   int stage = -1;
+  std::string part;
   int threads = 0;
   std::string device = "auto";
   bool resume = false;
@@ -35,6 +36,7 @@ void Run(const TrainSettings& settings) {
   options.folder = settings.out;
   options.resume = settings.resume;
   if (settings.stage >= 0) options.only_stage = settings.stage;
+  options.only_part = settings.part;
   options.overrides = settings.overrides;
   options.device = settings.device;
   const TrainingResult result = TrainRecipe(config.Dump(), settings.config, options);
@@ -60,6 +62,7 @@ void AddTrainCommand(CLI::App& app) {
       ->required();
   command->add_option("--stage", settings->stage, "Only this stage (0 camera warm-up, 1-4 as in the paper)")
       ->check(CLI::Range(0, 4));
+  command->add_option("--part", settings->part, "Only the part of this name of the file's recipe");
   command->add_flag("--resume", settings->resume,
                     "Go on from the newest checkpoint in --out, if there is one");
   command->add_option("--threads", settings->threads, "Processor threads (default: all cores)")

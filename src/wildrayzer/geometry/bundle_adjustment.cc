@@ -15,8 +15,8 @@ constexpr double kReaches[] = {4.0, 2.0, 1.0};
 constexpr double kReachesOfDepths[] = {16.0, 8.0, 4.0, 2.0};  // which begin anywhere
 constexpr int kStepsOfAReach = 4;
 constexpr double kPriorTurn = 0.065, kPriorMove = 0.15;
-// Weights of a point's squared log-depth: where poses are sought, where depths are, and of its difference from
-// those of the points about it, which is what depths of matches that are wrong by a pixel need.
+// Weights of a point's squared log-depth: where poses are sought, where depths are, and of its difference
+// from those of the points about it, which is what depths of matches that are wrong by a pixel need.
 constexpr double kDepthWeight = 0.005, kUsualWeight = 0.06, kNearbyWeight = 0.6;
 // How far away such points are, in square roots of the frame's area, and how often all are drawn together.
 constexpr double kNearby = 0.075;
@@ -174,7 +174,8 @@ Tensor Adjustment::Cost(const Unknowns& at, const Appearance& seen, double reach
 
 Tensor Adjustment::Shown(const Appearance& seen, const Tensor& displacement) const {
   const Tensor z = displacement.select(-1, 2);
-  return torch::stack({displacement.select(-1, 0) - seen.x * z, displacement.select(-1, 1) - seen.y * z}, -1) *
+  return torch::stack({displacement.select(-1, 0) - seen.x * z, displacement.select(-1, 1) - seen.y * z},
+                      -1) *
          (focal_ * units_) / seen.z.unsqueeze(-1);
 }
 
@@ -191,7 +192,8 @@ Adjustment::Normal Adjustment::OfPoses(const Appearance& seen, const Tensor& wei
   const Tensor weighted = (by_pose * weight.unsqueeze(-1).unsqueeze(-1)).flatten(3, 4);
   const Tensor squares = torch::matmul(weighted.transpose(-1, -2), by_pose.flatten(3, 4));  // [B, A, V, 6, 6]
   const Tensor slopes = torch::matmul(weighted.transpose(-1, -2), seen.error.flatten(3, 4).unsqueeze(-1));
-  const Tensor by_both = (weighted.view(by_pose.sizes()) * by_depth.unsqueeze(-1)).sum(-2);  // [B, A, V, n, 6]
+  const Tensor by_both =
+      (weighted.view(by_pose.sizes()) * by_depth.unsqueeze(-1)).sum(-2);  // [B, A, V, n, 6]
   // What moves the view that a point is of moves the point as the opposite would that moves the view that
   // sees it, in the other's axes.
   const Tensor back = -seen.between, still = torch::zeros_like(back);
@@ -221,7 +223,8 @@ Adjustment::Step Adjustment::StepFrom(const Unknowns& at, const Appearance& seen
   const Tensor weight = RobustWeight(seen, reach), by_depth = Shown(seen, seen.along);
   const Normal normal = OfPoses(seen, weight, by_depth);
   const Tensor of_depths = (weight * by_depth.square().sum(-1)).sum(2) + depth_weight_;  // [B, A, n]
-  const Tensor depth_side = (weight * (by_depth * seen.error).sum(-1)).sum(2) + depth_weight_ * (at.log_depth - usual_);
+  const Tensor depth_side =
+      (weight * (by_depth * seen.error).sum(-1)).sum(2) + depth_weight_ * (at.log_depth - usual_);
 
   // The first view stays where it is.
   const int64_t batch = weight.size(0), views = weight.size(2), unknown = 6 * (views - 1);
@@ -272,7 +275,8 @@ Tensor Adjustment::FitEachDepth() const {
       const Tensor weight = RobustWeight(seen, reach);
       const Tensor by_depth = Shown(seen, seen.along);
       const Tensor curvature = (weight * by_depth.square().sum(-1)).sum(2) + depth_weight_;
-      const Tensor slope = (weight * (by_depth * seen.error).sum(-1)).sum(2) + depth_weight_ * (at.log_depth - usual_);
+      const Tensor slope =
+          (weight * (by_depth * seen.error).sum(-1)).sum(2) + depth_weight_ * (at.log_depth - usual_);
       Unknowns next = at;
       next.log_depth =
           at.log_depth -
@@ -323,8 +327,7 @@ Tensor AdjustPoses(const Tensor& c2w, const Tensor& fxfycxcy, const PointMatches
   const Unknowns adjusted = Adjustment(c2w, fxfycxcy, matches, rows, columns).Solve();
   const int64_t others = c2w.size(1) - 1;
   const Tensor rotation = adjusted.rotation.narrow(1, 1, others).transpose(-1, -2);
-  const Tensor position =
-      -torch::matmul(rotation, adjusted.translation.narrow(1, 1, others).unsqueeze(-1));
+  const Tensor position = -torch::matmul(rotation, adjusted.translation.narrow(1, 1, others).unsqueeze(-1));
   const Tensor top = torch::cat({rotation, position}, -1).to(c2w.scalar_type());
   const Tensor moved = torch::cat({top, c2w.narrow(1, 1, others).narrow(2, 3, 1)}, 2);
   return torch::cat({c2w.narrow(1, 0, 1), moved}, 1);

@@ -111,7 +111,8 @@ InputSurface InputSurface::Without(int64_t input) const {
 InputSurface SurfaceOf(const Tensor& images, const Tensor& c2w, const Tensor& fxfycxcy,
                        const PointMatches& matches, const Tensor& masks) {
   const torch::NoGradGuard no_grad;
-  const int64_t batch = images.size(0), inputs = images.size(1), n = matches.points.size(0), of = std::min(inputs, matches.seen.size(1));
+  const int64_t batch = images.size(0), inputs = images.size(1), n = matches.points.size(0),
+                of = std::min(inputs, matches.seen.size(1));
   InputSurface surface;
   surface.images = images.to(torch::kFloat32);
   surface.c2w = c2w.detach();

@@ -26,7 +26,8 @@ struct InputSurface {
 };
 
 // At the inputs' cameras as they are; `matches` of points of the first inputs with all of them, or more
-// views, of which the first count. masks [B, K, 1, H, W]: probability of motion; undefined: nothing moves. No gradient.
+// views, of which the first count. masks [B, K, 1, H, W]: probability of motion; undefined: nothing moves. No
+// gradient.
 InputSurface SurfaceOf(const torch::Tensor& images, const torch::Tensor& c2w, const torch::Tensor& fxfycxcy,
                        const PointMatches& matches, const torch::Tensor& masks);
 

@@ -177,10 +177,10 @@ TEST(SurfaceOf, PutsTheWallWhereMatchesTell) {
   PointMatches matches;
   matches.points = GridCentres(12, 16, torch::kCPU);
   const Tensor shift = torch::tensor({0.2F * kFx / 1.5F, 0.05F * kFy / 1.5F});
-  matches.seen = (matches.points - shift).view({1, 1, 192, 2});
+  const Tensor in_second = matches.points - shift;
   // A view that is to be rendered has no say, whatever it matches.
-  matches.seen = torch::cat({matches.seen, 1.0 - matches.seen}, 1);
-  matches.weight = torch::full({1, 2, 192}, 0.4F);
+  matches.seen = torch::stack({matches.points, in_second, 1.0 - in_second}, 0).view({1, 1, 3, 192, 2});
+  matches.weight = torch::tensor({0.0F, 0.4F, 0.4F}).view({1, 1, 3, 1}).repeat({1, 1, 1, 192});
   Tensor masks = torch::zeros({1, 2, 1, kWallHigh, kWallWide});
   masks.select(1, 0).narrow(-1, 0, kWallWide / 2).fill_(1.0);
   const InputSurface surface = SurfaceOf(images, c2w, Intrinsics(2), matches, masks);
@@ -192,6 +192,26 @@ TEST(SurfaceOf, PutsTheWallWhereMatchesTell) {
   EXPECT_LT(weight.narrow(1, 0, 7).max().item<double>(), 0.01);
   EXPECT_EQ(surface.still.select(1, 0).narrow(-1, 0, kWallWide / 2).max().item<double>(), 0.0);
   EXPECT_EQ(surface.still.select(1, 1).min().item<double>(), 1.0);
+  // Nor where the second view shows what moves.
+  const Tensor hidden = SurfaceOf(images, c2w, Intrinsics(2), matches, masks.flip(1)).weight.view({12, 16});
+  EXPECT_LT(hidden.narrow(1, 0, 8).max().item<double>(), 0.01);
+  EXPECT_NEAR(hidden.narrow(1, 12, 4).min().item<double>(), 0.4, 0.01);
+}
+
+TEST(SurfaceOf, HasThePointsOfTheSecondInputToo) {
+  const Tensor c2w = LookingAhead({{0, 0}, {0.2, 0.05}}), images = Wall(c2w, 1.5);
+  PointMatches matches;
+  matches.points = GridCentres(12, 16, torch::kCPU);
+  const Tensor shift = torch::tensor({0.2F * kFx / 1.5F, 0.05F * kFy / 1.5F});
+  const Tensor own = matches.points;
+  matches.seen =
+      torch::stack({torch::stack({own, own - shift}), torch::stack({own + shift, own})}).unsqueeze(0);
+  matches.weight = torch::tensor({0.0F, 0.4F, 0.4F, 0.0F}).view({1, 2, 2, 1}).repeat({1, 1, 1, 192});
+  const InputSurface surface = SurfaceOf(images, c2w, Intrinsics(2), matches, {});
+  ASSERT_EQ(surface.points.sizes(), (torch::IntArrayRef{1, 2 * 192, 3}));
+  const Tensor from_second = PointsOfWall(1.5) + torch::tensor({0.2F, 0.05F, 0.0F});
+  EXPECT_LT((surface.points.narrow(1, 0, 192) - PointsOfWall(1.5)).abs().max().item<double>(), 0.015);
+  EXPECT_LT((surface.points.narrow(1, 192, 192) - from_second).abs().max().item<double>(), 0.015);
 }
 
 ModelConfig Copying(bool copy) {
@@ -223,7 +243,7 @@ TEST(CopyInputs, IsHalfAndHalfBeforeItIsTaught) {
   const Tensor own = without.RenderTargets(), mixed = with.RenderTargets();
   const Cameras inputs = with.cameras().Views(0, 2), targets = with.cameras().Views(2, 2);
   const InputSurface surface =
-      SurfaceOf(images.narrow(1, 0, 2), inputs.c2w, inputs.fxfycxcy, with.cameras().of_first, {});
+      SurfaceOf(images.narrow(1, 0, 2), inputs.c2w, inputs.fxfycxcy, with.cameras().of_points, {});
   const WarpedInputs warped = WarpInputs(surface, targets.c2w, targets.fxfycxcy);
   EXPECT_LT(Difference(mixed, own + 0.5 * warped.sure * (warped.image - own)), kRounding);
   EXPECT_GT(Difference(mixed, own), 0.01);

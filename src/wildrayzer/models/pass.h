@@ -89,7 +89,7 @@ class Pass {
   std::optional<ViewTokens> views_;
   std::optional<Cameras> cameras_;
   PointMatches of_points_;  // as estimated with the cameras
-  InputSurface unmasked_;  // the inputs' surface if nothing moved, once Others() has asked for it
+  InputSurface unmasked_;   // the inputs' surface if nothing moved, once Others() has asked for it
   bool features_learn_ = false;
   bool keeps_looks_ = false;
   torch::Tensor all_features_;  // of all views, once they have been computed: own ones with the cameras

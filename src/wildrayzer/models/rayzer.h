@@ -53,7 +53,7 @@ struct Cameras {
   // when no gradient is recorded, and for given cameras.
   torch::Tensor matching;
   torch::Tensor match_logits;  // of the view matcher (ViewMatches); undefined as `matching` is
-  PointMatches of_points;       // likewise (ViewMatches); undefined for given cameras
+  PointMatches of_points;      // likewise (ViewMatches); undefined for given cameras
 
   // Cameras that are known: no more than that.
   static Cameras Given(const torch::Tensor& c2w, const torch::Tensor& fxfycxcy);

@@ -36,7 +36,16 @@ std::string LpipsName(const std::string& key) {
   return "net.slice" + std::to_string(slice + 1) + "." + rest;
 }
 
+// Under which a file may hold the tensor of torchvision's name `key`.
+std::vector<std::string> NamesOf(const std::string& key, VggDepth depth) {
+  std::vector<std::string> names = {key, "loss_computer.perceptual_loss_module.vgg." + key};
+  if (depth == VggDepth::k16) names.push_back(LpipsName(key));
+  return names;
+}
+
 }  // namespace
+
+std::string NameOf(VggDepth depth) { return depth == VggDepth::k16 ? "VGG16" : "VGG19"; }
 
 std::vector<VggLayer> VggLayers(VggDepth depth, int last) {
   const std::array<int, 5> sixteen = {2, 2, 3, 3, 3};
@@ -58,7 +67,7 @@ std::vector<VggLayer> VggLayers(VggDepth depth, int last) {
 }
 
 VggTrunk::VggTrunk(VggDepth depth, VggPooling pooling, std::vector<int> taps, const Source& source)
-    : pooling_(pooling), taps_(std::move(taps)) {
+    : depth_(depth), pooling_(pooling), taps_(std::move(taps)) {
   if (taps_.empty() || !std::is_sorted(taps_.begin(), taps_.end())) {
     throw Error("VGG taps must be a non-empty ascending list");
   }
@@ -83,16 +92,20 @@ VggTrunk::VggTrunk(VggDepth depth, VggPooling pooling, std::vector<int> taps, co
   }
 }
 
+VggDepth VggTrunk::DepthOf(const Checkpoint& checkpoint) {
+  for (const std::string& name : NamesOf("features.16.weight", VggDepth::k19)) {  // VGG16 has a pool there
+    if (checkpoint.Has(name)) return VggDepth::k19;
+  }
+  return VggDepth::k16;
+}
+
 VggTrunk VggTrunk::Load(const Checkpoint& checkpoint, const std::string& label, VggDepth depth,
                         VggPooling pooling, std::vector<int> taps) {
   return VggTrunk(depth, pooling, std::move(taps), [&](const std::string& key) {
-    std::vector<std::string> names = {key, "loss_computer.perceptual_loss_module.vgg." + key};
-    if (depth == VggDepth::k16) names.push_back(LpipsName(key));
-    for (const std::string& name : names) {
+    for (const std::string& name : NamesOf(key, depth)) {
       if (checkpoint.Has(name)) return checkpoint.Get(name);
     }
-    throw FileError(label, "holds no tensor '" + key + "'; give torchvision's " +
-                               (depth == VggDepth::k16 ? "VGG16" : "VGG19") +
+    throw FileError(label, "holds no tensor '" + key + "'; give torchvision's " + NameOf(depth) +
                                " weights (.pth or .safetensors)");
   });
 }

@@ -13,6 +13,7 @@ namespace wildrayzer {
 class Checkpoint;
 
 enum class VggDepth { k16, k19 };
+std::string NameOf(VggDepth depth);  // "VGG16", "VGG19"
 enum class VggPooling { kMax, kAverage };
 
 // One entry of torchvision's `features` list: a 3x3 convolution with its ReLU (two entries there), or a 2x2
@@ -45,14 +46,19 @@ class VggTrunk {
   static VggTrunk Load(const Checkpoint& checkpoint, const std::string& label, VggDepth depth,
                        VggPooling pooling, std::vector<int> taps);
 
+  // VGG16 if such a file holds no convolution where only VGG19 has one.
+  static VggDepth DepthOf(const Checkpoint& checkpoint);
+
   // x [B, 3, H, W] (already normalised by the caller) -> one [B, C_k, H_k, W_k] a tap, after its ReLU.
   // H and W must leave at least one pixel after the pools before the last tap, else Error.
   std::vector<torch::Tensor> Forward(const torch::Tensor& x) const;
 
+  VggDepth depth() const { return depth_; }
   const std::vector<int>& taps() const { return taps_; }
   void To(torch::Device device, torch::ScalarType dtype);
 
  private:
+  VggDepth depth_;
   VggPooling pooling_;
   std::vector<int> taps_;
   std::vector<VggLayer> layers_;

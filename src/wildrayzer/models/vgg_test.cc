@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
 #include <map>
 
+#include "wildrayzer/io/checkpoint.h"
 #include "wildrayzer/testing/golden.h"
 #include "wildrayzer/util/error.h"
 
@@ -68,6 +71,25 @@ TEST(VggTrunk, CutsNegativeValuesAndLetsGradientsThrough) {
   y.sum().backward();
   EXPECT_FLOAT_EQ(x.grad()[0][0][0][0].item<float>(), 0.0f);
   EXPECT_FLOAT_EQ(x.grad()[0][0][0][1].item<float>(), 64.0f);
+}
+
+TEST(VggTrunk, TellsTheDepthByWhatAFileHolds) {
+  const auto holds = [](const std::string& name) {
+    const auto path = std::filesystem::path(::testing::TempDir()) / "vgg_depth.safetensors";
+    const std::string value(4, '\0');
+    std::ofstream file(path, std::ios::binary);
+    std::string header = "{\"" + name + "\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}";
+    header.resize((header.size() + 7) / 8 * 8, ' ');
+    const uint64_t size = header.size();
+    file.write(reinterpret_cast<const char*>(&size), 8) << header << value;
+    file.close();
+    return VggTrunk::DepthOf(Checkpoint::Open(path));
+  };
+  // The fourth convolution of the third block, which VGG16 has not got: its 16 is the pool.
+  EXPECT_EQ(holds("features.16.weight"), VggDepth::k19);
+  EXPECT_EQ(holds("loss_computer.perceptual_loss_module.vgg.features.16.weight"), VggDepth::k19);
+  EXPECT_EQ(holds("features.17.weight"), VggDepth::k16);
+  EXPECT_EQ(holds("net.slice1.0.weight"), VggDepth::k16);
 }
 
 TEST(VggTrunk, RefusesWrongTapsWeightsAndPictures) {

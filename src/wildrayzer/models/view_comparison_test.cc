@@ -117,7 +117,7 @@ TEST(ViewComparison, ComparesAViewWithTheInputsButItself) {
     weights[std::string(kPrefix) + "logits.weight"][pixel][pixel] = 1.0;
   }
   Pass after = Seen(model, images);
-  const PointMatches matches = after.cameras().of_first;
+  const PointMatches matches = after.cameras().of_points;
   after.UseCameras(cameras);
   const Cameras two = cameras.Views(0, 2);
   const InputSurface surface =

@@ -17,8 +17,8 @@ struct ViewMatches {
   // [B, V - 1, n, m]: how alike the centre of a patch of the views after the first and each cell of the first
   // are, cells row by row; undefined for one view and when no gradient is recorded.
   torch::Tensor logits;
-  // Of points every 8 pixels of each view (of the first 8) in all others, without gradient; undefined unless asked
-  // for, and for one view.
+  // Of points every 8 pixels of each view (of the first 8) in all others, without gradient; undefined unless
+  // asked for, and for one view.
   PointMatches of_points;
 };
 

@@ -125,6 +125,19 @@ TEST(ViewMatcher, LooksForTheFirstViewInTheSecond) {
   EXPECT_LT(Difference(found.confidence, turned.confidence.flip(1)), kRounding);
 }
 
+TEST(ViewMatcher, FindsThePointsOfEachViewInAllOthers) {
+  ViewMatcher matcher = Untaught();
+  const Tensor images = Images("points", 2, 3, 32, 48);
+  const torch::NoGradGuard no_grad;
+  const PointMatches found = matcher->forward(images, /*of_points=*/true).of_points;
+  ASSERT_EQ(found.seen.sizes(), (torch::IntArrayRef{2, 3, 3, 24, 2}));
+  // Those of the third view are those of the first when they change places.
+  const PointMatches turned = matcher->forward(images.flip(1), true).of_points;
+  EXPECT_LT(Difference(found.seen.select(1, 2), turned.seen.select(1, 0).flip(1)), kRounding);
+  EXPECT_LT(Difference(found.weight.select(1, 2), turned.weight.select(1, 0).flip(1)), kRounding);
+  EXPECT_EQ(found.weight.select(1, 1).select(1, 1).max().item<double>(), 0.0);
+}
+
 TEST(ViewMatcher, AsksEachViewAlone) {
   ViewMatcher matcher = Untaught();
   const Tensor images = Images("alone", 2, 4, 32, 48);

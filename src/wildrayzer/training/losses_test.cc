@@ -28,7 +28,8 @@ std::shared_ptr<const PerceptualLoss> GoldenVgg() {
       entries[entry.name.substr(entry.name.find("features."))] = entry;
     const auto source = [&](const std::string& key) { return testing::Generate(entries.at(key)); };
     return std::make_shared<VggPerceptualLoss>(
-        VggTrunk(VggDepth::k19, VggPooling::kAverage, VggPerceptualLoss::Taps(), source), "golden weights");
+        VggTrunk(VggDepth::k19, VggPooling::kAverage, VggPerceptualLoss::Taps(VggDepth::k19), source),
+        "golden weights");
   }();
   return loss;
 }
@@ -401,6 +402,19 @@ TEST(Losses, RefusesShapesThatDoNotFit) {
   LossOptions options;
   options.perceptual = 0.2;
   EXPECT_THROW(Losses(options, nullptr), Error);
+}
+
+// The second ReLU of every block: torchvision's VGG has convolutions at even places but for the pools.
+TEST(VggPerceptualLoss, TapsTheSecondReluOfEveryBlock) {
+  for (const VggDepth depth : {VggDepth::k16, VggDepth::k19}) {
+    std::vector<int> expected;
+    int in_block = 0;
+    for (const VggLayer& layer : VggLayers(depth)) {
+      in_block = layer.pool ? 0 : in_block + 1;
+      if (in_block == 2) expected.push_back(layer.index + 1);
+    }
+    EXPECT_EQ(VggPerceptualLoss::Taps(depth), expected);
+  }
 }
 
 TEST(MakePerceptualLoss, SaysWhichOneItIs) {

@@ -16,7 +16,7 @@ namespace {
 
 std::shared_ptr<const PerceptualLoss> PerceptualOf(const TrainConfig& config) {
   const bool needed = config.loss.perceptual > 0 && config.stage != Stage::kMotionMasks;
-  return needed ? std::shared_ptr<const PerceptualLoss>(MakePerceptualLoss(config.vgg19, config.device))
+  return needed ? std::shared_ptr<const PerceptualLoss>(MakePerceptualLoss(config.vgg, config.device))
                 : nullptr;
 }
 

@@ -153,9 +153,14 @@ Tensor SquaredErrors(const Tensor& rendering, const Tensor& target, const Tensor
   return Apply(PlaneDistance::kSquaredError, rendering, target, mask);
 }
 
+std::vector<int> VggPerceptualLoss::Taps(VggDepth depth) {
+  if (depth == VggDepth::k16) return {3, 8, 13, 20, 27};
+  return {3, 8, 13, 22, 31};
+}
+
 VggPerceptualLoss::VggPerceptualLoss(VggTrunk trunk, std::string label)
     : trunk_(std::move(trunk)), label_(std::move(label)) {
-  if (trunk_.taps() != Taps()) throw Error("the perceptual loss needs VGG19 tapped at its five second ReLUs");
+  if (trunk_.taps() != Taps(trunk_.depth())) throw Error("the perceptual loss taps VGG's five second ReLUs");
 }
 
 Tensor VggPerceptualLoss::WeightedTerms(const Tensor& rendering, const Tensor& target,
@@ -186,7 +191,7 @@ Tensor VggPerceptualLoss::Distances(const Tensor& rendering, const Tensor& targe
   return WeightedTerms(rendering, target, mask).sum(1) / 255.0;
 }
 
-std::string VggPerceptualLoss::Description() const { return "VGG19 of " + label_; }
+std::string VggPerceptualLoss::Description() const { return NameOf(trunk_.depth()) + " of " + label_; }
 
 Tensor StructuralPerceptualLoss::Distances(const Tensor& rendering, const Tensor& target,
                                            const Tensor& mask) const {
@@ -194,22 +199,24 @@ Tensor StructuralPerceptualLoss::Distances(const Tensor& rendering, const Tensor
 }
 
 std::string StructuralPerceptualLoss::Description() const {
-  return "multi-scale SSIM and slopes (the substitute for VGG19 that needs no weights)";
+  return "multi-scale SSIM and slopes (the substitute for VGG that needs no weights)";
 }
 
-std::unique_ptr<PerceptualLoss> MakePerceptualLoss(const std::optional<std::filesystem::path>& vgg19,
+std::unique_ptr<PerceptualLoss> MakePerceptualLoss(const std::optional<std::filesystem::path>& vgg,
                                                    torch::Device device) {
   std::unique_ptr<PerceptualLoss> loss;
-  if (vgg19) {
-    const std::string label = vgg19->string();
-    VggTrunk trunk = VggTrunk::Load(Checkpoint::Open(*vgg19), label, VggDepth::k19, VggPooling::kAverage,
-                                    VggPerceptualLoss::Taps());
+  if (vgg) {
+    const std::string label = vgg->string();
+    const Checkpoint checkpoint = Checkpoint::Open(*vgg);
+    const VggDepth depth = VggTrunk::DepthOf(checkpoint);
+    VggTrunk trunk =
+        VggTrunk::Load(checkpoint, label, depth, VggPooling::kAverage, VggPerceptualLoss::Taps(depth));
     trunk.To(device, torch::kFloat32);
     loss = std::make_unique<VggPerceptualLoss>(std::move(trunk), label);
     LogInfo("perceptual loss: " + loss->Description());
   } else {
     loss = std::make_unique<StructuralPerceptualLoss>();
-    LogWarning("no VGG19 weights were given; the perceptual loss is " + loss->Description());
+    LogWarning("no VGG weights were given; the perceptual loss is " + loss->Description());
   }
   return loss;
 }

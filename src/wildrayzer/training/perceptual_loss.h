@@ -31,12 +31,13 @@ class PerceptualLoss {
 };
 
 // method.md section 6: weighted L1 between pixels and VGG19 features (average pooling) after relu1_2, 2_2,
-// 3_2, 4_2 and 5_2 on a scale of 0..255, over 255. Pictures have sides of at least 16 pixels.
+// 3_2, 4_2 and 5_2 on a scale of 0..255, over 255; of VGG16 the same ReLUs. Pictures have sides of at least
+// 16 pixels.
 class VggPerceptualLoss : public PerceptualLoss {
  public:
   // The ReLUs to tap.
-  static std::vector<int> Taps() { return {3, 8, 13, 22, 31}; }
-  // trunk: VGG19, average pooling, Taps(). label: where it came from, for the log.
+  static std::vector<int> Taps(VggDepth depth);
+  // trunk: average pooling, Taps(). label: where it came from, for the log.
   VggPerceptualLoss(VggTrunk trunk, std::string label);
 
   torch::Tensor Distances(const torch::Tensor& rendering, const torch::Tensor& target,
@@ -61,9 +62,10 @@ class StructuralPerceptualLoss : public PerceptualLoss {
   std::string Description() const override;
 };
 
-// VGG19 from a file (torchvision's names, or a training checkpoint that holds them; FileError), or the
-// substitute when there is no file. Logs which; the substitute is a warning, as it changes what is trained.
-std::unique_ptr<PerceptualLoss> MakePerceptualLoss(const std::optional<std::filesystem::path>& vgg19,
+// VGG19 or VGG16 from a file (torchvision's names, or a training checkpoint that holds them; FileError), or
+// the substitute when there is no file. Logs which; the substitute is a warning, as it changes what is
+// trained.
+std::unique_ptr<PerceptualLoss> MakePerceptualLoss(const std::optional<std::filesystem::path>& vgg,
                                                    torch::Device device);
 
 }  // namespace wildrayzer

@@ -55,7 +55,8 @@ void NameKeysWithoutEffect(const std::vector<Config>& configs) {
           fmt::join(keys, ", "));
 }
 
-bool IsWanted(const Config& config, const RecipeOptions& options) {
+bool IsWanted(const RecipePart& part, const Config& config, const RecipeOptions& options) {
+  if (!options.only_part.empty() && part.name != options.only_part) return false;
   return !options.only_stage || static_cast<int>(StageOf(config)) == *options.only_stage;
 }
 
@@ -79,15 +80,21 @@ void RefuseWhatNeedsOpenCv(const TrainConfig& config) {
 void CheckParts(const std::vector<RecipePart>& parts, const std::vector<Config>& configs,
                 const RecipeOptions& options) {
   std::vector<std::string> names;
+  bool wanted = false;
   for (size_t i = 0; i < parts.size(); ++i) {
     const TrainConfig config = TrainConfig::Read(configs[i]);
     const std::filesystem::path folder = options.folder / parts[i].name;
-    if (IsWanted(configs[i], options) && !IsFinished(folder / "model.safetensors", options)) {
+    if (IsWanted(parts[i], configs[i], options) && !IsFinished(folder / "model.safetensors", options)) {
       RefuseWhatNeedsOpenCv(config);
       CheckRunFolder(folder, options.resume);
       if (config.export_every > 0) CheckShardFolder(folder / kShardFolder);
     }
+    wanted = wanted || IsWanted(parts[i], configs[i], options);
     names.push_back(parts[i].name);
+  }
+  if (!wanted) {
+    throw UsageError(fmt::format("{}: the recipe has no such stage or part; its parts are {}",
+                                 configs.front().name(), fmt::join(names, ", ")));
   }
   CheckRecipeFolder(options.folder, names);
 }
@@ -141,6 +148,8 @@ TrainingResult TrainRecipe(const std::string& text, const std::string& name, con
   const torch::Device device = DeviceOfThisProcess(options.device);
   const auto parts = ReadRecipe(WithSettings(text, name, {}, options.overrides));
   if (parts.empty()) {
+    if (!options.only_part.empty())
+      throw UsageError(name + ": has no recipe, so no part '" + options.only_part + "'");
     std::vector<std::string> settings;
     if (options.only_stage) settings.push_back(fmt::format("training.stage={}", *options.only_stage));
     const Config config = WithSettings(text, name, settings, options.overrides);
@@ -149,7 +158,6 @@ TrainingResult TrainRecipe(const std::string& text, const std::string& name, con
   }
   TrainingResult result;
   std::filesystem::path previous, made;
-  bool found = false;
   std::vector<Config> configs;
   for (const RecipePart& part : parts)
     configs.push_back(WithSettings(text, name, part.settings, options.overrides));
@@ -159,8 +167,7 @@ TrainingResult TrainRecipe(const std::string& text, const std::string& name, con
     const std::filesystem::path folder = options.folder / parts[i].name;
     const std::filesystem::path model = folder / "model.safetensors";
     const Config& config = configs[i];
-    const bool wanted = IsWanted(config, options);
-    found = found || wanted;
+    const bool wanted = IsWanted(parts[i], config, options);
     if (wanted && !IsFinished(model, options)) {
       if (!previous.empty() && !std::filesystem::exists(previous) &&
           !config.Has("training.init_checkpoint")) {
@@ -173,7 +180,6 @@ TrainingResult TrainRecipe(const std::string& text, const std::string& name, con
     if (wanted) made = model;
     previous = model;
   }
-  if (!found) throw UsageError(fmt::format("{}: the recipe has no stage {}", name, *options.only_stage));
   // A stage alone in mid-recipe has made its own model, and the recipe's is not there yet.
   result.model = made;
   if (made == previous) {

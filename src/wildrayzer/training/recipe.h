@@ -25,6 +25,7 @@ struct RecipeOptions {
   std::filesystem::path folder;
   bool resume = false;
   std::optional<int> only_stage;       // train this stage alone
+  std::string only_part;               // train the recipe's part of this name alone; empty: all
   std::vector<std::string> overrides;  // from the command line; they win over the recipe's settings
   // As ChooseDevice takes it; of several processes, "auto" and "cuda" give each its own GPU, that of
   // LOCAL_RANK.

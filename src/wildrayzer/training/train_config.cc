@@ -129,8 +129,8 @@ void ReadLosses(const Config& config, TrainConfig& train) {
   loss.mask_positive_weight = Bounded(config, "training.mask_positive_weight", 1.0, 1e-3, 1e3);
   loss.mask_dice = Bounded(config, "training.mask_dice_weight", 0.0, 0.0, 1e3);
   loss.masks_as_inputs = Bounded(config, "training.mask_loss_as_inputs", 0.0, 0.0, 1.0);
-  const auto vgg = config.Get<std::string>("training.vgg19_path", "");
-  if (!vgg.empty()) train.vgg19 = vgg;
+  const auto vgg = config.Get<std::string>("training.vgg_path", "");
+  if (!vgg.empty()) train.vgg = vgg;
 }
 
 void ReadLabels(const Config& config, TrainConfig& train) {

@@ -54,7 +54,7 @@ struct TrainConfig {
   int64_t recompute_every = 0;
 
   LossOptions loss;
-  std::optional<std::filesystem::path> vgg19;
+  std::optional<std::filesystem::path> vgg;  // weights of VGG19 or VGG16, for the perceptual loss
   LabelOptions labels;
   std::filesystem::path label_cache;  // empty: labels are not kept
   std::filesystem::path dino;         // DINOv3 weights, when the model's motion features are DINOv3's
