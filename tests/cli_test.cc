@@ -213,6 +213,37 @@ TEST(Convert, RoundTripKeepsEveryBitAndDropsTheLossNetwork) {
   EXPECT_EQ(RunProgram({"convert", folder / "b.pt", folder / "c.safetensors"}).exit_code, 2);
 }
 
+TEST(Convert, WritesTheMeanOfTwo) {
+  const fs::path folder = FreshFolder("convert_mean");
+  const auto write = [&](const std::string& file, const std::string& name, float value) {
+    TensorSource tensor;
+    tensor.name = name;
+    tensor.shape = {2, 3};
+    tensor.stream = [value](const ByteSink& sink) {
+      std::vector<float> values(6, value);
+      values[5] += 1.0F;
+      sink(std::as_bytes(std::span(values)));
+    };
+    WriteSafetensors(folder / file, {tensor});
+    return (folder / file).string();
+  };
+  const std::string a = write("a.safetensors", "w", 1.0F), b = write("b.safetensors", "w", 4.0F);
+  const std::string half = (folder / "half.safetensors").string(),
+                    out = (folder / "out.safetensors").string();
+  ASSERT_EQ(RunProgram({"convert", b, half, "--dtype", "bf16"}).exit_code, 0);
+  ASSERT_EQ(RunProgram({"convert", a, out, "--mean-with", half}).exit_code, 0);
+  const TensorFile mean = OpenSafetensors(out);
+  std::vector<float> values(6);
+  std::memcpy(values.data(), mean.Find("w")->data, sizeof(float) * 6);
+  EXPECT_EQ(values, (std::vector<float>{2.5F, 2.5F, 2.5F, 2.5F, 2.5F, 3.5F}));
+  // Of another model's weights there is no mean.
+  const ProgramResult other = RunProgram(
+      {"convert", a, (folder / "no.safetensors").string(), "--mean-with", write("c.safetensors", "v", 0.0F)});
+  EXPECT_EQ(other.exit_code, 2);
+  EXPECT_THAT(other.err, ::testing::HasSubstr("c.safetensors: has no tensor 'w'"));
+  EXPECT_FALSE(fs::exists(folder / "no.safetensors"));
+}
+
 TEST(Convert, KeepsTheConfigurationAndLeavesTheTrainingBehind) {
   const fs::path folder = FreshFolder("convert_metadata");
   const auto one = [](const std::string& name) {

@@ -20,6 +20,7 @@ namespace {
 struct ConvertOptions {
   std::string in;
   std::string out;
+  std::string mean_with;
   std::string dtype = "keep";
   std::vector<std::string> settings;  // KEY=VALUE
   bool keep_loss_networks = false;
@@ -86,10 +87,28 @@ std::map<std::string, std::string> MetadataOf(const OpenedFiles& opened, const C
 
 // Matrices and convolutions lose little in bf16 and are nearly all of the size; vectors (norms, biases) stay
 // exact.
+DType TypeFor(const TensorEntry& entry, const std::string& dtype) {
+  if (!IsFloat(entry.dtype) || dtype == "keep") return entry.dtype;
+  return dtype == "bf16" && entry.shape.size() >= 2 ? DType::kBF16 : DType::kF32;
+}
+
 TensorSource SourceFor(const TensorEntry& entry, const std::string& dtype) {
-  if (dtype == "keep" || !IsFloat(entry.dtype)) return TensorSource::Of(entry);
-  if (dtype == "fp32") return ConvertedSource(entry, DType::kF32);
-  return ConvertedSource(entry, entry.shape.size() >= 2 ? DType::kBF16 : DType::kF32);
+  const DType wanted = TypeFor(entry, dtype);
+  return wanted == entry.dtype ? TensorSource::Of(entry) : ConvertedSource(entry, wanted);
+}
+
+// Of tensors that two files must both have.
+TensorSource MeanFor(const TensorEntry& entry, const OpenedFiles& others, const ConvertOptions& options) {
+  const TensorEntry* other = nullptr;
+  for (const TensorFile& file : others.files) {
+    if (other == nullptr) other = file.Find(entry.name);
+  }
+  if (other == nullptr || other->shape != entry.shape || !IsFloat(other->dtype) || !IsFloat(entry.dtype)) {
+    throw UsageError(options.mean_with + ": has no tensor '" + entry.name + "' of the shape that " +
+                     options.in + " has; --mean-with takes weights of the same model");
+  }
+  const DType wanted = TypeFor(entry, options.dtype);
+  return MeanSource(entry, *other, wanted == DType::kBF16 ? wanted : DType::kF32);
 }
 
 // Raises Interrupted between two pieces of a tensor, so that Ctrl-C takes effect at once.
@@ -113,6 +132,7 @@ void Run(const ConvertOptions& options) {
     throw UsageError(options.out + ": exists; add --overwrite to replace it");
   }
   const OpenedFiles opened = OpenTensorFiles(options.in);
+  const OpenedFiles others = options.mean_with.empty() ? OpenedFiles() : OpenTensorFiles(options.mean_with);
   std::vector<TensorSource> tensors;
   int64_t elements = 0;
   size_t dropped = 0;
@@ -124,7 +144,8 @@ void Run(const ConvertOptions& options) {
         continue;
       }
       elements += entry.numel();
-      tensors.push_back(Interruptible(SourceFor(entry, options.dtype)));
+      tensors.push_back(Interruptible(options.mean_with.empty() ? SourceFor(entry, options.dtype)
+                                                                : MeanFor(entry, others, options)));
     }
   }
   const size_t count = tensors.size();
@@ -161,6 +182,12 @@ void AddConvertCommand(CLI::App& app) {
       ->add_option("out", options->out,
                    "File to write: .safetensors or .pt. Only weights are written, never an optimizer")
       ->required();
+  command
+      ->add_option(
+          "--mean-with", options->mean_with,
+          "Write the mean with these weights of the same model, for instance those that a run began with "
+          "(docs/training.md)")
+      ->type_name("FILE");
   command->add_option("--dtype", options->dtype, "keep, fp32, or bf16 (matrices only; vectors stay fp32)")
       ->check(CLI::IsMember({"keep", "fp32", "bf16"}))
       ->capture_default_str();

@@ -1,8 +1,13 @@
 #include "wildrayzer/io/dtype_conversion.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <functional>
+#include <span>
+#include <utility>
+#include <vector>
 
 #include "wildrayzer/util/error.h"
 
@@ -53,6 +58,48 @@ void WriteFloat(float value, DType dtype, std::vector<std::byte>& out) {
   std::memcpy(out.data() + out.size() - size, source, size);
 }
 
+std::vector<std::byte> Rounded(std::span<const float> values, DType dtype) {
+  std::vector<std::byte> out;
+  for (const float value : values) WriteFloat(value, dtype, out);
+  return out;
+}
+
+// The elements of a tensor, some at a time.
+void StreamFloats(const TensorEntry& entry, const std::function<void(std::span<const float>)>& take) {
+  const size_t size = static_cast<size_t>(DTypeSize(entry.dtype));
+  std::vector<std::byte> rest;  // an element may be split between two pieces
+  entry.Stream([&](std::span<const std::byte> piece) {
+    constexpr size_t kBlock = 1 << 20;
+    for (size_t at = 0; at < piece.size();) {
+      const std::span<const std::byte> block = piece.subspan(at, std::min(kBlock, piece.size() - at));
+      rest.insert(rest.end(), block.begin(), block.end());
+      at += block.size();
+      std::vector<float> values;
+      size_t used = 0;
+      for (; used + size <= rest.size(); used += size)
+        values.push_back(ReadFloat(rest.data() + used, entry.dtype));
+      rest.erase(rest.begin(), rest.begin() + static_cast<long>(used));
+      take(values);
+    }
+  });
+}
+
+void CheckConvertible(const TensorEntry& entry, DType dtype) {
+  if (!IsFloat(entry.dtype) || (dtype != DType::kF32 && dtype != DType::kBF16)) {
+    throw Error("tensor '" + entry.name + "' cannot be converted from " +
+                std::string(DTypeName(entry.dtype)) + " to " + std::string(DTypeName(dtype)));
+  }
+}
+
+TensorSource Source(const TensorEntry& entry, DType dtype, std::function<void(const ByteSink&)> stream) {
+  TensorSource source;
+  source.name = entry.name;
+  source.dtype = dtype;
+  source.shape = entry.shape;
+  source.stream = std::move(stream);
+  return source;
+}
+
 }  // namespace
 
 bool IsFloat(DType dtype) {
@@ -60,35 +107,29 @@ bool IsFloat(DType dtype) {
 }
 
 TensorSource ConvertedSource(const TensorEntry& entry, DType dtype) {
-  if (!IsFloat(entry.dtype) || (dtype != DType::kF32 && dtype != DType::kBF16)) {
-    throw Error("tensor '" + entry.name + "' cannot be converted from " +
-                std::string(DTypeName(entry.dtype)) + " to " + std::string(DTypeName(dtype)));
-  }
+  CheckConvertible(entry, dtype);
   if (entry.dtype == dtype) return TensorSource::Of(entry);
-  TensorSource source;
-  source.name = entry.name;
-  source.dtype = dtype;
-  source.shape = entry.shape;
-  source.stream = [entry, dtype](const ByteSink& sink) {
-    const size_t size = static_cast<size_t>(DTypeSize(entry.dtype));
-    std::vector<std::byte> rest;  // an element may be split between two pieces
-    entry.Stream([&](std::span<const std::byte> piece) {
-      constexpr size_t kBlock = 1 << 20;
-      for (size_t at = 0; at < piece.size();) {
-        const size_t take = std::min(kBlock, piece.size() - at);
-        rest.insert(rest.end(), piece.begin() + static_cast<long>(at),
-                    piece.begin() + static_cast<long>(at + take));
-        at += take;
-        std::vector<std::byte> out;
-        size_t used = 0;
-        for (; used + size <= rest.size(); used += size)
-          WriteFloat(ReadFloat(rest.data() + used, entry.dtype), dtype, out);
-        rest.erase(rest.begin(), rest.begin() + static_cast<long>(used));
-        sink(out);
-      }
+  return Source(entry, dtype, [entry, dtype](const ByteSink& sink) {
+    StreamFloats(entry, [&](std::span<const float> values) { sink(Rounded(values, dtype)); });
+  });
+}
+
+TensorSource MeanSource(const TensorEntry& entry, const TensorEntry& other, DType dtype) {
+  CheckConvertible(entry, dtype);
+  CheckConvertible(other, dtype);
+  if (entry.shape != other.shape) throw Error("the tensors '" + entry.name + "' differ in shape");
+  return Source(entry, dtype, [entry, other, dtype](const ByteSink& sink) {
+    std::vector<float> others;
+    StreamFloats(other, [&](std::span<const float> values) {
+      others.insert(others.end(), values.begin(), values.end());
     });
-  };
-  return source;
+    size_t at = 0;
+    StreamFloats(entry, [&](std::span<const float> values) {
+      std::vector<float> mean(values.begin(), values.end());
+      for (float& value : mean) value = 0.5f * (value + others[at++]);
+      sink(Rounded(mean, dtype));
+    });
+  });
 }
 
 }  // namespace wildrayzer

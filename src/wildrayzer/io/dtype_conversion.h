@@ -13,4 +13,8 @@ bool IsFloat(DType dtype);
 // file must stay open until the writer is done.
 TensorSource ConvertedSource(const TensorEntry& entry, DType dtype);
 
+// The mean of two tensors of one shape, taken in float32 and rounded to `dtype`; likewise, but that the
+// second tensor is held while it is written.
+TensorSource MeanSource(const TensorEntry& entry, const TensorEntry& other, DType dtype);
+
 }  // namespace wildrayzer
