@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "wildrayzer/kernels/cpu_kernels.h"
+#include "wildrayzer/kernels/device.h"
 #include "wildrayzer/kernels/threads.h"
 #include "wildrayzer/testing/generator.h"
 #include "wildrayzer/testing/golden.h"
@@ -180,10 +181,11 @@ TEST(Muon, ActsOnSingularValuesAlone) {
     // Rounding of float32 products, amplified five times by up to a = 3.4 for small singular values.
     EXPECT_LT(RelativeError(result.to(torch::kFloat64), ExactOrthogonalize(matrix, 5)), 1e-4)
         << matrix.sizes();
-    // bfloat16 has 8 bits; the published optimizer runs so.
+    // bfloat16 has 8 bits; the published optimizer runs so. Where the processor does not multiply it (and
+    // training takes fp32), its sums may be rounded to 8 bits, too: by half of their last for every term.
     EXPECT_LT(RelativeError(Orthogonalize(matrix, 5, torch::kBFloat16).to(torch::kFloat64),
                             ExactOrthogonalize(matrix, 5)),
-              0.1);
+              HasFastBf16(torch::kCPU) ? 0.1 : 0.4);
     EXPECT_TRUE(torch::equal(result, Orthogonalize(matrix)));
   }
   EXPECT_EQ(Orthogonalize(torch::zeros({4, 6})).abs().max().item<float>(), 0.0f);

@@ -23,7 +23,8 @@ std::shared_ptr<const PerceptualLoss> StageVgg() {
     entries[entry.name.substr(entry.name.find("features."))] = entry;
   const auto source = [&](const std::string& key) { return testing::Generate(entries.at(key)); };
   return std::make_shared<VggPerceptualLoss>(
-      VggTrunk(VggDepth::k19, VggPooling::kAverage, VggPerceptualLoss::Taps(VggDepth::k19), source), "golden weights");
+      VggTrunk(VggDepth::k19, VggPooling::kAverage, VggPerceptualLoss::Taps(VggDepth::k19), source),
+      "golden weights");
 }
 
 // One stage's file: its model, its inputs, and the pass through the model.
