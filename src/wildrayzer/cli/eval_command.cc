@@ -153,7 +153,7 @@ void AddModelMethods(EvalOptions& options, Contest& contest) {
                                   "features of " + (dino.empty() ? "its own" : dino) + ", " + of, rayzer,
                                   CoSegmentationMasks(dino.empty() ? rayzer : *ours)));
   }
-  if (!options.no_oracle) {
+  if (!options.no_oracle && !FindProtocol(options.protocol).NothingMoves()) {
     methods.push_back(ModelMethod("rayzer_true_masks", "RayZer + true masks (oracle)",
                                   "true masks of the inputs, " + of, rayzer, TrueMasks(),
                                   /*judge_masks=*/false));

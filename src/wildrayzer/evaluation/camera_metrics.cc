@@ -27,15 +27,19 @@ CameraAccuracy CompareCameras(std::span<const Camera> estimated, std::span<const
     accuracy.rotation_degrees += error.rotation_degrees / static_cast<double>(truth.size());
     accuracy.translation += error.relative_position / static_cast<double>(truth.size());
   }
-  std::vector<double> pairs;
-  for (const RelativePoseError& error : RelativePoseErrors(estimated, truth)) {
-    pairs.push_back(std::max(error.rotation_degrees, error.translation_degrees));
-    accuracy.relative_rotation_degrees += error.rotation_degrees;
+  const std::vector<RelativePoseError> pairs = RelativePoseErrors(estimated, truth);
+  const double share = 1.0 / static_cast<double>(pairs.size());
+  std::vector<double> larger;
+  for (const RelativePoseError& error : pairs) {
+    larger.push_back(std::max(error.rotation_degrees, error.translation_degrees));
+    accuracy.relative_rotation_degrees += share * error.rotation_degrees;
+    accuracy.direction_degrees += share * error.translation_degrees;
+    for (size_t i = 0; i < kPoseBounds.size(); ++i) {
+      if (error.rotation_degrees < kPoseBounds[i]) accuracy.rotations_within[i] += share;
+      if (error.translation_degrees < kPoseBounds[i]) accuracy.directions_within[i] += share;
+    }
   }
-  accuracy.relative_rotation_degrees /= static_cast<double>(pairs.size());
-  accuracy.auc_5 = AreaUnderAccuracy(pairs, 5);
-  accuracy.auc_10 = AreaUnderAccuracy(pairs, 10);
-  accuracy.auc_20 = AreaUnderAccuracy(pairs, 20);
+  accuracy.auc_30 = AreaUnderAccuracy(larger, 30);
   return accuracy;
 }
 

@@ -40,7 +40,8 @@ TEST(CameraMetrics, ASimilarityCostsNothing) {
   EXPECT_NEAR(accuracy.rotation_degrees, 0, 1e-6);
   EXPECT_NEAR(accuracy.translation, 0, 1e-9);
   EXPECT_NEAR(accuracy.relative_rotation_degrees, 0, 1e-6);
-  EXPECT_NEAR(accuracy.auc_5, 1, 1e-6);
+  EXPECT_NEAR(accuracy.direction_degrees, 0, 1e-4);
+  EXPECT_NEAR(accuracy.auc_30, 1, 1e-6);
 }
 
 TEST(CameraMetrics, ARolledCameraCostsItsAngle) {
@@ -52,9 +53,28 @@ TEST(CameraMetrics, ARolledCameraCostsItsAngle) {
   EXPECT_NEAR(accuracy.translation, 0, 1e-9);
   EXPECT_NEAR(accuracy.relative_rotation_degrees, 8.0 * 3 / 6, 1e-6);
   // 3 of 6 pairs hold the rolled camera, always as the second: translation directions stay right.
-  EXPECT_NEAR(accuracy.auc_5, 0.5, 1e-6);
-  EXPECT_NEAR(accuracy.auc_10, 0.5 + 0.5 * 0.2, 1e-6);
-  EXPECT_NEAR(accuracy.auc_20, 0.5 + 0.5 * 0.6, 1e-6);
+  EXPECT_NEAR(accuracy.rotations_within[0], 0.5, 1e-9);
+  EXPECT_NEAR(accuracy.rotations_within[1], 1, 1e-9);
+  for (const double share : accuracy.directions_within) EXPECT_NEAR(share, 1, 1e-9);
+  EXPECT_NEAR(accuracy.auc_30, 0.5 + 0.5 * (30 - 8) / 30, 1e-6);
+}
+
+// Seen from a camera that does not turn, two steps of three lead where they should; the last goes 20 degrees
+// astray.
+TEST(CameraMetrics, DirectionsAreTheirOwnError) {
+  std::vector<Camera> truth(3), estimated(3);
+  for (int i = 0; i < 3; ++i) truth[i].c2w(2, 3) = estimated[i].c2w(2, 3) = i;
+  // From the first camera and from the second the third appears at these angles.
+  const double turned = 20 * kDegree;
+  estimated[2].c2w(0, 3) = std::sin(turned);
+  estimated[2].c2w(2, 3) = 1 + std::cos(turned);
+  const CameraAccuracy accuracy = CompareCameras(estimated, truth);
+  EXPECT_NEAR(accuracy.relative_rotation_degrees, 0, 1e-6);
+  EXPECT_NEAR(accuracy.direction_degrees, (0 + 20 + 10) / 3.0, 1e-4);  // the angle over an arc is half of it
+  EXPECT_NEAR(accuracy.directions_within[0], 1 / 3.0, 1e-9);
+  EXPECT_NEAR(accuracy.directions_within[1], 2 / 3.0, 1e-9);
+  EXPECT_NEAR(accuracy.directions_within[2], 1, 1e-9);
+  EXPECT_NEAR(accuracy.auc_30, (1 + 10 / 30.0 + 20 / 30.0) / 3, 1e-6);
 }
 
 // Almost on a line, the positions' noise decides how the similarity turns about it; what the cameras

@@ -60,6 +60,17 @@ class StillCameras : public Method {
   }
 };
 
+// The best guess that looks at no picture: all go straight ahead, at a steady pace, as most who film do.
+class SteadyCameras : public Method {
+ public:
+  SteadyCameras() : Method("floor_ahead", "Cameras that go straight ahead", "floor: a constant guess") {}
+  MethodOutput Run(const EvaluationScene& scene) const override {
+    MethodOutput output;
+    for (const int frame : scene.frames) output.cameras.emplace_back().c2w(2, 3) = frame;
+    return output;
+  }
+};
+
 class FolderRenderings : public Method {
  public:
   FolderRenderings(const std::string& method_name, std::filesystem::path folder)
@@ -124,9 +135,10 @@ std::vector<std::unique_ptr<Method>> FloorMethods(uint64_t seed) {
   floors.push_back(std::make_unique<Floor>(
       "floor_mean", "Mean of inputs", "floor: the inputs averaged pixel by pixel",
       [](const EvaluationScene& scene, size_t) { return MeanOfViews(Inputs(scene)); }));
+  floors.push_back(std::make_unique<StillCameras>());
+  floors.push_back(std::make_unique<SteadyCameras>());
   if (kNodeBuild) {
     LogWarning("the floor of homographies is left out; it {}", kNoOpenCv);
-    floors.push_back(std::make_unique<StillCameras>());
     return floors;
   }
   floors.push_back(std::make_unique<Floor>(
@@ -138,7 +150,6 @@ std::vector<std::unique_ptr<Method>> FloorMethods(uint64_t seed) {
             .picture;
       },
       fmt::format("seed {}", seed)));
-  floors.push_back(std::make_unique<StillCameras>());
   return floors;
 }
 

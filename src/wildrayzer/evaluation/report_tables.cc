@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "wildrayzer/evaluation/report.h"
+#include "wildrayzer/evaluation/scoring.h"
 
 namespace wildrayzer {
 namespace {
@@ -23,8 +24,9 @@ const std::vector<TableKind>& TableKinds() {
        {"lpips_released_static", "lpips_released_transient"}},
       {"motion masks", {"mask_iou", "mask_recall", "mask_precision", "mask_f1", "mask_false_alarm"}},
       {"cameras",
-       {"camera_relative_rotation", "camera_rotation", "camera_translation", "camera_auc_5", "camera_auc_10",
-        "camera_auc_20"}},
+       {"camera_relative_rotation", "camera_direction", "camera_rra_5", "camera_rra_15", "camera_rra_30",
+        "camera_rta_5", "camera_rta_15", "camera_rta_30", "camera_auc_30", "camera_rotation",
+        "camera_translation"}},
   };
   return kinds;
 }
@@ -187,7 +189,11 @@ std::vector<Table> PaperTables(const EvaluationResult& evaluation) {
   std::vector<Table> tables;
   for (const auto& settings : groups) {
     const std::vector<MethodAcross> methods = Collect(settings, evaluation.bootstrap_seed);
-    for (const TableKind& kind : TableKinds()) {
+    std::vector<TableKind> kinds = TableKinds();
+    // Where nothing moves there are no masks to judge, and cameras are what is asked first.
+    if (FindProtocol(settings.front()->protocol).NothingMoves())
+      std::rotate(kinds.begin(), kinds.end() - 1, kinds.end());
+    for (const TableKind& kind : kinds) {
       if (auto table = MakeTable(methods, settings, kind)) tables.push_back(std::move(*table));
     }
   }

@@ -26,7 +26,7 @@ SceneResult Scene(const std::string& name, std::vector<double> psnr, const Confu
                     .seconds = 1.5,
                     .images = {},
                     .masks = {},
-                    .cameras = {{"camera_auc_5", 0.25}}};
+                    .cameras = {{"camera_auc_30", 0.25}}};
   for (size_t i = 0; i < psnr.size(); ++i) {
     scene.images.push_back({static_cast<int>(i), {{"psnr", psnr[i]}, {"psnr_static", psnr[i] + 1}}});
   }

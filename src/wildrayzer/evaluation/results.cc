@@ -50,11 +50,16 @@ const std::vector<MetricInfo>& AllMetrics() {
       {"mask_f1", "F1 %", "motion masks", 1, true, 100},
       {"mask_false_alarm", "False alarms in still frames %", "motion masks", 1, false, 100},
       {"camera_relative_rotation", "Relative rotation error (degrees)", "cameras", 2, false},
-      {"camera_rotation", "Rotation error (degrees)", "cameras", 2, false},
-      {"camera_translation", "Translation error (relative)", "cameras", 3, false},
-      {"camera_auc_5", "AUC@5", "cameras", 3, true},
-      {"camera_auc_10", "AUC@10", "cameras", 3, true},
-      {"camera_auc_20", "AUC@20", "cameras", 3, true},
+      {"camera_direction", "Translation direction error (degrees)", "cameras", 1, false},
+      {"camera_rra_5", "RRA@5 %", "cameras", 1, true, 100},
+      {"camera_rra_15", "RRA@15 %", "cameras", 1, true, 100},
+      {"camera_rra_30", "RRA@30 %", "cameras", 1, true, 100},
+      {"camera_rta_5", "RTA@5 %", "cameras", 1, true, 100},
+      {"camera_rta_15", "RTA@15 %", "cameras", 1, true, 100},
+      {"camera_rta_30", "RTA@30 %", "cameras", 1, true, 100},
+      {"camera_auc_30", "AUC@30 %", "cameras", 1, true, 100},
+      {"camera_rotation", "Rotation error, aligned (degrees)", "cameras", 2, false},
+      {"camera_translation", "Position error, aligned (relative)", "cameras", 3, false},
   };
   return metrics;
 }

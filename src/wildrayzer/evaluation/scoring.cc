@@ -98,11 +98,17 @@ SceneResult ScoreScene(const EvaluationScene& scene, const MethodOutput& output,
   if (!output.cameras.empty() && !scene.cameras.empty()) {
     const CameraAccuracy accuracy = CompareCameras(output.cameras, scene.cameras);
     result.cameras = {{"camera_relative_rotation", accuracy.relative_rotation_degrees},
-                      {"camera_rotation", accuracy.rotation_degrees},
-                      {"camera_translation", accuracy.translation},
-                      {"camera_auc_5", accuracy.auc_5},
-                      {"camera_auc_10", accuracy.auc_10},
-                      {"camera_auc_20", accuracy.auc_20}};
+                      {"camera_direction", accuracy.direction_degrees},
+                      {"camera_auc_30", accuracy.auc_30}};
+    for (size_t i = 0; i < kPoseBounds.size(); ++i) {
+      const std::string bound = std::to_string(kPoseBounds[i]);
+      result.cameras["camera_rra_" + bound] = accuracy.rotations_within[i];
+      result.cameras["camera_rta_" + bound] = accuracy.directions_within[i];
+    }
+    if (scene.cameras.size() >= kFewestToAlign) {
+      result.cameras["camera_rotation"] = accuracy.rotation_degrees;
+      result.cameras["camera_translation"] = accuracy.translation;
+    }
   }
   return result;
 }

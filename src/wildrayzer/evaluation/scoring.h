@@ -21,6 +21,9 @@ struct Protocol {
   bool clean =
       false;  // needs clean targets beside the observed ones (frames of static scenes are clean as they are)
   bool regions = false;  // static region; with clean targets also the transient one
+
+  // Of static scenes: there are no true masks.
+  bool NothingMoves() const { return frame && !regions; }
 };
 // Raises UsageError listing the names.
 Protocol FindProtocol(const std::string& name);

@@ -156,7 +156,7 @@ std::map<std::string, double> Validate(WildRayZer model, const FeatureSource& fe
     if (truth.empty()) continue;
     const std::vector<Camera> estimated =
         CamerasFromTensors(prediction.cameras.c2w[0], prediction.cameras.fxfycxcy[0]);
-    means.Add("pose_auc20", CompareCameras(estimated, truth).auc_20);
+    means.Add("pose_auc30", CompareCameras(estimated, truth).auc_30);
     cameras.Add(estimated, truth);
   }
   std::map<std::string, double> values = means.Values();

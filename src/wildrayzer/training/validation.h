@@ -18,7 +18,7 @@ namespace wildrayzer {
 //                           view, and that of the guess that nothing turned
 //   translation_r2          explained part of the translations relative to the first view, up to one scale a
 //                           scene; 0 for a guess that explains nothing
-//   pose_auc20              as in evaluation/camera_metrics.h
+//   pose_auc30              as in evaluation/camera_metrics.h
 //   mask_iou, mask_recall   with true masks and a motion estimator, at motion.threshold
 // A scene that cannot be read raises FileError. Records no gradient.
 std::map<std::string, double> Validate(WildRayZer model, const FeatureSource& features,
