@@ -45,11 +45,26 @@ TEST(Render, LeavesEverythingThatIsPromised) {
                        "--targets", "1", "--export", "nerfstudio", "--export", "colmap", "--json"},
                       TinyModel()));
   ASSERT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_THAT(Tree(folder / "out"),
-              IsSupersetOf({"index.html", "video.mp4", "cameras.json", "metadata.json", "transforms.json",
-                            "colmap/images.txt", "views/frame_000.png", "views/frame_003.png",
-                            "views/target_photo1.png", "clean/photo0.png", "masks/photo0.png",
-                            "masks/photo1.png", "masks/photo2.png", "masks_overlay/photo2.png"}));
+  EXPECT_THAT(Tree(folder / "out"), IsSupersetOf({"index.html",
+                                                  "video.mp4",
+                                                  "cameras.json",
+                                                  "metadata.json",
+                                                  "transforms.json",
+                                                  "colmap/images.txt",
+                                                  "views/frame_000.png",
+                                                  "views/frame_003.png",
+                                                  "views/target_photo1.png",
+                                                  "clean/photo0.png",
+                                                  "masks/photo0.png",
+                                                  "masks/photo1.png",
+                                                  "masks/photo2.png",
+                                                  "masks_overlay/photo2.png",
+                                                  "images/photo1.jpg",
+                                                  "image_masks/images/photo1.jpg.png",
+                                                  "place/transforms.json",
+                                                  "place/colmap/images.txt",
+                                                  "place/images/photo1.png",
+                                                  "place/images/path_003.png"}));
   EXPECT_THAT(Tree(folder), Contains("out"));
   EXPECT_EQ(fs::exists(folder / "out/views/frame_004.png"), false);
 
@@ -117,10 +132,11 @@ TEST(Render, TakesPhotosOfDifferentSizesAndAVideo) {
   video.Commit();
   const ProgramResult frames =
       RunProgram(Join({"render", folder / "walk.mp4", "--inputs", "3", "--trajectory", "orbit", "--frames",
-                       "2", "--out", folder / "video"},
+                       "2", "--export", "nerfstudio", "--out", folder / "video"},
                       TinyModel()));
   ASSERT_EQ(frames.exit_code, 0) << frames.err;
   EXPECT_TRUE(fs::exists(folder / "video/clean/frame_000008.png"));
+  EXPECT_EQ(ReadImage(folder / "video/images/frame_000008.jpg").width, 96);
 }
 
 TEST(Render, FollowsCamerasFromItsOwnFile) {
@@ -160,6 +176,7 @@ TEST(Masks, CoversEveryPhotoOfALongFolder) {
       Join({"masks", folder / "in", "--out", folder / "out", "--window", "3", "--json"}, TinyModel()));
   ASSERT_EQ(result.exit_code, 0) << result.err;
   EXPECT_EQ(nlohmann::json::parse(result.out)["photos"].size(), 7u);
+  EXPECT_TRUE(nlohmann::json::parse(result.out)["seconds"].contains("writing masks"));
   for (int i = 0; i < 7; ++i)
     EXPECT_TRUE(fs::exists(folder / "out/masks" / ("photo" + std::to_string(i) + ".png"))) << i;
 }

@@ -98,6 +98,7 @@ void Run(const MasksOptions& options) {
     std::vector<Image> images;
     for (const Photo& photo : photos) images.push_back(photo.image);
     Scene scene = reconstructor.EstimateMotion(images, report);
+    report("writing masks", 0);
     const long known = static_cast<long>(done - start);
     photos.erase(photos.begin(), photos.begin() + known);
     scene.masks.erase(scene.masks.begin(), scene.masks.begin() + known);

@@ -6,6 +6,7 @@
 #include "wildrayzer/cli/default_model_option.h"
 #include "wildrayzer/geometry/camera_files.h"
 #include "wildrayzer/geometry/trajectory.h"
+#include "wildrayzer/pipeline/photo_checks.h"
 #include "wildrayzer/pipeline/photo_source.h"
 #include "wildrayzer/pipeline/result_writer.h"
 #include "wildrayzer/util/atomic_file.h"
@@ -83,7 +84,8 @@ void AddOptions(CLI::App& command, RenderOptions& options) {
       ->check(CLI::Range(0.0, 1.0));
   command
       .add_option("--export", options.exports,
-                  "Cameras also as nerfstudio (transforms.json) or colmap (text), repeatable")
+                  "Photos, their masks and cameras, and the place without what moves, as nerfstudio (and "
+                  "OpenSplat) or colmap read them, repeatable")
       ->check(CLI::IsMember({"nerfstudio", "colmap"}));
   command.add_flag("--json", options.json, "Print the metadata as JSON on standard output");
   options.model.AddTo(command);
@@ -173,6 +175,7 @@ void Run(const RenderOptions& options) {
   const PhotoSource source(options.paths);
   const ViewSplit split = ChooseViews(source, options);
   CheckTrajectory(options);
+  WarnOfShellOrder(options.paths);
   StagedFolder folder(options.out, options.overwrite, Inputs(source, options));
   ModelSource model = options.model.Resolve();
   if (options.threshold >= 0)
@@ -184,12 +187,14 @@ void Run(const RenderOptions& options) {
   RenderResult result;
   result.photos = source.Read(split.inputs);
   for (Photo& photo : source.Read(split.targets)) result.photos.push_back(std::move(photo));
+  WarnOfPoorPhotos(result.photos);
   std::vector<Image> images;
   for (const Photo& photo : result.photos) images.push_back(photo.image);
 
   const Reconstructor reconstructor(model, report);
   result.scene = reconstructor.Reconstruct(images, static_cast<int>(split.targets.size()), report,
                                            /*input_masks=*/{}, options.detail);
+  WarnOfPoorViews(result.photos, result.scene);
   if (!options.no_clean) {
     result.clean =
         reconstructor.Render(result.scene, result.scene.cameras, Renamed(report, "rendering clean photos"));
@@ -197,6 +202,7 @@ void Run(const RenderOptions& options) {
   result.path = MakeTrajectory(result.scene, options, result.extended_cameras);
   result.path_views = reconstructor.Render(result.scene, result.path, Renamed(report, "rendering the path"));
   result.fps = options.fps;
+  result.motion_threshold = reconstructor.motion_threshold();
 
   report("writing the result", 0);
   WriteRenderFiles(folder.staging(), result, options.exports);

@@ -83,14 +83,6 @@ void CheckLens(const internal::CameraFields& fields, const std::string& source) 
   }
 }
 
-// A name without spaces, for formats that separate by them.
-std::string WithoutSpaces(std::string name) {
-  for (char& c : name) {
-    if (static_cast<unsigned char>(c) <= 0x20 || c == 0x7f) c = '_';
-  }
-  return name;
-}
-
 // One line of a RealEstate10K list; false when it does not hold 19 numbers of which all but the time stamp
 // are at most 1e9.
 bool ParseNumbers(std::string_view line, std::span<double, 19> numbers) {
@@ -141,9 +133,10 @@ std::vector<NamedCamera> internal::CamerasFromTransforms(const json& root, const
   return cameras;
 }
 
-void WriteNerfstudio(const std::filesystem::path& path, std::span<const NamedCamera> cameras) {
+void WriteNerfstudio(const std::filesystem::path& path, std::span<const NamedCamera> cameras,
+                     const NerfstudioFiles& files) {
   internal::CheckFinite(path, cameras);
-  json frames = json::array();
+  json frames = json::array(), train = json::array(), held_out = json::array();
   for (const NamedCamera& named : cameras) {
     const Eigen::Matrix4d c2w = FlipYAndZ(named.camera.c2w);
     json rows = json::array();
@@ -156,12 +149,22 @@ void WriteNerfstudio(const std::filesystem::path& path, std::span<const NamedCam
                       {"cx", named.camera.cx * named.width},
                       {"cy", named.camera.cy * named.height},
                       {"transform_matrix", std::move(rows)}});
+    if (!files.masks.empty()) frames.back()["mask_path"] = files.masks + "/" + named.name + ".png";
+    (named.role == CameraRole::kTarget ? held_out : train).push_back(named.name);
   }
-  const json root{{"camera_model", "OPENCV"}, {"frames", std::move(frames)}};
+  // Without these lists nerfstudio keeps a tenth of the pictures back, which of two to four is none or one.
+  if (held_out.empty()) held_out = train;
+  json root{{"camera_model", "OPENCV"},
+            {"frames", std::move(frames)},
+            {"train_filenames", std::move(train)},
+            {"val_filenames", held_out},
+            {"test_filenames", held_out}};
+  if (!files.points.empty()) root["ply_file_path"] = files.points;
   WriteFileAtomically(path, root.dump(1, ' ', false, json::error_handler_t::replace) + "\n");
 }
 
-void WriteColmap(const std::filesystem::path& folder, std::span<const NamedCamera> cameras) {
+void WriteColmap(const std::filesystem::path& folder, std::span<const NamedCamera> cameras,
+                 std::span<const ColoredPoint> points) {
   internal::CheckFinite(folder, cameras);
   std::string lenses =
       "# Camera list with one line of data per camera:\n#   CAMERA_ID, MODEL, WIDTH, HEIGHT, PARAMS[]\n";
@@ -172,6 +175,8 @@ void WriteColmap(const std::filesystem::path& folder, std::span<const NamedCamer
   std::map<std::tuple<int, int, double, double, double, double>, size_t> lens_ids;
   size_t image_id = 0;
   for (const NamedCamera& named : cameras) {
+    if (named.name.find_first_of(" \t\r\n\v\f") != std::string::npos)
+      throw Error("COLMAP's text cannot name a picture with white space: " + named.name);
     const Camera& camera = named.camera;
     const auto [lens, is_new] = lens_ids.try_emplace(
         {named.width, named.height, camera.fx, camera.fy, camera.cx, camera.cy}, lens_ids.size() + 1);
@@ -182,15 +187,33 @@ void WriteColmap(const std::filesystem::path& folder, std::span<const NamedCamer
     }
     const Eigen::Matrix4d w2c = InversePose(camera.c2w);
     const Eigen::Quaterniond q = QuaternionOf(w2c.topLeftCorner<3, 3>());
-    images += fmt::format("{} {:.17g} {:.17g} {:.17g} {:.17g} {:.17g} {:.17g} {:.17g} {} {}\n\n", ++image_id,
-                          q.w(), q.x(), q.y(), q.z(), w2c(0, 3), w2c(1, 3), w2c(2, 3), lens->second,
-                          WithoutSpaces(named.name));
+    images +=
+        fmt::format("{} {:.17g} {:.17g} {:.17g} {:.17g} {:.17g} {:.17g} {:.17g} {} {}\n\n", ++image_id, q.w(),
+                    q.x(), q.y(), q.z(), w2c(0, 3), w2c(1, 3), w2c(2, 3), lens->second, named.name);
   }
   WriteFileAtomically(folder / "cameras.txt", lenses);
   WriteFileAtomically(folder / "images.txt", images);
-  WriteFileAtomically(folder / "points3D.txt",
-                      "# 3D point list with one line of data per point:\n"
-                      "#   POINT3D_ID, X, Y, Z, R, G, B, ERROR, TRACK[] as (IMAGE_ID, POINT2D_IDX)\n");
+  std::string list =
+      "# 3D point list with one line of data per point:\n"
+      "#   POINT3D_ID, X, Y, Z, R, G, B, ERROR, TRACK[] as (IMAGE_ID, POINT2D_IDX)\n";
+  size_t point_id = 0;
+  for (const ColoredPoint& point : points) {
+    list += fmt::format("{} {:.9g} {:.9g} {:.9g} {} {} {} 0\n", ++point_id, point.position[0],
+                        point.position[1], point.position[2], point.rgb[0], point.rgb[1], point.rgb[2]);
+  }
+  WriteFileAtomically(folder / "points3D.txt", list);
+}
+
+void WritePly(const std::filesystem::path& path, std::span<const ColoredPoint> points) {
+  std::string text = fmt::format(
+      "ply\nformat ascii 1.0\nelement vertex {}\nproperty float x\nproperty float y\nproperty float z\n"
+      "property uchar red\nproperty uchar green\nproperty uchar blue\nend_header\n",
+      points.size());
+  for (const ColoredPoint& point : points) {
+    text += fmt::format("{:.9g} {:.9g} {:.9g} {} {} {}\n", point.position[0], point.position[1],
+                        point.position[2], point.rgb[0], point.rgb[1], point.rgb[2]);
+  }
+  WriteFileAtomically(path, text);
 }
 
 std::vector<Camera> ReadRealEstateCameras(const std::filesystem::path& path) {

@@ -5,7 +5,9 @@
 // FileError of one line that names the file, the camera and the remedy. Writers are atomic.
 #pragma once
 
+#include <array>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <span>
 #include <string>
@@ -51,14 +53,31 @@ std::vector<NamedCamera> ParseCameras(std::string_view text, const std::string& 
 std::string FormatCameras(std::span<const NamedCamera> cameras);
 void WriteCameras(const std::filesystem::path& path, std::span<const NamedCamera> cameras);
 
+// A point of the world and its colour.
+struct ColoredPoint {
+  Eigen::Vector3d position;
+  std::array<uint8_t, 3> rgb;
+};
+
+// What transforms.json names beside the pictures, relative to its folder; empty: there is none.
+struct NerfstudioFiles {
+  std::string masks;   // a folder: the mask of picture NAME is masks/NAME.png, black what is to be ignored
+  std::string points;  // WritePly
+};
+
 // nerfstudio transforms.json: OpenGL axes (x right, y up, z backward), intrinsics in pixels with every frame,
-// file_path = name.
-void WriteNerfstudio(const std::filesystem::path& path, std::span<const NamedCamera> cameras);
+// file_path = name. Targets are for validation and test, or all pictures where there are no targets.
+void WriteNerfstudio(const std::filesystem::path& path, std::span<const NamedCamera> cameras,
+                     const NerfstudioFiles& files = {});
 
 // COLMAP text model in an existing folder: cameras.txt (PINHOLE, one line for each distinct lens and size),
-// images.txt (world-to-camera quaternion w x y z and translation; an empty line of points), points3D.txt (no
-// points). White space and control characters in names become '_', since the format separates by spaces.
-void WriteColmap(const std::filesystem::path& folder, std::span<const NamedCamera> cameras);
+// images.txt (world-to-camera quaternion w x y z and translation; an empty line of points), points3D.txt
+// (without tracks). Names must be free of white space, by which the format separates (Error).
+void WriteColmap(const std::filesystem::path& folder, std::span<const NamedCamera> cameras,
+                 std::span<const ColoredPoint> points = {});
+
+// An ASCII PLY file of points with colours.
+void WritePly(const std::filesystem::path& path, std::span<const ColoredPoint> points);
 
 // RealEstate10K list: one header line, then `timestamp fx fy cx cy k1 k2` and the 3 x 4 world-to-camera
 // matrix, row by row, one camera a line; intrinsics in units of the image size. Cameras in the order of the

@@ -213,6 +213,24 @@ TEST(Nerfstudio, RoundTrip) {
   ExpectSame(ReadCameras(path), cameras);
 }
 
+TEST(Nerfstudio, NamesMasksAndWhatIsHeldOut) {
+  const fs::path path = FreshFolder("nerfstudio_files") / "transforms.json";
+  std::vector<NamedCamera> cameras = SomeCameras(3, 4);  // an input, a target, one of a trajectory
+  WriteNerfstudio(path, cameras, {"masks", "points.ply"});
+  json root = json::parse(ReadText(path));
+  EXPECT_EQ(root["frames"][1]["mask_path"], "masks/views/1.png.png");
+  EXPECT_EQ(root["ply_file_path"], "points.ply");
+  EXPECT_EQ(root["train_filenames"], json::parse(R"(["views/0.png", "views/2.png"])"));
+  EXPECT_EQ(root["val_filenames"], json::parse(R"(["views/1.png"])"));
+  EXPECT_EQ(root["test_filenames"], root["val_filenames"]);
+  cameras[1].role = CameraRole::kInput;
+  WriteNerfstudio(path, cameras);
+  root = json::parse(ReadText(path));
+  EXPECT_EQ(root["val_filenames"].size(), 3u);
+  EXPECT_EQ(root["val_filenames"], root["train_filenames"]);
+  EXPECT_FALSE(root["frames"][1].contains("mask_path") || root.contains("ply_file_path"));
+}
+
 TEST(Nerfstudio, AxesAreOpenGl) {
   const fs::path path = FreshFolder("opengl") / "transforms.json";
   const NamedCamera named{"a.png", CameraRole::kInput, 100, 100, LookAt({0, 0, -2}, {0, 0, 0}, {0, -1, 0})};
@@ -259,8 +277,11 @@ TEST(Colmap, TextModelHoldsTheCameras) {
   std::vector<NamedCamera> cameras = SomeCameras(4, 5);
   cameras[3].camera.fx = cameras[2].camera.fx, cameras[3].camera.fy = cameras[2].camera.fy;
   cameras[3].camera.cx = cameras[2].camera.cx, cameras[3].camera.cy = cameras[2].camera.cy;
-  cameras[1].name = "my view\n1.png";
-  WriteColmap(folder, cameras);
+  cameras[1].name = "my view.png";
+  EXPECT_THROW(WriteColmap(folder, cameras), Error);
+  EXPECT_TRUE(fs::is_empty(folder));
+  cameras[1].name = "my_view.png";
+  WriteColmap(folder, cameras, std::vector<ColoredPoint>{{{0.5, -1, 2}, {1, 20, 255}}});
 
   std::ifstream lens_file(folder / "cameras.txt");
   std::vector<std::vector<double>> lenses;
@@ -305,12 +326,12 @@ TEST(Colmap, TextModelHoldsTheCameras) {
     EXPECT_EQ(lenses[lens - 1][1], expected.height);
     EXPECT_DOUBLE_EQ(lenses[lens - 1][2], expected.camera.fx * expected.width);
     EXPECT_DOUBLE_EQ(lenses[lens - 1][5], expected.camera.cy * expected.height);
-    EXPECT_EQ(name, count == 2 ? "my_view_1.png" : expected.name);
+    EXPECT_EQ(name, expected.name);
     ASSERT_TRUE(std::getline(image_file, line));
     EXPECT_EQ(line, "");
   }
   EXPECT_EQ(count, cameras.size());
-  EXPECT_TRUE(fs::exists(folder / "points3D.txt"));
+  EXPECT_THAT(ReadText(folder / "points3D.txt"), ::testing::EndsWith("\n1 0.5 -1 2 1 20 255 0\n"));
 }
 
 TEST(RealEstate, ReadsWorldToCameraLines) {

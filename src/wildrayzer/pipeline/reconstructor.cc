@@ -97,6 +97,14 @@ int DetailOf(std::span<const Framing> framings, int most) {
   return static_cast<int>(std::min(std::round(finest), static_cast<double>(most)));
 }
 
+// [1, n, 3]
+std::vector<std::array<float, 3>> ToPoints(const torch::Tensor& points) {
+  const torch::Tensor rows = points[0].to(torch::kCPU, torch::kFloat).contiguous();
+  std::vector<std::array<float, 3>> list(static_cast<size_t>(rows.size(0)));
+  std::copy_n(rows.data_ptr<float>(), rows.numel(), list.data()->data());
+  return list;
+}
+
 Cameras ToModel(std::span<const Camera> cameras, torch::Device device) {
   const CameraTensors tensors = CamerasToTensors(cameras);
   Cameras model;
@@ -267,6 +275,9 @@ Scene Reconstructor::Reconstruct(std::span<const Image> photos, int num_held_out
   auto state = std::make_shared<Scene::State>();
   state->memory = pass.Encode(masks).memory;
   if (state->memory.surface.defined()) {
+    LogWarning("matched {}", state->memory.surface.weight.gt(0.1).to(torch::kFloat).mean().item<double>());
+    LogWarning("meanw {}", state->memory.surface.weight.mean().item<double>());
+    scene.points = ToPoints(state->memory.surface.points);
     scene.detail = DetailOf(std::span(scene.framings).first(static_cast<size_t>(inputs)), most_detail);
     if (scene.detail > 1)
       state->memory.surface.detail = impl_->Detail(photos.first(static_cast<size_t>(inputs)), scene);

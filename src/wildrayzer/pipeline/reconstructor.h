@@ -7,6 +7,7 @@
 // No LibTorch header is needed to use it.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -67,6 +68,9 @@ struct Scene {
   // How each photo was resized and cropped to the model's frame.
   std::vector<Framing> framings;
   int num_inputs = 0;
+  // Points of what the inputs show, in the world, where the model tells depths (model.copy_inputs); about
+  // what moves they are guessed from those about it.
+  std::vector<std::array<float, 3>> points;
   // Size in pixels of what Render returns: `detail` times that of the model's frame.
   int width = 0;
   int height = 0;

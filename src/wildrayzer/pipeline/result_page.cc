@@ -9,11 +9,11 @@
 namespace wildrayzer {
 
 void WriteResultPage(const std::filesystem::path& path, const nlohmann::ordered_json& data) {
-  // File names come from the user: "</script>" in one of them must not end the script. ("<\/" is the same
-  // JSON string.)
+  // File names come from the user: "</script>" or "<!--<script>" in one of them must not change where the
+  // script ends. ("\u003c" is the same character of a JSON string, and '<' stands nowhere else in JSON.)
   std::string json = data.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
-  for (size_t at = json.find("</"); at != std::string::npos; at = json.find("</", at + 3))
-    json.insert(at + 1, "\\");
+  for (size_t at = json.find('<'); at != std::string::npos; at = json.find('<', at))
+    json.replace(at, 1, "\\u003c");
   constexpr std::string_view kTemplate = kResultPageTemplate;
   constexpr std::string_view kMarker = "/*RESULT*/";
   const size_t marker = kTemplate.find(kMarker);  // the page's own file has it exactly once

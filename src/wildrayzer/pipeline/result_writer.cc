@@ -7,6 +7,7 @@
 
 #include "wildrayzer/geometry/camera_files.h"
 #include "wildrayzer/io/video.h"
+#include "wildrayzer/pipeline/exports.h"
 #include "wildrayzer/pipeline/result_page.h"
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/log.h"
@@ -136,13 +137,7 @@ void WriteRenderFiles(const fs::path& folder, const RenderResult& result,
 
   const std::vector<NamedCamera> cameras = AllCameras(result);
   WriteCameras(folder / "cameras.json", cameras);
-  for (const std::string& format : exports) {
-    if (format == "nerfstudio") WriteNerfstudio(folder / "transforms.json", cameras);
-    if (format == "colmap") {
-      fs::create_directories(folder / "colmap");
-      WriteColmap(folder / "colmap", cameras);
-    }
-  }
+  WriteExports(folder, result, cameras, exports);
 }
 
 void DescribeResult(const RenderResult& result, Json& metadata) {

@@ -20,12 +20,13 @@ struct RenderResult {
   std::vector<Image> path_views;
   int extended_cameras = 0;  // of the path, whose frames had another shape (ExtendToShape)
   double fps = 12;
+  double motion_threshold = 0.5;  // what is exported counts as moving above it
 };
 
 // Under `folder`: views/ (one PNG per camera of the path, and target_NAME.png per held-out photo), clean/
 // (the place from each photo's camera, in the photo's own pixels), masks/ (probability, 0..255, the photo's
-// size), masks_overlay/, video.mp4 (there and back), cameras.json; and transforms.json or colmap/ for
-// "nerfstudio" and "colmap" in `exports`.
+// size), masks_overlay/, video.mp4 (there and back), cameras.json; and what exports.h says for
+// `exports`.
 void WriteRenderFiles(const std::filesystem::path& folder, const RenderResult& result,
                       const std::vector<std::string>& exports);
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 
 namespace wildrayzer {
@@ -44,7 +45,14 @@ void Progress::Finish() { EndStage(); }
 
 void Progress::EndStage() {
   if (stage_.empty()) return;
-  seconds_.emplace_back(stage_, Seconds(Clock::now() - stage_start_));
+  const auto known = std::find_if(seconds_.begin(), seconds_.end(),
+                                  [&](const auto& finished) { return finished.first == stage_; });
+  const double seconds = Seconds(Clock::now() - stage_start_);
+  if (known == seconds_.end()) {
+    seconds_.emplace_back(stage_, seconds);
+  } else {
+    known->second += seconds;
+  }
   Show(true);
   stage_.clear();
 }

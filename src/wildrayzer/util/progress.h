@@ -22,7 +22,7 @@ class Progress {
   // Ends the last stage.
   void Finish();
 
-  // Seconds of every finished stage, in order.
+  // Seconds of every finished stage, of all times that it was begun together; in the order of the first.
   const std::vector<std::pair<std::string, double>>& seconds() const { return seconds_; }
 
  private:

@@ -2,15 +2,18 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include <chrono>
 #include <csignal>
 #include <fstream>
 #include <sstream>
+#include <thread>
 
 #include "wildrayzer/testing/files.h"
 #include "wildrayzer/util/atomic_file.h"
 #include "wildrayzer/util/config.h"
 #include "wildrayzer/util/duration.h"
 #include "wildrayzer/util/error.h"
+#include "wildrayzer/util/progress.h"
 #include "wildrayzer/util/random.h"
 #include "wildrayzer/util/sha256.h"
 
@@ -142,6 +145,21 @@ TEST(Random, NormalHasUnitVariance) {
   // Standard errors: 1/sqrt(n) = 0.0022 and sqrt(2/n) = 0.0032; five of them.
   EXPECT_NEAR(sum / kDraws, 0.0, 0.011);
   EXPECT_NEAR(squares / kDraws, 1.0, 0.016);
+}
+
+TEST(Progress, AStageOfManyTimesCountsAsOneWithAllItsSeconds) {
+  Progress progress(/*enabled=*/false);
+  const auto wait = [] { std::this_thread::sleep_for(std::chrono::milliseconds(20)); };
+  for (int window = 0; window < 3; ++window) {
+    progress.Stage("reading");
+    wait();
+    progress.Stage("masks");
+  }
+  progress.Finish();
+  ASSERT_EQ(progress.seconds().size(), 2u);
+  EXPECT_EQ(progress.seconds()[0].first, "reading");
+  EXPECT_GE(progress.seconds()[0].second, 0.06);
+  EXPECT_EQ(progress.seconds()[1].first, "masks");
 }
 
 TEST(Sha256, MatchesFips180) {
