@@ -105,6 +105,21 @@ std::vector<std::array<float, 3>> ToPoints(const torch::Tensor& points) {
   return list;
 }
 
+// weight [1, n]: of points of each input in turn, how well they were found in others. Photos of one place are
+// found to a third at least, those of places that are not one to a twentieth.
+void WarnOfLoneInputs(const torch::Tensor& weight, int64_t inputs) {
+  constexpr double kFound = 0.1, kLeastShare = 0.1;
+  constexpr int64_t kMostInputs = 8;  // of more the matcher has points of the first ones only
+  if (inputs > kMostInputs) return;
+  const torch::Tensor shares = weight.gt(kFound).to(torch::kFloat).view({inputs, -1}).mean(1).to(torch::kCPU);
+  for (int64_t i = 0; i < inputs; ++i) {
+    if (shares[i].item<float>() >= kLeastShare) continue;
+    LogWarning(
+        "photo {} of the {} inputs shows hardly anything that another one shows; give photos that overlap",
+        i + 1, inputs);
+  }
+}
+
 Cameras ToModel(std::span<const Camera> cameras, torch::Device device) {
   const CameraTensors tensors = CamerasToTensors(cameras);
   Cameras model;
@@ -275,8 +290,7 @@ Scene Reconstructor::Reconstruct(std::span<const Image> photos, int num_held_out
   auto state = std::make_shared<Scene::State>();
   state->memory = pass.Encode(masks).memory;
   if (state->memory.surface.defined()) {
-    LogWarning("matched {}", state->memory.surface.weight.gt(0.1).to(torch::kFloat).mean().item<double>());
-    LogWarning("meanw {}", state->memory.surface.weight.mean().item<double>());
+    WarnOfLoneInputs(state->memory.surface.weight, inputs);
     scene.points = ToPoints(state->memory.surface.points);
     scene.detail = DetailOf(std::span(scene.framings).first(static_cast<size_t>(inputs)), most_detail);
     if (scene.detail > 1)
