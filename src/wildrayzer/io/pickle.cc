@@ -2,13 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cstdio>
-#include <cstring>
+#include <string>
 
 #include "wildrayzer/io/pickle_builder.h"
-#include "wildrayzer/io/utf8.h"
-#include "wildrayzer/util/error.h"
+#include "wildrayzer/io/pickle_reader.h"
 
 namespace wildrayzer {
 namespace {
@@ -30,31 +28,23 @@ class Interpreter {
  public:
   Interpreter(PickleDialect dialect, const PickleLimits& limits, std::span<const std::byte> bytes,
               PickleTree* tree)
-      : limits_(limits), bytes_(bytes), builder_(dialect, limits, tree) {}
+      : limits_(limits), reader_(tree->file->path(), bytes), builder_(dialect, limits, tree) {}
 
   PickleValue Run();
-  uint64_t position() const { return position_; }
+  uint64_t position() const { return reader_.position(); }
 
  private:
-  [[noreturn]] void Fail(const std::string& problem) const { builder_.Fail(problem); }
+  [[noreturn]] void Fail(const std::string& problem) const { reader_.Fail(problem); }
 
-  // Operands.
-  std::span<const std::byte> Take(uint64_t count) {
-    if (count > bytes_.size() - position_) Fail("the pickle is cut off; is the download incomplete?");
-    position_ += count;
-    return bytes_.subspan(position_ - count, count);
+  // The operand of BINUNICODE and its kin.
+  template <typename Length>
+  void PushString() {
+    Push(reader_.TakeString(reader_.TakeInteger<Length>()));
   }
-  template <typename T>
-  T TakeInteger() {
-    T value;
-    std::memcpy(&value, Take(sizeof(T)).data(), sizeof(T));
-    return value;
+  template <typename Length>
+  void PushBytes() {
+    Push(reader_.TakeBytes(reader_.TakeInteger<Length>()));
   }
-  std::string_view TakeLine();
-  PickleValue TakeString(uint64_t length);
-  PickleValue TakeLong();
-  PickleValue TakeGlobal();
-  PickleValue TakeFloat();
 
   // Stack.
   void Push(PickleValue value) { stack_.push_back(value); }
@@ -70,81 +60,28 @@ class Interpreter {
   size_t Floor() const { return marks_.empty() ? 0 : marks_.back(); }
   std::vector<PickleValue> PopMark();
 
-  void Tuple(std::span<const PickleValue> items);
+  void Sequence(PickleKind kind, std::span<const PickleValue> items);
   void TupleOf(size_t count);
   void AppendTo(const PickleValue& target, std::span<const PickleValue> items, bool pairs);
   void Store(uint32_t slot);
   void Load(uint32_t slot);
   // Executes one opcode other than STOP.
   void Execute(uint8_t opcode);
-  bool ExecuteValue(uint8_t opcode);
+  bool ExecuteNumber(uint8_t opcode);
+  bool ExecuteText(uint8_t opcode);
+  bool ExecuteMemo(uint8_t opcode);
   bool ExecuteContainer(uint8_t opcode);
+  bool ExecuteItems(uint8_t opcode);
+  bool ExecuteGlobal(uint8_t opcode);
   bool ExecuteCall(uint8_t opcode);
 
   const PickleLimits& limits_;
-  std::span<const std::byte> bytes_;
+  PickleReader reader_;
   PickleBuilder builder_;
-  uint64_t position_ = 0;
   std::vector<PickleValue> stack_;
   std::vector<size_t> marks_;  // stack heights
   std::unordered_map<uint32_t, PickleValue> memo_;
 };
-
-std::string_view Interpreter::TakeLine() {
-  constexpr uint64_t kLongestLine = 1024;
-  const uint64_t begin = position_;
-  while (TakeInteger<char>() != '\n') {
-    if (position_ - begin > kLongestLine) Fail("a name in the pickle is too long");
-  }
-  return {reinterpret_cast<const char*>(bytes_.data()) + begin, position_ - begin - 1};
-}
-
-PickleValue Interpreter::TakeString(uint64_t length) {
-  const std::span<const std::byte> text = Take(length);
-  PickleValue value;
-  value.kind = PickleKind::kString;
-  value.length = static_cast<uint32_t>(length);
-  value.characters = reinterpret_cast<const char*>(text.data());
-  if (!IsUtf8(value.text())) Fail("a string in the pickle is not valid UTF-8");
-  return value;
-}
-
-PickleValue Interpreter::TakeLong() {
-  const auto length = TakeInteger<uint8_t>();
-  const std::span<const std::byte> digits = Take(length);
-  if (length > sizeof(int64_t)) {
-    PickleValue value;
-    value.kind = PickleKind::kBigInt;
-    value.length = length;
-    value.characters = reinterpret_cast<const char*>(digits.data());
-    return value;
-  }
-  int64_t number =
-      length > 0 && (digits.back() & std::byte{0x80}) != std::byte{0} ? -1 : 0;  // sign extension
-  std::memcpy(&number, digits.data(), length);
-  return Integer(number);
-}
-
-PickleValue Interpreter::TakeFloat() {
-  PickleValue value;
-  value.kind = PickleKind::kFloat;
-  value.number = std::bit_cast<double>(__builtin_bswap64(TakeInteger<uint64_t>()));
-  return value;
-}
-
-PickleValue Interpreter::TakeGlobal() {
-  const std::string_view module = TakeLine();
-  const std::string_view name = TakeLine();
-  PickleValue value;
-  value.kind = PickleKind::kGlobal;
-  value.global = FindPickleGlobal(module, name);
-  if (value.global == nullptr) {
-    const std::string full = std::string(module) + "." + std::string(name);
-    Fail("the pickle names the foreign global '" + (IsUtf8(full) ? Printable(full) : "(not UTF-8)") +
-         "', which is refused; only plain state dicts are read, and nothing was executed");
-  }
-  return value;
-}
 
 std::vector<PickleValue> Interpreter::PopMark() {
   if (marks_.empty()) Fail("the pickle lacks a MARK");
@@ -155,24 +92,26 @@ std::vector<PickleValue> Interpreter::PopMark() {
   return items;
 }
 
-void Interpreter::Tuple(std::span<const PickleValue> items) {
-  const PickleValue tuple = builder_.NewContainer(PickleKind::kTuple);
-  builder_.Append(tuple, items);
-  Push(tuple);
+void Interpreter::Sequence(PickleKind kind, std::span<const PickleValue> items) {
+  const PickleValue sequence = builder_.NewContainer(kind);
+  builder_.Append(sequence, items);
+  Push(sequence);
 }
 
 void Interpreter::TupleOf(size_t count) {
   if (stack_.size() - Floor() < count) Fail("the pickle takes more values than it has");
   const std::vector<PickleValue> items(stack_.end() - static_cast<std::ptrdiff_t>(count), stack_.end());
   stack_.resize(stack_.size() - count);
-  Tuple(items);
+  Sequence(PickleKind::kTuple, items);
 }
 
 void Interpreter::AppendTo(const PickleValue& target, std::span<const PickleValue> items, bool pairs) {
+  if (pairs && items.size() % 2 != 0) Fail("the pickle adds a key without a value");
+  if (target.kind == PickleKind::kObject)
+    return builder_.Give(target, items);  // a user's kind of dict or list
   if (pairs ? !target.is_dict() : target.kind != PickleKind::kList) {
     Fail(std::string("the pickle adds items to something that is no ") + (pairs ? "map" : "list"));
   }
-  if (pairs && items.size() % 2 != 0) Fail("the pickle adds a key without a value");
   builder_.Append(target, items);
 }
 
@@ -188,7 +127,7 @@ void Interpreter::Load(uint32_t slot) {
   Push(found->second);
 }
 
-bool Interpreter::ExecuteValue(uint8_t opcode) {
+bool Interpreter::ExecuteNumber(uint8_t opcode) {
   switch (opcode) {
     case 'N':
       Push(PickleValue{});
@@ -200,37 +139,81 @@ bool Interpreter::ExecuteValue(uint8_t opcode) {
       Push(Integer(0, PickleKind::kBool));
       return true;
     case 'J':
-      Push(Integer(TakeInteger<int32_t>()));
+      Push(Integer(reader_.TakeInteger<int32_t>()));
       return true;
     case 'K':
-      Push(Integer(TakeInteger<uint8_t>()));
+      Push(Integer(reader_.TakeInteger<uint8_t>()));
       return true;
     case 'M':
-      Push(Integer(TakeInteger<uint16_t>()));
+      Push(Integer(reader_.TakeInteger<uint16_t>()));
       return true;
     case 0x8A:
-      Push(TakeLong());
+      Push(reader_.TakeLong(reader_.TakeInteger<uint8_t>()));
+      return true;
+    case 0x8B:
+      Push(reader_.TakeLong(reader_.TakeInteger<uint32_t>()));
       return true;
     case 'G':
-      Push(TakeFloat());
+      Push(reader_.TakeFloat());
       return true;
+    default:
+      return false;
+  }
+}
+
+bool Interpreter::ExecuteText(uint8_t opcode) {
+  switch (opcode) {
     case 'X':
-      Push(TakeString(TakeInteger<uint32_t>()));
+    case 'T':
+      PushString<uint32_t>();
       return true;
     case 'U':
-      Push(TakeString(TakeInteger<uint8_t>()));
+    case 0x8C:
+      PushString<uint8_t>();
       return true;
+    case 0x8D:
+      PushString<uint64_t>();
+      return true;
+    case 'C':
+      PushBytes<uint8_t>();
+      return true;
+    case 'B':
+      PushBytes<uint32_t>();
+      return true;
+    case 0x8E:
+    case 0x96:
+      PushBytes<uint64_t>();
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool Interpreter::ExecuteMemo(uint8_t opcode) {
+  switch (opcode) {
     case 'q':
-      Store(TakeInteger<uint8_t>());
+      Store(reader_.TakeInteger<uint8_t>());
       return true;
     case 'r':
-      Store(TakeInteger<uint32_t>());
+      Store(reader_.TakeInteger<uint32_t>());
+      return true;
+    case 0x94:
+      Store(static_cast<uint32_t>(memo_.size()));
       return true;
     case 'h':
-      Load(TakeInteger<uint8_t>());
+      Load(reader_.TakeInteger<uint8_t>());
       return true;
     case 'j':
-      Load(TakeInteger<uint32_t>());
+      Load(reader_.TakeInteger<uint32_t>());
+      return true;
+    case '0':
+      Pop();
+      return true;
+    case '1':
+      PopMark();
+      return true;
+    case 0x95:  // FRAME: how far a reader may read ahead
+      reader_.Take(sizeof(uint64_t));
       return true;
     default:
       return false;
@@ -255,7 +238,10 @@ bool Interpreter::ExecuteContainer(uint8_t opcode) {
       Push(builder_.NewContainer(PickleKind::kSet));
       return true;
     case 't':
-      Tuple(PopMark());
+      Sequence(PickleKind::kTuple, PopMark());
+      return true;
+    case 0x91:
+      Sequence(PickleKind::kSet, PopMark());
       return true;
     case 0x85:
       TupleOf(1);
@@ -266,6 +252,13 @@ bool Interpreter::ExecuteContainer(uint8_t opcode) {
     case 0x87:
       TupleOf(3);
       return true;
+    default:
+      return false;
+  }
+}
+
+bool Interpreter::ExecuteItems(uint8_t opcode) {
+  switch (opcode) {
     case 'a': {
       const PickleValue item = Pop();
       AppendTo(Top(), {&item, 1}, false);
@@ -283,6 +276,46 @@ bool Interpreter::ExecuteContainer(uint8_t opcode) {
       AppendTo(Top(), items, opcode == 'u');
       return true;
     }
+    case 0x90: {
+      const std::vector<PickleValue> items = PopMark();
+      if (Top().kind != PickleKind::kSet) Fail("the pickle adds items to something that is no set");
+      builder_.Append(Top(), items);
+      return true;
+    }
+    default:
+      return false;
+  }
+}
+
+bool Interpreter::ExecuteGlobal(uint8_t opcode) {
+  switch (opcode) {
+    case 'c': {
+      const std::string_view module = reader_.TakeLine();
+      Push(builder_.Global(module, reader_.TakeLine()));
+      return true;
+    }
+    case 0x93: {
+      const PickleValue name = Pop();
+      const PickleValue module = Pop();
+      if (name.kind != PickleKind::kString || module.kind != PickleKind::kString)
+        Fail("a name in the pickle is no text");
+      if (std::max(name.length, module.length) > PickleReader::kLongestName)
+        Fail("a name in the pickle is too long");
+      Push(builder_.Global(module.text(), name.text()));
+      return true;
+    }
+    case 0x82:  // EXT1, EXT2, EXT4: numbers that a program gave to its classes
+      reader_.Take(1);
+      Push(builder_.Global("copyreg", "extension"));
+      return true;
+    case 0x83:
+      reader_.Take(2);
+      Push(builder_.Global("copyreg", "extension"));
+      return true;
+    case 0x84:
+      reader_.Take(4);
+      Push(builder_.Global("copyreg", "extension"));
+      return true;
     default:
       return false;
   }
@@ -290,13 +323,20 @@ bool Interpreter::ExecuteContainer(uint8_t opcode) {
 
 bool Interpreter::ExecuteCall(uint8_t opcode) {
   switch (opcode) {
-    case 'c':
-      Push(TakeGlobal());
-      return true;
     case 'R': {
       const PickleValue arguments = Pop();
-      const PickleValue function = Pop();
-      Push(builder_.Reduce(function, arguments));
+      Push(builder_.Reduce(Pop(), arguments));
+      return true;
+    }
+    case 0x81: {
+      const PickleValue arguments = Pop();
+      Push(builder_.NewObject(Pop(), {&arguments, 1}));
+      return true;
+    }
+    case 0x92: {
+      const PickleValue keywords = Pop();
+      const std::array<PickleValue, 2> given{Pop(), keywords};
+      Push(builder_.NewObject(Pop(), given));
       return true;
     }
     case 'b': {
@@ -313,20 +353,20 @@ bool Interpreter::ExecuteCall(uint8_t opcode) {
 }
 
 void Interpreter::Execute(uint8_t opcode) {
-  if (ExecuteValue(opcode) || ExecuteContainer(opcode) || ExecuteCall(opcode)) return;
-  if (opcode == 0x81) Fail("the pickle constructs an object (NEWOBJ), which is refused");
-  if (opcode == 0x93 || opcode == 0x94 || opcode == 0x95 || opcode == 0x8C || opcode == 0x8D) {
-    Fail("the pickle uses protocol 4; save the file again with torch.save's default protocol");
-  }
+  if (ExecuteNumber(opcode) || ExecuteText(opcode) || ExecuteMemo(opcode) || ExecuteContainer(opcode) ||
+      ExecuteItems(opcode) || ExecuteGlobal(opcode) || ExecuteCall(opcode))
+    return;
   Fail("the pickle uses opcode " + Hex(opcode) + ", which is refused");
 }
 
 PickleValue Interpreter::Run() {
-  if (TakeInteger<uint8_t>() != 0x80 || TakeInteger<uint8_t>() != 2) Fail("the pickle is not of protocol 2");
+  const bool marked = reader_.TakeInteger<uint8_t>() == 0x80;
+  const auto protocol = reader_.TakeInteger<uint8_t>();
+  if (!marked || protocol < 2 || protocol > 5) Fail("the pickle is not of protocol 2 to 5");
   for (uint64_t count = 0;; ++count) {
     if (count == limits_.opcodes)
       Fail("the pickle has more than " + std::to_string(limits_.opcodes) + " opcodes");
-    const auto opcode = TakeInteger<uint8_t>();
+    const auto opcode = reader_.TakeInteger<uint8_t>();
     if (opcode == '.') break;
     Execute(opcode);
   }

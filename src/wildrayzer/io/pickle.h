@@ -1,15 +1,19 @@
-// The data that PyTorch pickles, without pickle: a small interpreter of exactly the opcodes and globals that
-// plain state dicts need. It builds an inert tree; no object is ever constructed from a name, no code can
-// run.
+// The data that PyTorch pickles, without pickle: a small interpreter of the opcodes that picklers of protocol
+// 2 to 5 write. It builds an inert tree; no object is ever constructed from a name, no code can run. Names
+// that plain state dicts need have a meaning (pickle_globals.h); any other (numpy.float64,
+// argparse.Namespace, a user's class) becomes an object of which nothing but its name and what it was given
+// is known.
 #pragma once
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "wildrayzer/io/mapped_file.h"
@@ -24,6 +28,7 @@ struct PickleLimits {
   uint64_t opcodes = 10'000'000;
   uint64_t memo = 1'000'000;
   uint64_t tensors = 1'000'000;
+  uint64_t objects = 1'000'000;  // of foreign classes, and the names of such classes
   uint64_t values = 10'000'000;  // in the tree as a reader walks it, shared parts counted each time
   uint32_t nesting = 64;
   uint32_t rank = 16;
@@ -37,6 +42,7 @@ enum class PickleKind : uint8_t {
   kBigInt,  // an integer beyond 64 bits; text() are its little-endian bytes
   kFloat,
   kString,
+  kBytes,  // also texts that are not valid UTF-8; text() are they
   kList,
   kTuple,
   kSet,
@@ -45,17 +51,18 @@ enum class PickleKind : uint8_t {
   kTensor,
   kStorage,
   kGlobal,
+  kObject,  // of a foreign class, or what a foreign function would return
 };
 
 // One value. Strings look into the mapped file, containers and tensors are positions in the tree.
 struct PickleValue {
   PickleKind kind = PickleKind::kNone;
-  uint32_t length = 0;  // of a string
+  uint32_t length = 0;  // of a string or bytes
   union {
     int64_t integer = 0;  // also bool
     double number;
     const char* characters;
-    uint32_t index;  // container, tensor, storage
+    uint32_t index;  // container, object, tensor, storage
     const PickleGlobal* global;
   };
 
@@ -70,6 +77,14 @@ struct PickleContainer {
   bool shared = false;  // part of another value: may not change any more, so that no cycle can arise
   uint32_t depth = 1;
   uint64_t values = 1;
+};
+
+// An object of a foreign class. It is a leaf of the tree: objects may hold one another (a configuration's
+// node its parent), so that whoever looks into them must bound how deep.
+struct PickleObject {
+  const PickleGlobal* type = nullptr;
+  bool tensor = false;             // weights in a form that is not read
+  std::vector<PickleValue> given;  // arguments, then state and items in the order of the pickle
 };
 
 // A raw block of elements of the archive, named by a persistent id.
@@ -93,6 +108,8 @@ struct PickleTensor {
 struct PickleTree {
   std::shared_ptr<const MappedFile> file;  // the strings' home
   std::deque<PickleContainer> containers;
+  std::deque<PickleObject> objects;
+  std::map<std::pair<std::string_view, std::string_view>, PickleGlobal> foreign;  // module and name
   std::vector<PickleTensor> tensors;
   std::vector<PickleStorage> storages;
   std::unordered_map<std::string_view, uint32_t> storage_index;
@@ -101,13 +118,15 @@ struct PickleTree {
   const std::vector<PickleValue>& items(const PickleValue& container) const {
     return containers[container.index].items;
   }
+  const PickleObject& object(const PickleValue& value) const { return objects[value.index]; }
 };
 
 // Whether persistent ids have five items (zip) or six (legacy stream).
 enum class PickleDialect { kZip, kLegacy };
 
 // Runs the pickle that starts at bytes[0] and puts its result into tree->root; returns the number of bytes
-// that it takes. `bytes` must lie in tree->file. FileError says what is damaged or, by name, what is refused.
+// that it takes. `bytes` must lie in tree->file. FileError says what is damaged, refused or beyond the
+// limits.
 uint64_t RunPickle(PickleDialect dialect, const PickleLimits& limits, std::span<const std::byte> bytes,
                    PickleTree* tree);
 

@@ -2,17 +2,10 @@
 
 #include <algorithm>
 
+#include "wildrayzer/io/utf8.h"
 #include "wildrayzer/util/error.h"
 
 namespace wildrayzer {
-namespace {
-
-std::string Quoted(const PickleGlobal& global) {
-  return "'" + std::string(global.module) + "." + std::string(global.name) + "'";
-}
-
-}  // namespace
-
 void PickleBuilder::Fail(const std::string& problem) const { throw FileError(tree_->file->path(), problem); }
 
 PickleValue PickleBuilder::NewContainer(PickleKind kind) {
@@ -24,9 +17,15 @@ PickleValue PickleBuilder::NewContainer(PickleKind kind) {
   return value;
 }
 
+void PickleBuilder::Count(size_t values) {
+  held_ += values;
+  if (held_ > limits_.values) Fail("the pickle describes too many values");
+}
+
 void PickleBuilder::Append(const PickleValue& container, std::span<const PickleValue> values) {
   PickleContainer& target = tree_->containers[container.index];
   if (target.shared) Fail("the pickle changes a container that is already part of another one");
+  Count(values.size());
   for (const PickleValue& value : values) {
     target.values += 1;
     if (value.is_container()) {
@@ -84,6 +83,11 @@ PickleValue PickleBuilder::OrderedDict(const Items& arguments) {
   return map;
 }
 
+PickleValue PickleBuilder::DefaultDict(const Items& arguments) {
+  if (arguments.size() > 1) Fail("a defaultdict is built in an unknown way");  // what makes missing values
+  return NewContainer(PickleKind::kDict);
+}
+
 void PickleBuilder::CheckExtent(const PickleTensor& tensor) const {
   const PickleStorage& storage = tree_->storages[tensor.storage];
   const int64_t size = DTypeSize(tensor.dtype);
@@ -112,13 +116,15 @@ void PickleBuilder::CheckExtent(const PickleTensor& tensor) const {
   }
 }
 
-PickleValue PickleBuilder::Tensor(PickleGlobalKind kind, const Items& arguments) {
+PickleValue PickleBuilder::Tensor(PickleGlobalKind kind, const PickleValue& tuple) {
+  const Items& arguments = tree_->items(tuple);
   const bool v1 = kind == PickleGlobalKind::kRebuildTensor;
   const bool v3 = kind == PickleGlobalKind::kRebuildTensorV3;
   const size_t required = v1 ? 4 : v3 ? 7 : 6;
   const size_t most = v1 ? 4 : required + 1;
   if (arguments.size() < required || arguments.size() > most)
     Fail("a tensor is built with a wrong number of arguments");
+  if (arguments[0].kind == PickleKind::kObject) return UnreadTensor(arguments[0], tuple);
   if (arguments[0].kind != PickleKind::kStorage) Fail("a tensor is built from something else than a storage");
   if (tree_->tensors.size() >= limits_.tensors)
     Fail("the pickle has more than " + std::to_string(limits_.tensors) + " tensors");
@@ -150,24 +156,49 @@ PickleValue PickleBuilder::Tensor(PickleGlobalKind kind, const Items& arguments)
 }
 
 PickleValue PickleBuilder::Parameter(const Items& arguments) const {
-  if (arguments.size() != 3 || arguments[0].kind != PickleKind::kTensor)
+  const bool enough = arguments.size() == 3 || arguments.size() == 4;  // the fourth is its attributes
+  if (!enough || (arguments[0].kind != PickleKind::kTensor && arguments[0].kind != PickleKind::kObject))
     Fail("a parameter is built from no tensor");
   RequireEmpty(arguments[2], "backward hooks");
   return arguments[0];
 }
 
-PickleValue PickleBuilder::Reduce(const PickleValue& function, const PickleValue& arguments) {
-  if (function.kind != PickleKind::kGlobal) Fail("the pickle calls something that is no function");
-  const Items& items = TupleItems(arguments, "the arguments of a call");
+PickleValue PickleBuilder::FromType(const PickleValue& tuple) {
+  const Items& arguments = tree_->items(tuple);
+  const auto is = [&](size_t i, PickleKind kind) {
+    return i < arguments.size() && arguments[i].kind == kind;
+  };
+  if (arguments.size() != 4 || !is(0, PickleKind::kGlobal) || !is(1, PickleKind::kGlobal) ||
+      !is(2, PickleKind::kTuple))
+    Fail("a tensor is built in an unknown way");
+  const PickleGlobalKind kind = arguments[0].global->kind;
+  const bool plain = kind == PickleGlobalKind::kRebuildTensor || kind == PickleGlobalKind::kRebuildTensorV2 ||
+                     kind == PickleGlobalKind::kRebuildTensorV3 ||
+                     kind == PickleGlobalKind::kRebuildParameter;
+  if (plain && arguments[1].global->kind == PickleGlobalKind::kTensorType)
+    return Call(arguments[0], arguments[2]);
+  // A user's kind of tensor may compute with its numbers in its own way.
+  for (const PickleValue& type : {arguments[1], arguments[0]}) {
+    if (type.global->kind == PickleGlobalKind::kForeign) return UnreadTensor(type, tuple);
+  }
+  Fail("a tensor is built in an unknown way");
+}
+
+PickleValue PickleBuilder::Call(const PickleValue& function, const PickleValue& arguments) {
+  const Items& items = tree_->items(arguments);
   switch (function.global->kind) {
     case PickleGlobalKind::kOrderedDict:
       return OrderedDict(items);
+    case PickleGlobalKind::kDefaultDict:
+      return DefaultDict(items);
     case PickleGlobalKind::kRebuildTensor:
     case PickleGlobalKind::kRebuildTensorV2:
     case PickleGlobalKind::kRebuildTensorV3:
-      return Tensor(function.global->kind, items);
+      return Tensor(function.global->kind, arguments);
     case PickleGlobalKind::kRebuildParameter:
       return Parameter(items);
+    case PickleGlobalKind::kRebuildFromType:
+      return FromType(arguments);
     case PickleGlobalKind::kSize:
       if (items.size() != 1 || items[0].kind != PickleKind::kTuple)
         Fail("a torch.Size is built from no tuple");
@@ -175,12 +206,65 @@ PickleValue PickleBuilder::Reduce(const PickleValue& function, const PickleValue
     case PickleGlobalKind::kStorage:
     case PickleGlobalKind::kUntypedStorage:
     case PickleGlobalKind::kDType:
+    case PickleGlobalKind::kTensorType:
       break;
+    case PickleGlobalKind::kForeign:
+      return NewObject(function, {&arguments, 1});
   }
-  Fail("the pickle calls " + Quoted(*function.global) + ", which is refused");
+  Fail("the pickle calls " + QuotedName(*function.global) + ", which is refused");
 }
 
-void PickleBuilder::Build(const PickleValue& target, const PickleValue& state) const {
+PickleValue PickleBuilder::Reduce(const PickleValue& function, const PickleValue& arguments) {
+  TupleItems(arguments, "the arguments of a call");
+  if (function.kind == PickleKind::kObject) return NewObject(function, {&arguments, 1});
+  if (function.kind != PickleKind::kGlobal) Fail("the pickle calls something that is no function");
+  return Call(function, arguments);
+}
+
+PickleValue PickleBuilder::Global(std::string_view module, std::string_view name) {
+  if (!IsUtf8(module) || !IsUtf8(name)) Fail("a name in the pickle is not valid UTF-8");
+  PickleValue value;
+  value.kind = PickleKind::kGlobal;
+  value.global = FindPickleGlobal(module, name);
+  if (value.global != nullptr) return value;
+  if (tree_->foreign.size() >= limits_.objects)
+    Fail("the pickle names more than " + std::to_string(limits_.objects) + " classes");
+  const PickleGlobal foreign{module, name, PickleGlobalKind::kForeign, {}};
+  value.global = &tree_->foreign.try_emplace({module, name}, foreign).first->second;
+  return value;
+}
+
+PickleValue PickleBuilder::NewObject(const PickleValue& type, std::span<const PickleValue> given) {
+  const PickleGlobal* global = nullptr;
+  if (type.kind == PickleKind::kObject) global = tree_->object(type).type;
+  if (type.kind == PickleKind::kGlobal) global = type.global;
+  if (global == nullptr) Fail("the pickle makes an object of something that is no class");
+  if (global->kind != PickleGlobalKind::kForeign)
+    Fail("the pickle constructs an object of " + QuotedName(*global) + " (NEWOBJ), which is refused");
+  if (tree_->objects.size() >= limits_.objects)
+    Fail("the pickle has more than " + std::to_string(limits_.objects) + " objects");
+  tree_->objects.push_back({global, MakesTensors(*global), {}});
+  PickleValue value;
+  value.kind = PickleKind::kObject;
+  value.index = static_cast<uint32_t>(tree_->objects.size() - 1);
+  Give(value, given);
+  return value;
+}
+
+PickleValue PickleBuilder::UnreadTensor(const PickleValue& type, const PickleValue& arguments) {
+  const PickleValue value = NewObject(type, {&arguments, 1});
+  tree_->objects[value.index].tensor = true;
+  return value;
+}
+
+void PickleBuilder::Give(const PickleValue& object, std::span<const PickleValue> values) {
+  Count(values.size());
+  std::vector<PickleValue>& given = tree_->objects[object.index].given;
+  given.insert(given.end(), values.begin(), values.end());
+}
+
+void PickleBuilder::Build(const PickleValue& target, const PickleValue& state) {
+  if (target.kind == PickleKind::kObject) return Give(target, {&state, 1});
   if (target.kind != PickleKind::kOrderedDict || !state.is_dict()) {
     Fail("the pickle sets the state of something else than an OrderedDict, which is refused");
   }
@@ -188,10 +272,24 @@ void PickleBuilder::Build(const PickleValue& target, const PickleValue& state) c
 
 PickleValue PickleBuilder::Persistent(const PickleValue& id) {
   const Items& items = TupleItems(id, "a persistent id");
-  const size_t expected = dialect_ == PickleDialect::kZip ? 5 : 6;
-  if (items.empty() || items[0].kind != PickleKind::kString || items[0].text() != "storage") {
-    Fail("the pickle refers to something else than a storage (a pickled module class?), which is refused");
+  const bool known = !items.empty() && items[0].kind == PickleKind::kString;
+  // A module's class and its source, as PyTorch wrote them before 1.6 and in some files since.
+  if (known && items[0].text() == "module" && items.size() == 4 && items[1].kind == PickleKind::kGlobal)
+    return items[1];
+  if (!known || items[0].text() != "storage") {
+    Fail("the pickle refers to something else than a storage, which is refused");
   }
+  const bool foreign = items.size() > 1 && items[1].kind == PickleKind::kGlobal &&
+                       items[1].global->kind == PickleGlobalKind::kForeign;
+  if (!foreign) return Storage(items);
+  // Nobody can tell where the next storage of a stream begins behind one whose elements have no known size.
+  if (dialect_ == PickleDialect::kLegacy)
+    Fail("a storage is of the foreign class " + QuotedName(*items[1].global) + ", which is refused");
+  return NewObject(items[1], {&id, 1});
+}
+
+PickleValue PickleBuilder::Storage(const Items& items) {
+  const size_t expected = dialect_ == PickleDialect::kZip ? 5 : 6;
   if (items.size() != expected) Fail("the pickle refers to a storage in an unknown way");
   if (items[1].kind != PickleKind::kGlobal || (items[1].global->kind != PickleGlobalKind::kStorage &&
                                                items[1].global->kind != PickleGlobalKind::kUntypedStorage)) {

@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "wildrayzer/io/utf8.h"
+
 namespace wildrayzer {
 namespace {
 
@@ -9,10 +11,16 @@ using Kind = PickleGlobalKind;
 
 constexpr std::array kGlobals = {
     PickleGlobal{"collections", "OrderedDict", Kind::kOrderedDict, {}},
+    PickleGlobal{"collections", "defaultdict", Kind::kDefaultDict, {}},
     PickleGlobal{"torch._utils", "_rebuild_tensor_v2", Kind::kRebuildTensorV2, {}},
     PickleGlobal{"torch._utils", "_rebuild_tensor", Kind::kRebuildTensor, {}},
     PickleGlobal{"torch._utils", "_rebuild_tensor_v3", Kind::kRebuildTensorV3, {}},
     PickleGlobal{"torch._utils", "_rebuild_parameter", Kind::kRebuildParameter, {}},
+    PickleGlobal{"torch._utils", "_rebuild_parameter_with_state", Kind::kRebuildParameter, {}},
+    PickleGlobal{"torch._tensor", "_rebuild_from_type_v2", Kind::kRebuildFromType, {}},
+    PickleGlobal{"torch", "Tensor", Kind::kTensorType, {}},
+    PickleGlobal{"torch._tensor", "Tensor", Kind::kTensorType, {}},
+    PickleGlobal{"torch.nn.parameter", "Parameter", Kind::kTensorType, {}},
     PickleGlobal{"torch", "Size", Kind::kSize, {}},
     PickleGlobal{"torch", "DoubleStorage", Kind::kStorage, DType::kF64},
     PickleGlobal{"torch", "FloatStorage", Kind::kStorage, DType::kF32},
@@ -38,6 +46,18 @@ constexpr std::array kGlobals = {
 };
 
 }  // namespace
+
+std::string QuotedName(const PickleGlobal& global) {
+  return "'" + Printable(global.module) + "." + Printable(global.name) + "'";
+}
+
+bool MakesTensors(const PickleGlobal& global) {
+  if (global.kind != Kind::kForeign) return false;
+  if (global.module == "torch._utils" || global.module == "torch._tensor")
+    return global.name.starts_with("_rebuild");
+  if (global.module.starts_with("torch.")) return global.name.ends_with("Tensor");  // DTensor and others
+  return global.module == "torch" && global.name.ends_with("Storage");
+}
 
 const PickleGlobal* FindPickleGlobal(std::string_view module, std::string_view name) {
   for (const PickleGlobal& global : kGlobals) {

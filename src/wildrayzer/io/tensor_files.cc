@@ -74,10 +74,13 @@ Index ReadIndex(const fs::path& path) {
   if (root.contains("metadata") && root["metadata"].is_object() && root["metadata"].contains("total_size")) {
     const Json& total = root["metadata"]["total_size"];
     // Some writers store it as a float with an integral value.
-    if (!total.is_number()) throw FileError(name, "metadata.total_size is no number");
-    index.total_size = total.is_number_float()
-                           ? static_cast<int64_t>(std::clamp(total.get<double>(), -1.0, 0x1p62))
-                           : total.get<int64_t>();
+    if (total.is_number()) {
+      index.total_size = total.is_number_float()
+                             ? static_cast<int64_t>(std::clamp(total.get<double>(), -1.0, 0x1p62))
+                             : total.get<int64_t>();
+    } else {
+      LogWarning("{}: metadata.total_size is no number", name);
+    }
   }
   return index;
 }
@@ -113,22 +116,37 @@ std::vector<TensorFile> OpenShards(const fs::path& index_path) {
     }
   }
   if (index.total_size && *index.total_size != total) {
-    throw FileError(index_path.string(), "announces " + std::to_string(*index.total_size) +
-                                             " bytes of tensors but the shards hold " +
-                                             std::to_string(total));
+    // Tools that change weights (tie, cut, convert them) forget it; the list above is what tells missing
+    // ones.
+    LogWarning("{}: announces {} bytes of tensors but the shards hold {}", index_path.string(),
+               *index.total_size, total);
   }
   return shards;
 }
 
+// With an entry for every name that the metadata calls another name of a tensor.
+TensorFile WithAliases(TensorFile file) {
+  std::vector<TensorEntry> tensors = file.tensors();
+  for (const auto& [alias, name] : file.metadata()) {
+    const TensorEntry* entry = file.Find(name);
+    if (entry == nullptr || alias == "format" || file.Find(alias) != nullptr) continue;
+    tensors.push_back(*entry);
+    tensors.back().name = alias;
+  }
+  if (tensors.size() == file.tensors().size()) return file;
+  return TensorFile(file.mapping(), file.format(), std::move(tensors), file.metadata());
+}
+
 OpenedFiles OpenFolder(const fs::path& folder) {
   std::error_code error;
-  if (fs::exists(folder / kSingleName, error)) return {{OpenSafetensors(folder / kSingleName)}, {}};
+  if (fs::exists(folder / kSingleName, error))
+    return {{WithAliases(OpenSafetensors(folder / kSingleName))}, {}};
   if (fs::exists(folder / kIndexName, error)) return {OpenShards(folder / kIndexName), {}};
   std::vector<fs::path> candidates;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
     if (entry.path().extension() == ".safetensors") candidates.push_back(entry.path());
   }
-  if (candidates.size() == 1) return {{OpenSafetensors(candidates[0])}, {}};
+  if (candidates.size() == 1) return {{WithAliases(OpenSafetensors(candidates[0]))}, {}};
   throw FileError(folder.string(),
                   candidates.empty() ? "holds no model.safetensors and no model.safetensors.index.json"
                                      : "holds several .safetensors files without an index; name one of them");
@@ -144,7 +162,7 @@ OpenedFiles OpenTensorFiles(const fs::path& path) {
   const std::string extension = path.extension().string();
   const bool torch_name =
       extension == ".pt" || extension == ".pth" || extension == ".ckpt" || extension == ".bin";
-  if (!torch_name && !TorchArchive::Recognises(*file)) return {{ParseSafetensors(file)}, {}};
+  if (!torch_name && !TorchArchive::Recognises(*file)) return {{WithAliases(ParseSafetensors(file))}, {}};
   TorchArchive archive = TorchArchive::Parse(file);
   std::vector<TensorFile> files{archive.StateDict()};
   return {std::move(files), std::move(archive)};

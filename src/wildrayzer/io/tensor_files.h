@@ -22,8 +22,10 @@ struct OpenedFiles {
 //   a folder as published on Hugging Face: model.safetensors, else the shards of
 //   model.safetensors.index.json, else the only .safetensors file in it.
 // Rules for an index: plain shard names ending in ".safetensors"; every listed tensor in the shard that the
-// index names; no tensor in two shards; metadata.total_size, when given, equal to the sum of all tensor
-// bytes. Unlisted tensors are warned of. FileError for everything that is missing, damaged or ambiguous.
+// index names; no tensor in two shards. Unlisted tensors, and a metadata.total_size that is not the sum of
+// all tensor bytes, are warned of. In a single file the names that safetensors' save_model leaves out,
+// because another name has the same tensor, are told by its metadata and given back. FileError for everything
+// that is missing, damaged or ambiguous.
 OpenedFiles OpenTensorFiles(const std::filesystem::path& path);
 
 }  // namespace wildrayzer

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cstring>
 
+#include "wildrayzer/io/state_dict.h"
 #include "wildrayzer/io/torch_legacy.h"
 #include "wildrayzer/io/utf8.h"
 #include "wildrayzer/io/zip.h"
@@ -15,6 +16,7 @@ namespace {
 
 constexpr std::string_view kZipMagic{"PK\x03\x04", 4};
 constexpr std::string_view kModulePrefix = "module.";
+constexpr std::string_view kAverageCount = "n_averaged";  // beside the names of torch.optim.swa_utils
 
 std::string_view Head(const MappedFile& file, size_t count) {
   const std::span<const std::byte> bytes = file.bytes();
@@ -153,32 +155,31 @@ TensorEntry TorchArchive::Locate(const std::string& name, const PickleTensor& te
 }
 
 void TorchArchive::SelectStateDict() {
-  const auto holds_tensors = [](const TorchObject& object) {
-    for (size_t i = 0; i < object.size(); ++i) {
-      if (object.Item(i).kind() == PickleKind::kTensor) return true;
-    }
-    return false;
-  };
-  const TorchObject top = root();
   state_dict_ = tree_->root;
-  if (!top.is_dict()) return;
-  for (const char* wrapper : {"model_ema", "model", "module", "state_dict"}) {
-    const std::optional<TorchObject> inner = top.Find(wrapper);
-    if (wrapper_.empty() && inner && inner->is_dict() && holds_tensors(*inner)) {
-      wrapper_ = wrapper;
-      for (size_t i = 0; i < top.size(); ++i) {
-        const std::string key = top.KeyAt(i).AsText();
-        if (key == wrapper) state_dict_ = tree_->items(tree_->root)[2 * i + 1];
-        if (!key.empty() && key != wrapper) siblings_.push_back(key);
-      }
-    }
+  const std::optional<FoundStateDict> found = FindStateDict(*tree_);
+  if (!found) return;
+  state_dict_ = found->dict;
+  const TorchObject top = root();
+  for (size_t i = 0; !found->path.empty() && i < top.size(); ++i) {
+    const std::string key = top.KeyAt(i).AsText();
+    if (!key.empty() && key != found->path.front()) siblings_.push_back(key);
   }
+  for (const std::string& key : found->path) wrapper_ += (wrapper_.empty() ? "" : ".") + key;
+
+  // "module." is part of the names unless all of them have it.
   const TorchObject dict(tree_, state_dict_);
-  bool all = holds_tensors(dict);
-  for (size_t i = 0; i < dict.size() && all; ++i) {
-    if (dict.Item(i).kind() == PickleKind::kTensor) all = dict.KeyAt(i).AsText().starts_with(kModulePrefix);
+  stripped_ = true;
+  for (size_t i = 0; i < dict.size() && stripped_; ++i) {
+    if (dict.Item(i).tensor() == nullptr) continue;
+    const std::string name = WithoutInnerToolNames(dict.KeyAt(i).AsText());
+    stripped_ = name.starts_with(kModulePrefix) || name == kAverageCount;
   }
-  stripped_ = all;
+}
+
+std::string TorchArchive::NameOf(const TorchObject& key) const {
+  if (key.kind() != PickleKind::kString)
+    throw FileError(path(), "the state dict has a tensor whose name is no text");
+  return stripped_ ? WithoutToolNames(key.AsText()) : WithoutInnerToolNames(key.AsText());
 }
 
 TensorFile TorchArchive::StateDict() const {
@@ -186,16 +187,17 @@ TensorFile TorchArchive::StateDict() const {
   std::vector<TensorEntry> entries;
   for (size_t i = 0; dict.is_dict() && i < dict.size(); ++i) {
     const PickleTensor* tensor = dict.Item(i).tensor();
-    if (tensor == nullptr) continue;
-    const TorchObject key = dict.KeyAt(i);
-    if (key.kind() != PickleKind::kString)
-      throw FileError(path(), "the state dict has a tensor whose name is no text");
-    entries.push_back(Locate(key.AsText().substr(stripped_ ? kModulePrefix.size() : 0), *tensor));
+    if (tensor != nullptr) entries.push_back(Locate(NameOf(dict.KeyAt(i)), *tensor));
+    const PickleGlobal* maker = dict.Item(i).unread_tensor();
+    if (maker != nullptr) {
+      throw FileError(path(), "tensor '" + Printable(NameOf(dict.KeyAt(i))) +
+                                  "' is made by the foreign global " + QuotedName(*maker) +
+                                  ", which is not read; save it as a plain tensor");
+    }
   }
   if (entries.empty()) {
-    throw FileError(
-        path(), "holds no state dict (a dict of tensors, or one under 'model' or 'state_dict'); it holds " +
-                    root().Describe());
+    const std::string lack = DescribeLackOfStateDict(*tree_);
+    throw FileError(path(), lack.ends_with(' ') ? lack + root().Describe() : lack);
   }
   return TensorFile(tree_->file, format_, std::move(entries), Metadata());
 }

@@ -42,6 +42,8 @@ class TorchObject {
 
   // Type and shape of a tensor; null for other kinds.
   const PickleTensor* tensor() const;
+  // What made a tensor in a form that is not read (quantized, sparse, ...); null for other kinds.
+  const PickleGlobal* unread_tensor() const;
 
   // One line of text, as Python would print it, cut to about `limit` characters; tensors as "F32[3, 4]".
   std::string Describe(size_t limit = 120) const;
@@ -55,9 +57,9 @@ class TorchObject {
 
 class TorchArchive {
  public:
-  // FileError for anything but a plain PyTorch checkpoint: TorchScript, tar files, other pickles, foreign
-  // globals (by name), compressed or damaged archives, big-endian files, limits exceeded. Reads the directory
-  // and the object graph; no tensor data.
+  // FileError for anything but a plain PyTorch checkpoint: TorchScript, tar files, other pickles, compressed
+  // or damaged archives, big-endian files, limits exceeded, several dicts of which any could be the model.
+  // What is beside the weights may be of any class. Reads the directory and the object graph; no tensor data.
   static TorchArchive Open(const std::filesystem::path& path, const PickleLimits& limits = {});
   static TorchArchive Parse(std::shared_ptr<const MappedFile> file, const PickleLimits& limits = {});
   // True when the first bytes are those of a zip archive or of a legacy PyTorch stream.
@@ -72,17 +74,19 @@ class TorchArchive {
   // A tensor anywhere in the object, located in the file. `name` is for the entry and for messages.
   TensorEntry Locate(const std::string& name, const PickleTensor& tensor) const;
 
-  // Where the state dict was found: "" when the root itself is one, else "model_ema", "model", "module" or
-  // "state_dict", tried in that order.
+  // Where the state dict was found: "" when the root itself is one, else its keys ("model", "ema.state_dict",
+  // ...; FindStateDict says which come first).
   const std::string& wrapper() const { return wrapper_; }
-  // Text keys of the root beside the wrapper ("optimizer", ...), in file order.
+  // Text keys of the root beside the first of these ("optimizer", ...), in file order.
   const std::vector<std::string>& siblings() const { return siblings_; }
-  // Whether every name carried the prefix "module." (DataParallel), which is stripped.
+  // Whether every name carried the prefix "module." (DataParallel), which is stripped; other tools' names
+  // (WithoutInnerToolNames) always are.
   bool stripped_module_prefix() const { return stripped_; }
 
   // The state dict as located tensors, in file order; entries that are no tensors are left out. Its metadata
   // are the texts of a dict "metadata" beside the wrapper (TorchValue::MakeCheckpoint). FileError
-  // when there is no state dict, or a name appears twice. Touches only the archive headers of these tensors.
+  // when there is no state dict, a tensor in it is in a form that is not read, or a name appears twice.
+  // Touches only the archive headers of these tensors.
   TensorFile StateDict() const;
 
  private:
@@ -95,6 +99,7 @@ class TorchArchive {
   static TorchArchive ParseZip(std::shared_ptr<const MappedFile> file, const PickleLimits& limits);
   static TorchArchive ParseLegacy(std::shared_ptr<const MappedFile> file, const PickleLimits& limits);
   void SelectStateDict();
+  std::string NameOf(const TorchObject& key) const;
 
   std::string format_;
   std::shared_ptr<const PickleTree> tree_;

@@ -30,21 +30,24 @@ class Printer {
       case PickleKind::kFloat:
         PrintNumber(value.number);
         break;
+      case PickleKind::kBytes:
+        text_ += "(" + std::to_string(value.length) + " bytes)";
+        break;
       case PickleKind::kString:
         text_ += "'" + std::string(value.text().substr(0, limit_)) + "'";
         break;
       case PickleKind::kList:
-        PrintItems(value, "[", "]");
+        PrintContainer(value, "[", "]");
         break;
       case PickleKind::kTuple:
-        PrintItems(value, "(", ")");
+        PrintContainer(value, "(", ")");
         break;
       case PickleKind::kSet:
-        text_ += "set()";
+        PrintContainer(value, "{", "}");
         break;
       case PickleKind::kDict:
       case PickleKind::kOrderedDict:
-        PrintItems(value, "{", "}");
+        PrintContainer(value, "{", "}");
         break;
       case PickleKind::kTensor:
         PrintTensor(tree_.tensors[value.index]);
@@ -53,7 +56,10 @@ class Printer {
         text_ += "(storage)";
         break;
       case PickleKind::kGlobal:
-        text_ += std::string(value.global->module) + "." + std::string(value.global->name);
+        PrintName(*value.global);
+        break;
+      case PickleKind::kObject:
+        PrintObject(tree_.object(value));
         break;
     }
   }
@@ -81,15 +87,38 @@ class Printer {
     text_ += std::string(DTypeName(tensor.dtype)) + ShapeText(tensor.shape);
   }
 
+  void PrintName(const PickleGlobal& global) {
+    text_ += std::string(global.module) + "." + std::string(global.name);
+  }
+
+  // Every level writes something, so that objects that hold one another end with the text.
   // NOLINTNEXTLINE(misc-no-recursion)
-  void PrintItems(const PickleValue& container, const char* open, const char* close) {
-    const std::vector<PickleValue>& items = tree_.items(container);
+  void PrintObject(const PickleObject& object) {
+    PrintName(*object.type);
+    std::span<const PickleValue> given = object.given;
+    text_ += "(";
+    if (!given.empty() && given[0].kind == PickleKind::kTuple) {
+      PrintItems(tree_.items(given[0]), false);
+      given = given.subspan(1);
+      if (!given.empty() && !text_.ends_with("(")) text_ += ", ";
+    }
+    PrintItems(given, false);
+    text_ += ")";
+  }
+
+  // NOLINTNEXTLINE(misc-no-recursion)
+  void PrintContainer(const PickleValue& container, const char* open, const char* close) {
     text_ += open;
+    PrintItems(tree_.items(container), container.is_dict());
+    text_ += close;
+  }
+
+  // NOLINTNEXTLINE(misc-no-recursion)
+  void PrintItems(std::span<const PickleValue> items, bool pairs) {
     for (size_t i = 0; i < items.size() && text_.size() <= limit_; ++i) {
-      if (i > 0) text_ += container.is_dict() && i % 2 == 1 ? ": " : ", ";
+      if (i > 0) text_ += pairs && i % 2 == 1 ? ": " : ", ";
       Print(items[i]);
     }
-    text_ += close;
   }
 
   const PickleTree& tree_;
@@ -157,6 +186,12 @@ std::optional<TorchObject> TorchObject::Find(std::initializer_list<std::string_v
 
 const PickleTensor* TorchObject::tensor() const {
   return value_.kind == PickleKind::kTensor ? &tree_->tensors[value_.index] : nullptr;
+}
+
+const PickleGlobal* TorchObject::unread_tensor() const {
+  if (value_.kind != PickleKind::kObject) return nullptr;
+  const PickleObject& object = tree_->object(value_);
+  return object.tensor ? object.type : nullptr;
 }
 
 std::string TorchObject::Describe(size_t limit) const {
