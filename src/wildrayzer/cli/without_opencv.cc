@@ -1,12 +1,16 @@
-// In place of the files that need OpenCV, in a build for GPU nodes: every function of theirs that is called
-// from elsewhere, each raising an error that names the remedy.
+// In place of the files that need OpenCV, FFmpeg, LittleCMS or libheif, in a build for GPU nodes: every
+// function of theirs that is called from elsewhere, each raising an error that names the remedy.
+
+#include <fstream>
 
 #include "wildrayzer/data/copy_paste.h"
 #include "wildrayzer/evaluation/floors.h"
 #include "wildrayzer/io/codecs.h"
+#include "wildrayzer/io/colour.h"
 #include "wildrayzer/io/video.h"
 #include "wildrayzer/labels/cosegmentation.h"
 #include "wildrayzer/labels/refinement.h"
+#include "wildrayzer/util/log.h"
 #include "wildrayzer/util/node_build.h"
 #include "wildrayzer/vision/overlay.h"
 
@@ -26,6 +30,28 @@ namespace {
 // io
 bool DecodeOther(std::span<const std::byte>, ImageFormat, DecodedSamples&) {
   Missing("reading WebP, BMP and TIFF", "save the picture as PNG or JPEG");
+}
+
+bool DecodeHeif(std::span<const std::byte>, const std::string&, ColourSpace&, DecodedSamples&) {
+  Missing("reading HEIC and AVIF", "save the picture as PNG or JPEG");
+}
+
+void ConvertToSrgb(DecodedSamples& samples, const ColourSpace& space, const std::string&) {
+  if (!space.IsSrgb()) {
+    LogWarning(
+        "this build applies no colour profiles: pictures in wide colours (Display P3, Adobe RGB) come out "
+        "paler");
+  }
+  if (std::visit([](const auto& s) { return s.cmyk; }, samples)) samples = PlainRgbOfCmyk(samples);
+}
+
+// So far as to say that videos are not read.
+bool IsVideoFile(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string head(12, '\0');
+  file.read(head.data(), 12);
+  return head.substr(4, 4) == "ftyp" || head.starts_with("\x1A\x45\xDF\xA3") ||
+         (head.starts_with("RIFF") && head.ends_with("AVI "));
 }
 
 struct VideoReader::State {};

@@ -70,7 +70,7 @@ std::vector<fs::path> Entries(const fs::path& folder, bool folders) {
 
 std::vector<fs::path> Pictures(const fs::path& folder) {
   std::vector<fs::path> pictures = Entries(folder, /*folders=*/false);
-  std::erase_if(pictures, [](const fs::path& path) { return !HasImageExtension(path); });
+  std::erase_if(pictures, [](const fs::path& path) { return !IsPictureFile(path); });
   return pictures;
 }
 
@@ -226,7 +226,6 @@ std::unique_ptr<SceneDataset> OpenScenes(const fs::path& path, const ListedScene
   }
   if (!fs::exists(path)) throw FileError(path.string(), "does not exist");
   if (HasPackedExtension(path)) return OpenPackedScenes(path, options);
-  if (HasVideoExtension(path)) return WithViews({{FindVideoScene(path)}, {}}, options.view_index);
   if (path.extension() == ".json") {
     SceneRecord scene = ReadSceneJson(path, path.parent_path());
     scene.name = path.stem().string();
@@ -235,6 +234,7 @@ std::unique_ptr<SceneDataset> OpenScenes(const fs::path& path, const ListedScene
     return WithViews({std::move(scenes), {}}, options.view_index);
   }
   if (path.extension() == ".txt") return OpenListedScenes(path, options);
+  if (IsVideoFile(path)) return WithViews({{FindVideoScene(path)}, {}}, options.view_index);
   throw FileError(
       path.string(),
       "is no data set: expected a list (.txt), a scene (.json), packed scenes (.safetensors), a video or "

@@ -1,34 +1,16 @@
-// PNG and JPEG by libpng and libjpeg, other formats by OpenCV; for .cc files of io only.
+// PNG and JPEG by libpng and libjpeg, HEIF by libheif, other formats by OpenCV; for .cc files of io only.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <utility>
-#include <variant>
+#include <string>
 #include <vector>
 
 #include "wildrayzer/io/image_header.h"
+#include "wildrayzer/io/samples.h"
 
 namespace wildrayzer {
-
-// Samples as stored: 1 (grey), 3 (RGB) or 4 (RGBA) a pixel, interleaved, rows from the top.
-template <typename T>
-struct Samples {
-  int width = 0;
-  int height = 0;
-  int channels = 0;
-  std::vector<T> values;
-
-  Samples() = default;
-  Samples(int w, int h, int c)
-      : width(w), height(h), channels(c), values(static_cast<size_t>(w) * static_cast<size_t>(h) * c) {}
-  const T* Pixel(int x, int y) const {
-    return values.data() + (static_cast<size_t>(y) * width + x) * static_cast<size_t>(channels);
-  }
-  T* Pixel(int x, int y) { return const_cast<T*>(std::as_const(*this).Pixel(x, y)); }
-};
-using DecodedSamples = std::variant<Samples<uint8_t>, Samples<uint16_t>>;
 
 // Rows of `bits` (8 or 16) a sample, channels 1 or 3, to be written.
 struct SampleView {
@@ -40,9 +22,14 @@ struct SampleView {
 };
 
 // The decoders give false for what they cannot decode. Orientation is not applied.
-// PNG: 1 to 16 bits, palettes become RGB, grey with alpha becomes RGBA. JPEG: CMYK becomes RGB.
+// PNG: 1 to 16 bits, palettes become RGB, grey with alpha becomes RGBA. JPEG: CMYK stays.
 bool DecodePng(std::span<const std::byte> bytes, DecodedSamples& out);
 bool DecodeJpeg(std::span<const std::byte> bytes, DecodedSamples& out);
+// HEIC and AVIF: upright, as they hold their turns themselves. What they say about colours goes to `colour`.
+// Raises FileError for sizes outside the limits and for what the installed libheif has no decoder for, Error
+// in a build without it.
+bool DecodeHeif(std::span<const std::byte> bytes, const std::string& name, ColourSpace& colour,
+                DecodedSamples& out);
 // WebP, BMP and TIFF. Raises Error in a build without OpenCV.
 bool DecodeOther(std::span<const std::byte> bytes, ImageFormat format, DecodedSamples& out);
 

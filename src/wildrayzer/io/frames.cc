@@ -1,8 +1,5 @@
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cctype>
-
 #include "wildrayzer/io/video.h"
 #include "wildrayzer/util/error.h"
 
@@ -69,15 +66,6 @@ SampledFrames SampleVideo(const fs::path& path, int64_t count) {
     if (sampled.images.size() == sampled.indices.size()) return sampled;
   }
   throw FileError(path.string(), "gives another number of frames each time it is read");
-}
-
-bool HasVideoExtension(const fs::path& path) {
-  std::string extension = path.extension().string();
-  std::transform(extension.begin(), extension.end(), extension.begin(),
-                 [](unsigned char c) { return std::tolower(c); });
-  static const std::vector<std::string> kKnown = {".mp4",  ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg",
-                                                  ".mpeg", ".ts",  ".ogv", ".flv", ".wmv", ".3gp"};
-  return std::find(kKnown.begin(), kKnown.end(), extension) != kKnown.end();
 }
 
 }  // namespace wildrayzer

@@ -9,6 +9,8 @@
 #include <optional>
 #include <string_view>
 
+#include "wildrayzer/io/byte_reader.h"
+#include "wildrayzer/io/colour_header.h"
 #include "wildrayzer/io/images.h"
 #include "wildrayzer/util/error.h"
 
@@ -17,65 +19,10 @@ namespace {
 
 using Bytes = std::span<const std::byte>;
 
-constexpr const char* kTruncated = "is cut off (incomplete download or copy?): fetch the file again";
+constexpr const char* kRaw =
+    "is a camera's raw picture, which cannot be read: develop it first, or take the JPEG beside it";
+constexpr const char* kNoPicture = "is not a JPEG, PNG, WebP, HEIC, AVIF, BMP or TIFF picture";
 constexpr const char* kDamaged = "is damaged and cannot be decoded: fetch the file again";
-
-// Reads integers at checked positions; everything outside the file raises "cut off".
-class Reader {
- public:
-  Reader(Bytes bytes, const std::string& name, bool big_endian)
-      : bytes_(bytes), name_(name), big_(big_endian) {}
-
-  uint64_t size() const { return bytes_.size(); }
-  Bytes Slice(uint64_t at, uint64_t count) const {
-    if (at > bytes_.size() || count > bytes_.size() - at) throw FileError(name_, kTruncated);
-    return bytes_.subspan(at, count);
-  }
-  uint32_t U8(uint64_t at) const { return std::to_integer<uint32_t>(Slice(at, 1)[0]); }
-  uint32_t U16(uint64_t at) const { return Integer(at, 2); }
-  uint32_t U24(uint64_t at) const { return Integer(at, 3); }
-  uint32_t U32(uint64_t at) const { return Integer(at, 4); }
-  bool Is(uint64_t at, std::string_view text) const {
-    return at <= bytes_.size() && text.size() <= bytes_.size() - at &&
-           std::memcmp(bytes_.data() + at, text.data(), text.size()) == 0;
-  }
-  [[noreturn]] void Fail(const char* problem) const { throw FileError(name_, problem); }
-
- private:
-  uint32_t Integer(uint64_t at, int count) const {
-    const Bytes field = Slice(at, static_cast<uint64_t>(count));
-    uint32_t value = 0;
-    for (int i = 0; i < count; ++i) {
-      value = value << 8 | std::to_integer<uint32_t>(field[static_cast<size_t>(big_ ? i : count - 1 - i)]);
-    }
-    return value;
-  }
-
-  Bytes bytes_;
-  const std::string& name_;
-  bool big_;
-};
-
-// Value of a SHORT or LONG tag of the first directory of a TIFF structure.
-std::optional<uint32_t> TiffTag(const Reader& in, uint32_t tag) {
-  const uint64_t directory = in.U32(4);
-  const uint32_t count = in.U16(directory);
-  for (uint32_t i = 0; i < count; ++i) {
-    const uint64_t entry = directory + 2 + 12ull * i;
-    if (in.U16(entry) != tag) continue;
-    const uint32_t type = in.U16(entry + 2);
-    if (type == 3) return in.U16(entry + 8);
-    if (type == 4) return in.U32(entry + 8);
-    return std::nullopt;
-  }
-  return std::nullopt;
-}
-
-void Append(std::vector<std::byte>* out, Bytes bytes) {
-  const size_t size = out->size();  // not insert(): GCC 12 warns about its inlined growth without cause
-  out->resize(size + bytes.size());
-  std::memcpy(out->data() + size, bytes.data(), bytes.size());
-}
 
 // Real progressive files have about ten; each costs a pass over the whole picture, so thousands would be a
 // bomb.
@@ -86,12 +33,12 @@ bool IsStartOfFrame(uint32_t marker) {
 }
 
 // Position of the marker that ends the entropy-coded data starting at `at`.
-uint64_t SkipScan(const Reader& in, uint64_t at) {
+uint64_t SkipScan(const ByteReader& in, uint64_t at) {
   while (true) {
-    if (at >= in.size()) in.Fail(kTruncated);
+    if (at >= in.size()) in.FailCutOff();
     const Bytes rest = in.Slice(at, in.size() - at);
     const auto* found = static_cast<const std::byte*>(std::memchr(rest.data(), 0xFF, rest.size()));
-    if (found == nullptr) in.Fail(kTruncated);
+    if (found == nullptr) in.FailCutOff();
     at += static_cast<uint64_t>(found - rest.data());
     const uint32_t next = in.U8(at + 1);
     if (next != 0x00 && next != 0xFF && !(next >= 0xD0 && next <= 0xD7)) return at;
@@ -101,10 +48,11 @@ uint64_t SkipScan(const Reader& in, uint64_t at) {
 
 // Segments are walked up to the end marker: libjpeg paints the missing rest of a cut-off picture grey and
 // calls it a day.
-ImageHeader ParseJpeg(const Reader& in) {
+ImageHeader ParseJpeg(const ByteReader& in) {
   ImageHeader header;
-  header.format = ImageFormat::kJpeg;
-  Append(&header.essential, in.Slice(0, 2));
+  AppendBytes(&header.essential, in.Slice(0, 2));
+  std::vector<Bytes> profile;
+  Bytes exif;
   int scans = 0;
   uint64_t at = 2;
   while (true) {
@@ -124,27 +72,31 @@ ImageHeader ParseJpeg(const Reader& in) {
       header.width = std::max<int64_t>(header.width, in.U16(at + 7));
     }
     if (marker == 0xE1 && length >= 16 && in.Is(at + 4, std::string_view("Exif\0\0", 6))) {
-      header.orientation = OrientationFromTiff(segment.subspan(10));
+      exif = segment.subspan(10);
+      header.orientation = OrientationFromTiff(exif);
     }
+    if (marker == 0xE2 && in.Is(at + 4, std::string_view("ICC_PROFILE\0", 12))) profile.push_back(segment);
     const bool metadata = (marker >= 0xE1 && marker <= 0xED) || marker == 0xEF || marker == 0xFE;
-    if (!metadata) Append(&header.essential, segment);
+    if (!metadata) AppendBytes(&header.essential, segment);
     const uint64_t start = at;
     at += segment.size();
     if (marker != 0xDA) continue;
     if (++scans > kMaxJpegScans)
       in.Fail("has far too many progressive passes: save it again as a plain JPEG");
     at = SkipScan(in, at);
-    Append(&header.essential, in.Slice(start + segment.size(), at - start - segment.size()));
+    AppendBytes(&header.essential, in.Slice(start + segment.size(), at - start - segment.size()));
   }
   if (scans == 0) in.Fail(kDamaged);
-  Append(&header.essential, in.Slice(at, 2));
+  AppendBytes(&header.essential, in.Slice(at, 2));
+  SetJpegProfile(header.colour, profile);
+  SetExifColour(header.colour, exif);
   return header;
 }
 
-ImageHeader ParsePng(const Reader& in) {
+ImageHeader ParsePng(const ByteReader& in) {
   ImageHeader header;
-  header.format = ImageFormat::kPng;
-  Append(&header.essential, in.Slice(0, 8));
+  AppendBytes(&header.essential, in.Slice(0, 8));
+  PngColour colour;
   bool has_data = false;
   for (uint64_t at = 8;;) {
     const uint32_t length = in.U32(at);
@@ -155,24 +107,25 @@ ImageHeader ParsePng(const Reader& in) {
     if (pixels) {
       const auto* data = reinterpret_cast<const Bytef*>(chunk.data() + 4);
       if (crc32(0, data, static_cast<uInt>(length + 4)) != in.U32(at + 8 + length)) in.Fail(kDamaged);
-      Append(&header.essential, chunk);
+      AppendBytes(&header.essential, chunk);
     }
     if (first) {
       header.width = in.U32(at + 8);
       header.height = in.U32(at + 12);
     }
     if (in.Is(at + 4, "eXIf")) header.orientation = OrientationFromTiff(chunk.subspan(8, length));
+    if (!has_data) colour.Add(chunk);
     has_data = has_data || in.Is(at + 4, "IDAT");
     if (in.Is(at + 4, "IEND")) break;
     at += chunk.size();
   }
   if (!has_data) in.Fail(kDamaged);
+  header.colour = colour.Result();
   return header;
 }
 
-ImageHeader ParseWebp(const Reader& in) {
+ImageHeader ParseWebp(const ByteReader& in) {
   ImageHeader header;
-  header.format = ImageFormat::kWebp;
   const uint64_t end = 8ull + in.U32(4);
   in.Slice(0, end);
   for (uint64_t at = 12; at + 8 <= end;) {
@@ -194,6 +147,8 @@ ImageHeader ParseWebp(const Reader& in) {
     } else if (in.Is(at, "EXIF")) {
       const bool prefixed = in.Is(at + 8, std::string_view("Exif\0\0", 6)) && length >= 6;
       header.orientation = OrientationFromTiff(data.subspan(prefixed ? 6 : 0));
+    } else if (in.Is(at, "ICCP")) {
+      SetProfile(header.colour, data);
     }
     header.width = std::max(header.width, width);
     header.height = std::max(header.height, height);
@@ -202,9 +157,8 @@ ImageHeader ParseWebp(const Reader& in) {
   return header;
 }
 
-ImageHeader ParseBmp(const Reader& in) {
+ImageHeader ParseBmp(const ByteReader& in) {
   ImageHeader header;
-  header.format = ImageFormat::kBmp;
   const bool core = in.U32(14) == 12;
   header.width = core ? in.U16(18) : static_cast<int32_t>(in.U32(18));
   header.height = core ? in.U16(20) : static_cast<int32_t>(in.U32(22));
@@ -216,36 +170,84 @@ ImageHeader ParseBmp(const Reader& in) {
     const uint64_t row = (static_cast<uint64_t>(header.width) * bits + 31) / 32 * 4;
     in.Slice(in.U32(10), row * static_cast<uint64_t>(header.height));
   }
+  if (in.U32(14) == 124 &&
+      in.U32(14 + 56) == 0x4D424544)  // version 5, "MBED": the profile stands in the file
+    SetProfile(header.colour, in.Slice(14ull + in.U32(14 + 112), in.U32(14 + 116)));
   return header;
 }
 
-ImageHeader ParseTiff(const Reader& in) {
+// What cameras write under many names is a TIFF the first picture of which is a small preview.
+bool IsRawTiff(const ByteReader& in) {
+  const uint64_t directory = in.U32(4);
+  return in.Is(8, "CR") || TiffEntry(in, directory, 50706) /* DNG */ ||
+         (TiffTag(in, directory, 254).value_or(0) & 1) != 0 /* reduced */;
+}
+
+ImageHeader ParseTiff(const ByteReader& in) {
+  if (IsRawTiff(in)) in.Fail(kRaw);
   ImageHeader header;
-  header.format = ImageFormat::kTiff;
-  header.width = TiffTag(in, 256).value_or(0);
-  header.height = TiffTag(in, 257).value_or(0);
+  header.width = TiffTag(in, in.U32(4), 256).value_or(0);
+  header.height = TiffTag(in, in.U32(4), 257).value_or(0);
+  if (const std::optional<uint64_t> entry = TiffEntry(in, in.U32(4), 34675)) {
+    const uint64_t at = in.U32(*entry + 8), size = in.U32(*entry + 4);
+    if (at < in.size() && size <= in.size() - at) {
+      SetProfile(header.colour, in.Slice(at, size));
+    } else {
+      header.colour.problem = "its colour profile is damaged";
+    }
+  }
   return header;
 }
 
 // The brands of the ISO media files that phones write instead of JPEG.
-bool IsHeif(const Reader& in) {
+bool IsHeif(const ByteReader& in) {
   constexpr std::array<std::string_view, 9> kBrands = {"heic", "heix", "heim", "heis", "hevc",
                                                        "mif1", "msf1", "avif", "avis"};
   return in.Is(4, "ftyp") &&
          std::any_of(kBrands.begin(), kBrands.end(), [&](std::string_view brand) { return in.Is(8, brand); });
 }
 
-void CheckSize(const ImageHeader& header, const std::string& name) {
-  const bool empty = header.width <= 0 || header.height <= 0;
-  const bool large = header.width > kMaxImageSide || header.height > kMaxImageSide ||
-                     (!empty && header.width * header.height > kMaxImagePixels);
-  if (empty) throw FileError(name, fmt::format("has no pixels ({} x {})", header.width, header.height));
-  if (large) {
-    throw FileError(name,
-                    fmt::format("is {} x {} pixels; at most {} a side and {} million in all can be read: "
-                                "make it smaller first",
-                                header.width, header.height, kMaxImageSide, kMaxImagePixels / 1'000'000));
+std::optional<ImageFormat> FormatOf(const ByteReader& in) {
+  if (in.Is(0, "\xFF\xD8\xFF")) return ImageFormat::kJpeg;
+  if (in.Is(0, "\x89PNG\r\n\x1A\n")) return ImageFormat::kPng;
+  if (in.Is(0, "RIFF") && in.Is(8, "WEBP")) return ImageFormat::kWebp;
+  if (in.Is(0, "BM") && in.Is(15, std::string_view("\0\0", 2))) return ImageFormat::kBmp;
+  if (in.Is(0, std::string_view("MM\0*", 4)) || in.Is(0, std::string_view("II*\0", 4)))
+    return ImageFormat::kTiff;
+  if (IsHeif(in)) return ImageFormat::kHeif;
+  return std::nullopt;
+}
+
+// What is wrong with a picture of a format that is not read; nullptr for what is no picture that we know.
+const char* UnsupportedFormat(const ByteReader& in) {
+  struct Known {
+    uint64_t at;
+    std::string_view magic;
+    const char* problem;
+  };
+  constexpr std::string_view kJxl("\0\0\0\x0CJXL ", 8), kJp2("\0\0\0\x0CjP  ", 8), kBigTiff("MM\0+", 4);
+  static constexpr Known kKnown[] = {
+      {0, "GIF8", "is a GIF: save it as PNG or JPEG first"},
+      {0, "8BPS", "is a Photoshop file: save it as PNG or JPEG first"},
+      {0, "%PDF", "is a PDF: save its pictures as PNG or JPEG first"},
+      {0, "#?RADIANCE", "is a Radiance HDR picture: save it as PNG or JPEG first"},
+      {0, "v/1\x01", "is an OpenEXR picture: save it as PNG or JPEG first"},
+      {0, "\xFF\x0A", "is a JPEG XL picture: save it as PNG or JPEG first (djxl of Debian's libjxl-tools)"},
+      {0, kJxl, "is a JPEG XL picture: save it as PNG or JPEG first (djxl of Debian's libjxl-tools)"},
+      {0, kJp2, "is a JPEG 2000 picture: save it as PNG or JPEG first"},
+      {0, "\xFF\x4F\xFF\x51", "is a JPEG 2000 picture: save it as PNG or JPEG first"},
+      {0, "II+", "is a BigTIFF: save it as an ordinary TIFF first"},
+      {0, kBigTiff, "is a BigTIFF: save it as an ordinary TIFF first"},
+      {0, "FUJIFILMCCD-RAW", kRaw},
+      {0, "IIU", kRaw},
+      {0, "IIRO", kRaw},
+      {0, "IIRS", kRaw},
+      {4, "ftypcrx ", kRaw},
+  };
+  for (const Known& known : kKnown) {
+    if (in.Is(known.at, known.magic)) return known.problem;
   }
+  return nullptr;
 }
 
 }  // namespace
@@ -253,41 +255,59 @@ void CheckSize(const ImageHeader& header, const std::string& name) {
 int OrientationFromTiff(Bytes tiff) {
   try {
     const std::string name;
-    const bool big = Reader(tiff, name, true).Is(0, "MM");
-    const Reader in(tiff, name, big);
+    const bool big = ByteReader(tiff, name, true).Is(0, "MM");
+    const ByteReader in(tiff, name, big);
     if (!in.Is(0, "MM") && !in.Is(0, "II")) return 1;
-    const uint32_t value = TiffTag(in, 274).value_or(1);
+    const uint32_t value = TiffTag(in, in.U32(4), 274).value_or(1);
     return value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
   } catch (const FileError&) {
     return 1;  // damaged metadata does not make the picture unreadable
   }
 }
 
+void CheckImageSize(int64_t width, int64_t height, const std::string& name) {
+  const bool empty = width <= 0 || height <= 0;
+  const bool large =
+      width > kMaxImageSide || height > kMaxImageSide || (!empty && width * height > kMaxImagePixels);
+  if (empty) throw FileError(name, fmt::format("has no pixels ({} x {})", width, height));
+  if (large) {
+    throw FileError(name,
+                    fmt::format("is {} x {} pixels; at most {} a side and {} million in all can be read: "
+                                "make it smaller first",
+                                width, height, kMaxImageSide, kMaxImagePixels / 1'000'000));
+  }
+}
+
+std::optional<std::string> PictureProblem(Bytes head) {
+  const std::string name;
+  const ByteReader in(head, name, !(head.size() > 1 && head[0] == std::byte{'I'}));
+  const std::optional<ImageFormat> format = FormatOf(in);
+  if (!format) {
+    const char* problem = UnsupportedFormat(in);
+    return problem != nullptr ? problem : kNoPicture;
+  }
+  try {
+    if (format == ImageFormat::kTiff && IsRawTiff(in)) return kRaw;
+  } catch (const FileError&) {
+    // the directory stands beyond these bytes
+  }
+  return std::nullopt;
+}
+
 ImageHeader ParseImageHeader(Bytes bytes, const std::string& name) {
   if (bytes.empty()) throw FileError(name, "is empty");
-  const Reader big(bytes, name, true);
-  const Reader little(bytes, name, false);
+  const ByteReader big(bytes, name, true);
+  const ByteReader little(bytes, name, false);
+  const std::optional<ImageFormat> format = FormatOf(big);
+  if (!format) throw FileError(name, PictureProblem(bytes).value_or(kNoPicture));
   ImageHeader header;
-  if (big.Is(0, "\xFF\xD8\xFF")) {
-    header = ParseJpeg(big);
-  } else if (big.Is(0, "\x89PNG\r\n\x1A\n")) {
-    header = ParsePng(big);
-  } else if (big.Is(0, "RIFF") && big.Is(8, "WEBP")) {
-    header = ParseWebp(little);
-  } else if (big.Is(0, "BM")) {
-    header = ParseBmp(little);
-  } else if (big.Is(0, std::string_view("MM\0*", 4))) {
-    header = ParseTiff(big);
-  } else if (big.Is(0, std::string_view("II*\0", 4))) {
-    header = ParseTiff(little);
-  } else if (IsHeif(big)) {
-    throw FileError(name,
-                    "is HEIC or AVIF, which cannot be read: convert it first, for instance with "
-                    "`heif-convert IN.heic OUT.jpg` (Debian package libheif-examples)");
-  } else {
-    throw FileError(name, "is not a JPEG, PNG, WebP, BMP or TIFF picture");
-  }
-  CheckSize(header, name);
+  if (format == ImageFormat::kJpeg) header = ParseJpeg(big);
+  if (format == ImageFormat::kPng) header = ParsePng(big);
+  if (format == ImageFormat::kWebp) header = ParseWebp(little);
+  if (format == ImageFormat::kBmp) header = ParseBmp(little);
+  if (format == ImageFormat::kTiff) header = ParseTiff(big.Is(0, "MM") ? big : little);
+  header.format = *format;
+  if (format != ImageFormat::kHeif) CheckImageSize(header.width, header.height, name);
   return header;
 }
 

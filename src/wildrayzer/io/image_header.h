@@ -3,19 +3,23 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "wildrayzer/io/colour.h"
+
 namespace wildrayzer {
 
-enum class ImageFormat { kJpeg, kPng, kWebp, kBmp, kTiff };
+enum class ImageFormat { kJpeg, kPng, kWebp, kBmp, kTiff, kHeif };
 
 struct ImageHeader {
   ImageFormat format = ImageFormat::kPng;
-  int64_t width = 0;  // as stored, before the orientation is applied
+  int64_t width = 0;  // as stored, before the orientation is applied; HEIF: 0, DecodeHeif looks
   int64_t height = 0;
   int orientation = 1;  // EXIF tag 274: 1 = upright, ..., 8
+  ColourSpace colour;
   // What to give to the decoder when it differs from the file: only the parts that make up the pixels,
   // without metadata (profiles, previews, comments), which decoders would otherwise parse and complain about.
   std::vector<std::byte> essential;
@@ -25,6 +29,13 @@ struct ImageHeader {
 // ...) and the size limits of images.h. `name` is used in errors. Raises FileError for everything that cannot
 // be decoded safely.
 ImageHeader ParseImageHeader(std::span<const std::byte> bytes, const std::string& name);
+
+// Raises FileError for sizes outside the limits of images.h.
+void CheckImageSize(int64_t width, int64_t height, const std::string& name);
+
+// Why a file that begins so cannot be read as a picture ("is a GIF: save it ..."); nothing: it may be one.
+// Some thousand bytes are enough.
+std::optional<std::string> PictureProblem(std::span<const std::byte> head);
 
 // Orientation (1 to 8) from a TIFF structure as found in EXIF; 1 when absent or damaged.
 int OrientationFromTiff(std::span<const std::byte> tiff);

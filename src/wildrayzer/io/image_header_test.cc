@@ -246,16 +246,25 @@ TEST(BadImages, FilesThatAreNone) {
 
 TEST(BadImages, WrongMagic) {
   EXPECT_THAT(Problem(FromText("hello, I am a text file")),
-              HasSubstr("is not a JPEG, PNG, WebP, BMP or TIFF"));
-  EXPECT_THAT(Problem(FromText("GIF89a....")), HasSubstr("is not a JPEG"));
+              HasSubstr("is not a JPEG, PNG, WebP, HEIC, AVIF, BMP or TIFF"));
+  EXPECT_THAT(Problem(FromText("GIF89a....")), HasSubstr("is a GIF: save it as PNG"));
+  EXPECT_THAT(Problem(FromText("\xFF\x0A....")), HasSubstr("is a JPEG XL picture"));
+  EXPECT_THAT(Problem(FromText("FUJIFILMCCD-RAW 0201")), HasSubstr("is a camera's raw picture"));
   EXPECT_THAT(Problem(FromText(std::string("\0\0\0\x18"
-                                           "ftypheic\0\0\0\0",
+                                           "ftypcrx \0\0\0\0",
                                            16))),
-              HasSubstr("heif-convert"));
-  EXPECT_THAT(Problem(FromText(std::string("\0\0\0\x18"
-                                           "ftypavif\0\0\0\0",
-                                           16))),
-              HasSubstr("heif-convert"));
+              HasSubstr("is a camera's raw picture"));
+  // An iPhone's DNG: a TIFF that says so.
+  EXPECT_THAT(
+      Problem(FromText(std::string("II*\0\x08\0\0\0\x01\0\x12\xC6\x01\0\x04\0\0\0\x01\x04\0\0\0\0\0\0", 26))),
+      HasSubstr("is a camera's raw picture"));
+  for (const char* brand : {"heic", "avif"}) {
+    EXPECT_NE(Problem(FromText(std::string("\0\0\0\x18"
+                                           "ftyp",
+                                           8) +
+                               brand + std::string(4, '\0'))),
+              "accepted");
+  }
 }
 
 // Every proper prefix of a valid file must be refused, whatever the decoder would make of it.

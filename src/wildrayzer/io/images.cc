@@ -12,6 +12,7 @@
 #include <memory>
 
 #include "wildrayzer/io/codecs.h"
+#include "wildrayzer/io/colour.h"
 #include "wildrayzer/io/image_header.h"
 #include "wildrayzer/util/atomic_file.h"
 #include "wildrayzer/util/error.h"
@@ -41,71 +42,27 @@ std::vector<std::byte> ReadBounded(const fs::path& path) {
   return bytes;
 }
 
-// The picture made upright, by its EXIF orientation tag.
-template <typename T>
-Samples<T> Upright(Samples<T> stored, int orientation) {
-  if (orientation == 1) return stored;
-  const bool transposed = orientation >= 5;
-  const bool from_right = orientation == 2 || orientation == 3 || orientation == 6 || orientation == 7;
-  const bool from_below = orientation == 3 || orientation == 4 || orientation == 7 || orientation == 8;
-  Samples<T> upright(transposed ? stored.height : stored.width, transposed ? stored.width : stored.height,
-                     stored.channels);
-  for (int y = 0; y < upright.height; ++y) {
-    const int row = from_below ? upright.height - 1 - y : y;
-    for (int x = 0; x < upright.width; ++x) {
-      const int column = from_right ? upright.width - 1 - x : x;
-      const T* in = transposed ? stored.Pixel(row, column) : stored.Pixel(column, row);
-      std::copy_n(in, stored.channels, upright.Pixel(x, y));
-    }
-  }
-  return upright;
-}
-
-// The decoded, upright picture: 8 or 16 bits, 1 (grey), 3 (RGB) or 4 (RGBA) channels.
-DecodedSamples Decode(std::span<const std::byte> bytes, const std::string& name) {
+// The decoded, upright picture: 8 or 16 bits, 1 (grey), 3 (RGB) or 4 (RGBA) channels. Data (masks, depth) are
+// values as stored; colours become sRGB.
+enum class Meaning { kColours, kData };
+DecodedSamples Decode(std::span<const std::byte> bytes, const std::string& name, Meaning meaning) {
   if (bytes.size() > kMaxImageFileBytes) throw FileError(name, "is too large for a picture");
-  const ImageHeader header = ParseImageHeader(bytes, name);
+  ImageHeader header = ParseImageHeader(bytes, name);
   if (!header.essential.empty()) bytes = header.essential;
   DecodedSamples decoded;
   const bool done = header.format == ImageFormat::kPng    ? DecodePng(bytes, decoded)
                     : header.format == ImageFormat::kJpeg ? DecodeJpeg(bytes, decoded)
+                    : header.format == ImageFormat::kHeif ? DecodeHeif(bytes, name, header.colour, decoded)
                                                           : DecodeOther(bytes, header.format, decoded);
   if (!done) {
     throw FileError(
         name, "cannot be decoded (damaged, or a rare variant of the format): save it again as PNG or JPEG");
   }
-  return std::visit(
-      [&](auto& samples) -> DecodedSamples {
-        if (samples.channels != 1 && samples.channels != 3 && samples.channels != 4)
-          throw FileError(name, "has floating-point or unusual channels: save it as 8 or 16-bit RGB or grey");
-        return Upright(std::move(samples), header.orientation);
-      },
-      decoded);
-}
-
-uint8_t To8Bit(uint8_t value) { return value; }
-uint8_t To8Bit(uint16_t value) { return static_cast<uint8_t>((value + 128u) / 257u); }
-
-// RGB(A) or grey of either depth to 8-bit RGB, transparent parts over white.
-template <typename T>
-Image ToRgb(const Samples<T>& samples) {
-  constexpr uint64_t kMax = static_cast<T>(-1);
-  const int channels = samples.channels;
-  Image image(samples.width, samples.height);
-  const T* in = samples.values.data();
-  uint8_t* out = image.rgb.data();
-  for (size_t i = image.rgb.size() / 3; i > 0; --i, in += channels, out += 3) {
-    for (int c = 0; c < 3; ++c) {
-      const T value = channels == 1 ? in[0] : in[c];
-      if (channels < 4) {
-        out[c] = To8Bit(value);
-      } else {
-        const uint64_t alpha = in[3];
-        out[c] = To8Bit(static_cast<T>((value * alpha + kMax * (kMax - alpha) + kMax / 2) / kMax));
-      }
-    }
-  }
-  return image;
+  const int channels = std::visit([](const auto& samples) { return samples.channels; }, decoded);
+  if (channels != 1 && channels != 3 && channels != 4)
+    throw FileError(name, "has floating-point or unusual channels: save it as 8 or 16-bit RGB or grey");
+  ConvertToSrgb(decoded, meaning == Meaning::kColours ? header.colour : ColourSpace(), name);
+  return Upright(std::move(decoded), header.orientation);
 }
 
 // One channel, or three equal opaque ones, at the stored depth.
@@ -147,13 +104,13 @@ uint8_t Quantise(float value) {
 }  // namespace
 
 Image DecodeImage(std::span<const std::byte> bytes, const std::string& name) {
-  return std::visit([](const auto& samples) { return ToRgb(samples); }, Decode(bytes, name));
+  return ToRgb(Decode(bytes, name, Meaning::kColours));
 }
 
 Image ReadImage(const fs::path& path) { return DecodeImage(ReadBounded(path), path.string()); }
 
 GrayImage ReadGray(const fs::path& path) {
-  const DecodedSamples decoded = Decode(ReadBounded(path), path.string());
+  const DecodedSamples decoded = Decode(ReadBounded(path), path.string(), Meaning::kData);
   if (const auto* narrow = std::get_if<Samples<uint8_t>>(&decoded)) return ToGray(*narrow, path.string());
   const DepthImage wide = ToGray(std::get<Samples<uint16_t>>(decoded), path.string());
   GrayImage image(wide.width, wide.height);
@@ -163,20 +120,27 @@ GrayImage ReadGray(const fs::path& path) {
 }
 
 DepthImage ReadDepth(const fs::path& path) {
-  const DecodedSamples decoded = Decode(ReadBounded(path), path.string());
+  const DecodedSamples decoded = Decode(ReadBounded(path), path.string(), Meaning::kData);
   const auto* wide = std::get_if<Samples<uint16_t>>(&decoded);
   if (wide == nullptr) throw FileError(path.string(), "has 8 bits a sample; a 16-bit depth map is needed");
   return ToGray(*wide, path.string());
 }
 
-bool HasImageExtension(const fs::path& path) {
+std::optional<std::string> WhyNoPicture(const fs::path& path) {
   std::string extension = path.extension().string();
   std::transform(extension.begin(), extension.end(), extension.begin(),
                  [](unsigned char c) { return std::tolower(c); });
   static const std::vector<std::string> kKnown = {".jpg", ".jpeg", ".png",  ".webp", ".bmp",
                                                   ".tif", ".tiff", ".heic", ".heif", ".avif"};
-  return std::find(kKnown.begin(), kKnown.end(), extension) != kKnown.end();
+  if (std::find(kKnown.begin(), kKnown.end(), extension) != kKnown.end()) return std::nullopt;
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), &std::fclose);
+  if (!file) return std::string("cannot be opened: ") + std::strerror(errno);
+  std::vector<std::byte> head(4096);
+  head.resize(std::fread(head.data(), 1, head.size(), file.get()));
+  return head.empty() ? "is empty" : PictureProblem(head);
 }
+
+bool IsPictureFile(const fs::path& path) { return !WhyNoPicture(path); }
 
 std::vector<std::byte> EncodePng(const Image& image) {
   return Encode({image.rgb.data(), image.width, image.height, 3, 8});

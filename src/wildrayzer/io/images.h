@@ -5,14 +5,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 namespace wildrayzer {
 
-// 8-bit RGB, interleaved: pixel (x, y) starts at rgb[3 * (y * width + x)]. Display-referred values as stored
-// in the file (colour profiles are not applied).
+// 8-bit RGB, interleaved: pixel (x, y) starts at rgb[3 * (y * width + x)]. Display-referred sRGB, whatever
+// the file was in.
 struct Image {
   int width = 0;
   int height = 0;
@@ -50,28 +51,34 @@ inline constexpr int64_t kMaxImageSide = 32768;
 inline constexpr int64_t kMaxImagePixels = 200'000'000;
 inline constexpr uint64_t kMaxImageFileBytes = 512ull << 20;
 
-// Reads JPEG (grey, RGB, CMYK), PNG (1 to 16 bit, grey, palette, alpha), WebP, BMP or TIFF.
-// - The EXIF orientation (1 to 8) is applied, so the result is upright.
+// Reads JPEG (grey, RGB, CMYK), PNG (1 to 16 bit, grey, palette, alpha), WebP, HEIC, AVIF, BMP or TIFF.
+// - The EXIF orientation (1 to 8), or HEIC's own, is applied, so the result is upright.
+// - Colours become sRGB: by an ICC profile (grey, RGB, CMYK), PNG's gamma and chromaticities, the code
+// numbers of
+//   PNG, HEIC and AVIF (HDR among them), or EXIF's Adobe RGB. What cannot be converted is taken for sRGB,
+//   with a warning.
 // - Grey is repeated to three channels; 16-bit samples v become round(v / 257).
 // - Transparent PNG and WebP pixels are composited over white, the colour of the paper that such pictures are
 //   cut out for.
 // Errors: FileError with one line for a missing, empty, truncated or damaged file, an unknown or unsupported
-// format (HEIC and AVIF name the remedy), and sizes outside the limits above.
+// format (with the remedy), and sizes outside the limits above.
 Image ReadImage(const std::filesystem::path& path);
 
 // The same for bytes in memory (an upload); `name` stands for the path in error messages.
 Image DecodeImage(std::span<const std::byte> bytes, const std::string& name);
 
 // Reads a mask: any of the formats above with one channel, or with three equal ones. A coloured picture
-// raises FileError.
+// raises FileError. Values as stored: a profile says nothing about what moves.
 GrayImage ReadGray(const std::filesystem::path& path);
 
 // Reads a 16-bit single-channel PNG or TIFF, values as stored; 8-bit pictures raise FileError.
 DepthImage ReadDepth(const std::filesystem::path& path);
 
-// True for the extensions of pictures: .jpg .jpeg .png .webp .bmp .tif .tiff, and .heic .heif .avif, so that
-// a folder of phone photos leads to ReadImage's remedy instead of being passed over. Any case.
-bool HasImageExtension(const std::filesystem::path& path);
+// True for what ReadImage is to read: by the first bytes, and by the names .jpg .jpeg .png .webp .bmp .tif
+// .tiff .heic .heif .avif (any case), so that ReadImage says what is wrong with a damaged one.
+bool IsPictureFile(const std::filesystem::path& path);
+// The problem with a file that is none ("is a GIF: save it ...", "is empty"); nothing for one.
+std::optional<std::string> WhyNoPicture(const std::filesystem::path& path);
 
 // In-memory encoders. `quality` in [1, 100]. Empty images raise Error.
 std::vector<std::byte> EncodePng(const Image& image);

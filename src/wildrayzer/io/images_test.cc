@@ -216,11 +216,12 @@ TEST(Planes, RoundTripAndRounding) {
   EXPECT_THROW(FromProbabilities(values, 3, 1), Error);
 }
 
-TEST(HasImageExtension, AnyCase) {
-  EXPECT_TRUE(HasImageExtension("a/b.JPeG"));
-  EXPECT_TRUE(HasImageExtension("IMG_0001.HEIC"));
-  EXPECT_FALSE(HasImageExtension("a/b.mp4"));
-  EXPECT_FALSE(HasImageExtension("jpg"));
+TEST_F(ImageFiles, AreKnownByNameAndContent) {
+  EXPECT_TRUE(IsPictureFile("a/b.JPeG"));
+  EXPECT_TRUE(IsPictureFile("IMG_0001.HEIC"));
+  EXPECT_FALSE(IsPictureFile("a/b.mp4"));
+  WritePng(path_ / "b", Gradient(8, 8));
+  EXPECT_TRUE(IsPictureFile(path_ / "b"));
 }
 
 }  // namespace

@@ -28,7 +28,6 @@ struct JpegErrors {
 struct JpegSource {
   jpeg_decompress_struct jpeg{};
   JpegErrors errors;
-  std::vector<uint8_t> row;  // as libjpeg gives it
 
   JpegSource() { jpeg.err = &errors.manager; }
   ~JpegSource() { jpeg_destroy_decompress(&jpeg); }
@@ -46,22 +45,12 @@ bool StartJpeg(JpegSource& source, std::span<const std::byte> bytes) {
   return true;
 }
 
-// Pictures in CMYK are for print and hold ink that is left out, as Adobe's programs write it.
-void CmykToRgb(const uint8_t* cmyk, int width, uint8_t* rgb) {
-  for (int x = 0; x < width; ++x, cmyk += 4, rgb += 3) {
-    const int black = cmyk[3];
-    for (int c = 0; c < 3; ++c) rgb[c] = static_cast<uint8_t>(black - ((255 - cmyk[c]) * black >> 8));
-  }
-}
-
 bool ReadJpegRows(JpegSource& source, Samples<uint8_t>& samples) {
   if (setjmp(source.errors.leave) != 0) return false;
   while (source.jpeg.output_scanline < source.jpeg.output_height) {
     const auto y = static_cast<int>(source.jpeg.output_scanline);
-    const bool cmyk = source.jpeg.out_color_components == 4;
-    JSAMPROW row = cmyk ? source.row.data() : samples.Pixel(0, y);
+    JSAMPROW row = samples.Pixel(0, y);
     if (jpeg_read_scanlines(&source.jpeg, &row, 1) != 1) return false;
-    if (cmyk) CmykToRgb(source.row.data(), samples.width, samples.Pixel(0, y));
   }
   jpeg_finish_decompress(&source.jpeg);
   return true;
@@ -108,8 +97,8 @@ bool DecodeJpeg(std::span<const std::byte> bytes, DecodedSamples& out) {
   if (!StartJpeg(source, bytes)) return false;
   const auto width = static_cast<int>(source.jpeg.output_width);
   Samples<uint8_t> samples(width, static_cast<int>(source.jpeg.output_height),
-                           source.jpeg.out_color_components == 1 ? 1 : 3);
-  source.row.resize(4 * static_cast<size_t>(width));
+                           source.jpeg.out_color_components);
+  samples.cmyk = samples.channels == 4;
   if (!ReadJpegRows(source, samples)) return false;
   out = std::move(samples);
   return true;

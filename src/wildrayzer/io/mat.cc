@@ -1,6 +1,5 @@
 #include "wildrayzer/io/mat.h"
 
-#include <cstdlib>
 #include <mutex>
 #include <opencv2/core/utils/logger.hpp>
 
@@ -36,10 +35,7 @@ Image FromBgr(const cv::Mat& bgr) {
 
 void SilenceOpenCv() {
   static std::once_flag once;
-  std::call_once(once, [] {
-    cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
-    ::setenv("OPENCV_FFMPEG_LOGLEVEL", "-8", 0);  // AV_LOG_QUIET; read when OpenCV first touches FFmpeg
-  });
+  std::call_once(once, [] { cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT); });
 }
 
 }  // namespace wildrayzer

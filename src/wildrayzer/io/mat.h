@@ -19,7 +19,7 @@ inline const cv::Mat AsMat(const GrayImage& image) { return AsMat(const_cast<Gra
 cv::Mat ToBgr(const Image& image);
 Image FromBgr(const cv::Mat& bgr);
 
-// Stops OpenCV and FFmpeg from writing its own lines to stderr: what is wrong with a file is said once, by
+// Stops OpenCV from writing its own lines to stderr: what is wrong with a file is said once, by
 // FileError.
 void SilenceOpenCv();
 

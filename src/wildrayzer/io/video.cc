@@ -3,95 +3,190 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <cctype>
 #include <cmath>
 #include <fstream>
-#include <opencv2/core.hpp>
-#include <opencv2/videoio.hpp>
-#include <string_view>
 
-#include "wildrayzer/io/mat.h"
-#include "wildrayzer/util/atomic_file.h"
+#include "wildrayzer/io/ffmpeg.h"
+#include "wildrayzer/io/image_header.h"
+#include "wildrayzer/io/video_frame.h"
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/log.h"
+#include "wildrayzer/util/system.h"
+
+extern "C" {
+#include <libavutil/avstring.h>
+}
 
 namespace wildrayzer {
 namespace {
 
 namespace fs = std::filesystem;
 
-// FFmpeg gives up on a frame after some thousand unreadable packets; a damaged file may need this more than
-// once, but must come to an end.
+// Reads that fail before the file is given up: a damaged one may need more than one, but must come to an end.
 constexpr int kMaxFailedReads = 8;
 
-std::string LowerExtension(const fs::path& path) {
-  std::string extension = path.extension().string();
-  std::transform(extension.begin(), extension.end(), extension.begin(),
-                 [](unsigned char c) { return std::tolower(c); });
-  return extension;
+// FFmpeg's names of what holds its pictures itself. Play lists and descriptions of streams, which name other
+// files and addresses that FFmpeg would follow, are none of them.
+constexpr const char* kContainers =
+    "mov,matroska,avi,mpegts,mpeg,mpegvideo,m4v,ogg,flv,asf,gif,h264,hevc,av1,obu,ivf,dv,mxf,nut,rm,wtv,swf,"
+    "yuv4mpegpipe";
+
+constexpr const char* kNoVideo =
+    "is not a video that can be read (MP4, MOV, MKV, WebM, AVI, MPEG, transport stream, OGG, FLV, WMV, GIF, "
+    "DV or MXF)";
+
+// The first bytes, and zeros after them, as FFmpeg wants it.
+std::vector<unsigned char> HeadOf(const fs::path& path, size_t* size) {
+  std::vector<unsigned char> head((64 << 10) + AVPROBE_PADDING_SIZE);
+  std::ifstream file(path, std::ios::binary);
+  if (!file) throw FileError(path.string(), "cannot be opened (is reading permitted?)");
+  file.read(reinterpret_cast<char*>(head.data()), 64 << 10);
+  *size = static_cast<size_t>(file.gcount());
+  return head;
 }
 
-bool IsKnownContainer(std::string_view head) {
-  const auto is = [head](size_t at, std::string_view magic) {
-    return head.size() >= at && head.substr(at, magic.size()) == magic;
-  };
-  constexpr std::array<std::string_view, 8> kMovBoxes = {"ftyp", "moov", "mdat", "free",
-                                                         "skip", "wide", "pnot", "uuid"};
-  const bool mov =
-      std::any_of(kMovBoxes.begin(), kMovBoxes.end(), [&](std::string_view box) { return is(4, box); });
-  const bool transport = (is(0, "G") && is(188, "G")) || (is(4, "G") && is(196, "G"));
-  return mov || transport || (is(0, "RIFF") && is(8, "AVI ")) || is(0, "\x1A\x45\xDF\xA3") ||
-         is(0, std::string_view("\0\0\1\xBA", 4)) || is(0, std::string_view("\0\0\1\xB3", 4)) ||
-         is(0, "OggS") || is(0, "FLV") || is(0, "\x30\x26\xB2\x75");
+// Null for what is none of our containers.
+const AVInputFormat* ContainerOf(std::vector<unsigned char>& head, size_t size) {
+  AVProbeData data{};
+  data.filename = "";
+  data.buf = head.data();
+  data.buf_size = static_cast<int>(size);
+  int score = 0;
+  const AVInputFormat* format = av_probe_input_format3(&data, 1, &score);
+  const bool known =
+      format != nullptr && score >= AVPROBE_SCORE_RETRY && av_match_list(format->name, kContainers, ',') != 0;
+  return known ? format : nullptr;
 }
 
-void CheckContainer(const fs::path& path) {
+const AVInputFormat* CheckContainer(const fs::path& path) {
   const fs::file_status status = fs::status(path);
   if (!fs::exists(status)) throw FileError(path.string(), "no such file");
   if (!fs::is_regular_file(status)) throw FileError(path.string(), "is not a regular file");
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw FileError(path.string(), "cannot be opened (is reading permitted?)");
-  std::string head(256, '\0');
-  file.read(head.data(), static_cast<std::streamsize>(head.size()));
-  head.resize(static_cast<size_t>(file.gcount()));
-  if (head.empty()) throw FileError(path.string(), "is empty");
-  if (!IsKnownContainer(head)) {
-    throw FileError(path.string(), "is not a video (MP4, MOV, AVI, MKV, WebM, MPEG, OGG, FLV or WMV)");
-  }
+  size_t size = 0;
+  std::vector<unsigned char> head = HeadOf(path, &size);
+  if (size == 0) throw FileError(path.string(), "is empty");
+  const AVInputFormat* format = ContainerOf(head, size);
+  if (format == nullptr) throw FileError(path.string(), kNoVideo);
+  return format;
 }
 
-// Clockwise turn in degrees that makes a stored frame upright.
-void Turn(cv::Mat* frame, int degrees) {
-  if (degrees == 90) cv::rotate(*frame, *frame, cv::ROTATE_90_CLOCKWISE);
-  if (degrees == 180) cv::rotate(*frame, *frame, cv::ROTATE_180);
-  if (degrees == 270) cv::rotate(*frame, *frame, cv::ROTATE_90_COUNTERCLOCKWISE);
+DemuxerPtr OpenDemuxer(const fs::path& path, const AVInputFormat* format) {
+  AVDictionary* raw = nullptr;
+  av_dict_set(&raw, "protocol_whitelist", "file", 0);
+  av_dict_set(&raw, "format_whitelist", kContainers, 0);
+  AVFormatContext* context = nullptr;
+  // With its protocol and absolute, a path cannot be taken for another address ("concat:...").
+  const std::string address = "file:" + fs::absolute(path).string();
+  const int result = avformat_open_input(&context, address.c_str(), format, &raw);
+  const OptionsPtr unused(raw);
+  DemuxerPtr demuxer(result < 0 ? nullptr : context);
+  if (!demuxer || avformat_find_stream_info(demuxer.get(), nullptr) < 0)
+    throw FileError(path.string(), "cannot be opened as a video (damaged or cut off?)");
+  return demuxer;
+}
+
+AVStream* PictureTrack(AVFormatContext* demuxer, const fs::path& path) {
+  const int index = av_find_best_stream(demuxer, AVMEDIA_TYPE_VIDEO, -1, -1, nullptr, 0);
+  // A cover is a picture of a sound file.
+  if (index < 0 || (demuxer->streams[index]->disposition & AV_DISPOSITION_ATTACHED_PIC) != 0)
+    throw FileError(path.string(), "holds no video (sound only, or damaged?)");
+  for (unsigned i = 0; i < demuxer->nb_streams; ++i) {
+    if (static_cast<int>(i) != index) demuxer->streams[i]->discard = AVDISCARD_ALL;
+  }
+  return demuxer->streams[index];
+}
+
+CodecPtr OpenDecoder(const AVStream& track, const fs::path& path) {
+  const AVCodec* codec = avcodec_find_decoder(track.codecpar->codec_id);
+  if (codec == nullptr) {
+    throw FileError(path.string(),
+                    fmt::format("is encoded as {}, which the installed FFmpeg does not decode: "
+                                "convert it to H.264 first",
+                                avcodec_get_name(track.codecpar->codec_id)));
+  }
+  CodecPtr decoder(avcodec_alloc_context3(codec));
+  if (!decoder || avcodec_parameters_to_context(decoder.get(), track.codecpar) < 0)
+    throw FileError(path.string(), "cannot be read as a video (damaged?)");
+  decoder->max_pixels = kMaxImagePixels;  // looked at before pictures are allocated
+  decoder->thread_count = std::min(AvailableCores(), 16);
+  decoder->pkt_timebase = track.time_base;
+  if (avcodec_open2(decoder.get(), codec, nullptr) < 0)
+    throw FileError(path.string(), "cannot be read as a video (damaged?)");
+  return decoder;
+}
+
+// Pictures that the track is said to show: what an edit list cuts off is in the file, and not shown.
+int64_t ExpectedFrames(AVFormatContext* demuxer, AVStream* track, double fps) {
+  if (track->nb_frames > 0) {
+    const int entries = avformat_index_get_entries_count(track);
+    if (entries == 0 || av_match_name("mov", demuxer->iformat->name) == 0) return track->nb_frames;
+    int64_t shown = 0;
+    for (int i = 0; i < entries; ++i)
+      shown += (avformat_index_get_entry(track, i)->flags & AVINDEX_DISCARD_FRAME) == 0 ? 1 : 0;
+    return shown;
+  }
+  double seconds = 0;
+  if (track->duration > 0) {
+    seconds = static_cast<double>(track->duration) * av_q2d(track->time_base);
+  } else if (demuxer->duration > 0) {
+    seconds = static_cast<double>(demuxer->duration) / AV_TIME_BASE;
+  }
+  const double count = std::floor(seconds * fps + 0.5);
+  return count > 0 && count < 1e9 ? static_cast<int64_t>(count) : 0;
 }
 
 }  // namespace
 
 struct VideoReader::State {
   fs::path path;
-  cv::VideoCapture capture;
-  int width = 0;  // as stored
-  int height = 0;
-  int rotation = 0;
+  DemuxerPtr demuxer;
+  AVStream* track = nullptr;
+  CodecPtr decoder;
+  FramePtr frame{av_frame_alloc()};
+  PacketPtr packet{av_packet_alloc()};
+  FrameConverter converter;
+  FrameLook look;
   double fps = 0;
   int64_t expected = 0;
   int64_t position = 0;
+  bool draining = false;
   bool ended = false;
 
   bool Grab() {
-    for (int failures = 0; !ended && failures < kMaxFailedReads; ++failures) {
-      if (capture.grab()) {
-        ++position;
-        return true;
-      }
-      if (position >= expected) break;
+    if (ended) return false;
+    int result = avcodec_receive_frame(decoder.get(), frame.get());
+    while (result != 0 && result != AVERROR_EOF && !draining) {
+      Feed();
+      result = avcodec_receive_frame(decoder.get(), frame.get());
     }
-    if (!ended) ReportEnd();
+    // What is left in the decoder; a frame that it cannot finish is left out.
+    for (int failures = 0; result != 0 && result != AVERROR_EOF && failures < kMaxFailedReads; ++failures)
+      result = avcodec_receive_frame(decoder.get(), frame.get());
+    if (result == 0) {
+      ++position;
+      return true;
+    }
+    ReportEnd();
     ended = true;
     return false;
+  }
+
+  // The track's next packet to the decoder; after the last one, its end.
+  void Feed() {
+    for (int failures = 0; failures < kMaxFailedReads;) {
+      const int result = av_read_frame(demuxer.get(), packet.get());
+      if (result == AVERROR_EOF) break;
+      if (result < 0) {
+        ++failures;
+        continue;
+      }
+      const bool ours = packet->stream_index == track->index;
+      if (ours) avcodec_send_packet(decoder.get(), packet.get());  // a damaged one is passed over
+      av_packet_unref(packet.get());
+      if (ours) return;
+    }
+    draining = true;
+    avcodec_send_packet(decoder.get(), nullptr);
   }
 
   void ReportEnd() const {
@@ -106,44 +201,32 @@ struct VideoReader::State {
 };
 
 VideoReader::VideoReader(const fs::path& path) : state_(std::make_unique<State>()) {
-  SilenceOpenCv();
-  CheckContainer(path);
+  SilenceFfmpeg();
   State& s = *state_;
   s.path = path;
-  try {
-    // An absolute path cannot be taken for an address ("concat:...").
-    s.capture.open(fs::absolute(path).string(), cv::CAP_FFMPEG);
-    if (!s.capture.isOpened())
-      throw FileError(path.string(), "cannot be opened as a video (damaged or cut off?)");
-    s.capture.set(cv::CAP_PROP_ORIENTATION_AUTO,
-                  0);  // its default differs between versions; done here instead
-    s.width = static_cast<int>(s.capture.get(cv::CAP_PROP_FRAME_WIDTH));
-    s.height = static_cast<int>(s.capture.get(cv::CAP_PROP_FRAME_HEIGHT));
-    int turn = static_cast<int>(std::lround(s.capture.get(cv::CAP_PROP_ORIENTATION_META)));
-    // OpenCV 4.6, Debian 12's, reports the angle with the wrong sign (opencv/opencv issue 22088).
-    if (cv::getVersionMajor() == 4 && cv::getVersionMinor() == 6) turn = -turn;
-    s.rotation = ((turn % 360) + 360) % 360;
-    s.fps = s.capture.get(cv::CAP_PROP_FPS);
-    const double count = s.capture.get(cv::CAP_PROP_FRAME_COUNT);
-    s.expected = count > 0 && count < 1e9 ? static_cast<int64_t>(count) : 0;
-  } catch (const cv::Exception&) {
-    throw FileError(path.string(), "cannot be read as a video (damaged?)");
-  }
+  s.demuxer = OpenDemuxer(path, CheckContainer(path));
+  s.track = PictureTrack(s.demuxer.get(), path);
+  s.decoder = OpenDecoder(*s.track, path);
+  if (s.track->codecpar->width <= 0 || s.track->codecpar->height <= 0)
+    throw FileError(path.string(), "has no picture size (damaged?)");
+  s.look = LookOf(s.demuxer.get(), s.track, path.string());
+  CheckImageSize(s.track->codecpar->width, s.track->codecpar->height, path.string());
+  CheckImageSize(s.look.width, s.look.height, path.string());
+  s.fps = av_q2d(av_guess_frame_rate(s.demuxer.get(), s.track, nullptr));
   if (!std::isfinite(s.fps) || s.fps < 0 || s.fps > 10000) s.fps = 0;
-  if (s.width <= 0 || s.height <= 0) throw FileError(path.string(), "has no picture size (damaged?)");
-  if (s.width > kMaxImageSide || s.height > kMaxImageSide ||
-      static_cast<int64_t>(s.width) * s.height > kMaxImagePixels) {
-    throw FileError(path.string(),
-                    fmt::format("has frames of {} x {} pixels, which is too large", s.width, s.height));
-  }
+  s.expected = ExpectedFrames(s.demuxer.get(), s.track, s.fps);
 }
 
 VideoReader::~VideoReader() = default;
 VideoReader::VideoReader(VideoReader&&) noexcept = default;
 VideoReader& VideoReader::operator=(VideoReader&&) noexcept = default;
 
-int VideoReader::width() const { return state_->rotation % 180 == 0 ? state_->width : state_->height; }
-int VideoReader::height() const { return state_->rotation % 180 == 0 ? state_->height : state_->width; }
+int VideoReader::width() const {
+  return state_->look.orientation < 5 ? state_->look.width : state_->look.height;
+}
+int VideoReader::height() const {
+  return state_->look.orientation < 5 ? state_->look.height : state_->look.width;
+}
 double VideoReader::fps() const { return state_->fps; }
 int64_t VideoReader::expected_frames() const { return state_->expected; }
 int64_t VideoReader::position() const { return state_->position; }
@@ -153,94 +236,26 @@ bool VideoReader::Skip() { return state_->Grab(); }
 std::optional<Image> VideoReader::Read() {
   State& s = *state_;
   if (!s.Grab()) return std::nullopt;
-  cv::Mat frame;
-  try {
-    s.capture.retrieve(frame);
-  } catch (const cv::Exception&) {
-    frame.release();
-  }
-  const bool usable = frame.type() == CV_8UC3 && frame.cols == s.width && frame.rows == s.height;
-  if (!usable) {
+  const AVCodecParameters& track = *s.track->codecpar;
+  Image image;
+  if (s.frame->width == track.width && s.frame->height == track.height)
+    image = s.converter.Convert(*s.frame, track, s.look, s.path.string());
+  if (image.empty()) {
     throw FileError(s.path.string(),
                     fmt::format("frame {} is damaged or has another size than the first", s.position - 1));
   }
-  Turn(&frame, s.rotation);
-  return FromBgr(frame);
+  return image;
 }
 
-struct VideoWriter::State {
-  State(const fs::path& target, int w, int h) : path(target), file(target), width(w), height(h) {}
-
-  fs::path path;
-  AtomicFile file;
-  cv::VideoWriter writer;
-  std::string codec;
-  int width;
-  int height;
-  int64_t frames = 0;
-};
-
-VideoWriter::VideoWriter(const fs::path& path, int width, int height, double fps,
-                         const std::vector<std::string>& codecs) {
-  SilenceOpenCv();
-  if (LowerExtension(path) != ".mp4")
-    throw UsageError(path.string() + ": the name of a video must end in .mp4");
-  if (width <= 0 || height <= 0 || width > kMaxImageSide || height > kMaxImageSide ||
-      !(fps > 0 && fps <= 240)) {
-    throw UsageError(fmt::format("{}: a video of {} x {} pixels at {} frames a second cannot be written",
-                                 path.string(), width, height, fps));
-  }
-  state_ = std::make_unique<State>(path, width, height);
-  const cv::Size even((width + 1) / 2 * 2, (height + 1) / 2 * 2);
-  for (const std::string& codec : codecs) {
-    try {
-      const int fourcc = cv::VideoWriter::fourcc(codec.at(0), codec.at(1), codec.at(2), codec.at(3));
-      state_->writer.open(state_->file.temporary_path().string(), cv::CAP_FFMPEG, fourcc, fps, even);
-    } catch (const cv::Exception&) {
-      continue;
-    }
-    if (!state_->writer.isOpened()) continue;
-    state_->codec = codec;
-    break;
-  }
-  if (state_->codec.empty()) {
-    throw FileError(path.string(),
-                    "no video encoder works (install Debian's libavcodec59 with libx264, or check the disk)");
-  }
-  if (state_->codec != codecs.front()) {
-    LogWarning("no H.264 encoder is installed: the video is MPEG-4 part 2, which some browsers do not play");
-  }
+bool IsVideoFile(const fs::path& path) {
+  SilenceFfmpeg();
+  size_t size = 0;
+  std::error_code error;
+  if (!fs::is_regular_file(path, error)) return false;
+  std::vector<unsigned char> head = HeadOf(path, &size);
+  return size > 0 && ContainerOf(head, size) != nullptr;
 }
 
-VideoWriter::~VideoWriter() = default;
-
-const std::string& VideoWriter::codec() const { return state_->codec; }
-
-void VideoWriter::Write(const Image& frame) {
-  State& s = *state_;
-  if (frame.width != s.width || frame.height != s.height) {
-    throw Error(fmt::format("a frame of {} x {} does not fit into a video of {} x {}", frame.width,
-                            frame.height, s.width, s.height));
-  }
-  cv::Mat padded;
-  cv::copyMakeBorder(ToBgr(frame), padded, 0, s.height % 2, 0, s.width % 2, cv::BORDER_REPLICATE);
-  s.writer.write(padded);
-  ++s.frames;
-}
-
-void VideoWriter::Commit() {
-  State& s = *state_;
-  if (s.frames == 0) throw Error(s.path.string() + ": a video without frames cannot be written");
-  s.writer.release();
-  int64_t found = 0;
-  try {
-    found = VideoReader(s.file.temporary_path()).expected_frames();
-  } catch (const FileError&) {
-    found = 0;  // what is there is no video
-  }
-  if (found != s.frames)
-    throw FileError(s.path.string(), "the video cannot be completed (is the disk full?)");
-  s.file.Commit();
-}
+void SilenceFfmpeg() { av_log_set_level(AV_LOG_QUIET); }
 
 }  // namespace wildrayzer

@@ -13,10 +13,13 @@
 
 namespace wildrayzer {
 
-// Reads the frames of an MP4, MOV, AVI, MKV, WebM, MPEG, OGG, FLV or WMV file in order, upright (the rotation
-// that phones write into the file is applied). The container is recognised by its first bytes: play lists and
-// network addresses, which FFmpeg would follow, are refused. Image size limits as for pictures. Errors:
-// FileError for missing, empty, damaged or foreign files and files without a decodable frame.
+// Reads the frames of a video in order, upright (the turn that phones write into the file is applied), with
+// square pixels (the width is what it is shown at) and in sRGB: by the matrix, range, primaries and curve
+// that the file tells, HDR (HLG, PQ) for an ordinary display; what cannot be converted gives a warning. The
+// container (MP4, MOV, MKV, WebM, AVI, MPEG, transport streams, OGG, FLV, WMV, GIF, DV, MXF) is recognised by
+// its first bytes, whatever the name: play lists and network addresses, which FFmpeg would follow, are
+// refused. Image size limits as for pictures. Errors: FileError for missing, empty, damaged or foreign files
+// and files without a decodable frame.
 class VideoReader {
  public:
   explicit VideoReader(const std::filesystem::path& path);
@@ -58,12 +61,15 @@ struct SampledFrames {
 };
 SampledFrames SampleVideo(const std::filesystem::path& path, int64_t count);
 
-// True for the extensions of the containers above.
-bool HasVideoExtension(const std::filesystem::path& path);
+// True for a file in one of the containers above, by its first bytes.
+bool IsVideoFile(const std::filesystem::path& path);
+
+// Stops FFmpeg from writing its own lines to stderr: what is wrong with a file is said once, by FileError.
+void SilenceFfmpeg();
 
 // Writes an MP4 that browsers play: H.264, or MPEG-4 part 2 with a warning where the installed FFmpeg has no
-// H.264 encoder. Odd sizes are padded by repeating the last column or row, as the codecs need even ones. The
-// file appears under its name only at Commit().
+// H.264 encoder. Colours are BT.709's, and the file says so. Odd sizes are padded by repeating the last
+// column or row, as the codecs need even ones. The file appears under its name only at Commit().
 class VideoWriter {
  public:
   // fps in (0, 240]. `codecs`: FourCC names, tried in order. FileError if the file cannot be created,

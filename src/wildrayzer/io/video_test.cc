@@ -259,10 +259,5 @@ TEST_F(Videos, AHeaderThatPromisesTooMuch) {
   EXPECT_THROW(ReadFrames(cut, last), FileError);
 }
 
-TEST(HasVideoExtension, AnyCase) {
-  EXPECT_TRUE(HasVideoExtension("a.MOV"));
-  EXPECT_FALSE(HasVideoExtension("a.png"));
-}
-
 }  // namespace
 }  // namespace wildrayzer

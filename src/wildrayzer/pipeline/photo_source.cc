@@ -2,30 +2,19 @@
 
 #include <algorithm>
 #include <cctype>
+#include <iterator>
+#include <optional>
 #include <set>
 
 #include "wildrayzer/io/video.h"
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/interrupt.h"
+#include "wildrayzer/util/log.h"
 
 namespace wildrayzer {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string LowerExtension(const fs::path& path) {
-  std::string extension = path.extension().string();
-  std::transform(extension.begin(), extension.end(), extension.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return extension;
-}
-
-// HEIC and AVIF count as images here so that the reader can say what to do about them.
-bool LooksLikeImage(const fs::path& path) {
-  static const std::set<std::string> kUnsupported = {".heic", ".heif", ".avif"};
-  return path.filename().string().front() != '.' &&
-         (HasImageExtension(path) || kUnsupported.contains(LowerExtension(path)));
-}
 
 // By decoding: headers are often wrong by a frame or more.
 size_t CountFrames(const fs::path& path) {
@@ -59,11 +48,14 @@ bool NaturalLess(const std::string& a, const std::string& b) {
   return a.size() - i < b.size() - j;
 }
 
-std::vector<fs::path> ImagesIn(const fs::path& folder) {
+// The files of a folder but hidden ones, in natural order.
+std::vector<fs::path> FilesIn(const fs::path& folder) {
   std::vector<fs::path> files;
   std::error_code error;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
-    if (entry.is_regular_file(error) && LooksLikeImage(entry.path())) files.push_back(entry.path());
+    std::error_code ignored;
+    if (entry.is_regular_file(ignored) && entry.path().filename().string().front() != '.')
+      files.push_back(entry.path());
   }
   if (error) throw FileError(folder.string(), "cannot list the folder: " + error.message());
   std::sort(files.begin(), files.end(), [](const fs::path& a, const fs::path& b) {
@@ -72,13 +64,54 @@ std::vector<fs::path> ImagesIn(const fs::path& folder) {
   return files;
 }
 
-std::vector<fs::path> ImagesOfFolder(const fs::path& folder) {
-  std::vector<fs::path> files = ImagesIn(folder);
-  if (files.empty() && fs::is_directory(folder / "images")) files = ImagesIn(folder / "images");
-  if (files.empty()) {
-    throw UsageError(folder.string() + ": no images in this folder (JPEG, PNG, WebP, BMP or TIFF)");
+bool IsHeicName(const fs::path& path) {
+  std::string extension = path.extension().string();
+  std::transform(extension.begin(), extension.end(), extension.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return extension == ".heic" || extension == ".heif" || extension == ".avif";
+}
+
+// The pictures among the files. Phones and their programs keep a photo as IMG_1.heic and IMG_1.jpg: it counts
+// once.
+std::vector<fs::path> PicturesAmong(const std::vector<fs::path>& files) {
+  std::vector<fs::path> pictures;
+  for (const fs::path& file : files) {
+    const std::optional<std::string> problem = WhyNoPicture(file);
+    if (!problem) {
+      pictures.push_back(file);
+    } else if (problem->starts_with("is a ")) {
+      LogWarning("{}: left out: {}", file.string(), *problem);
+    }
   }
-  return files;
+  std::set<std::string> others;
+  for (const fs::path& picture : pictures) {
+    if (!IsHeicName(picture)) others.insert(picture.stem().string());
+  }
+  std::erase_if(pictures, [&](const fs::path& picture) {
+    const bool twin = IsHeicName(picture) && others.contains(picture.stem().string());
+    if (twin) LogInfo("{}: left out: the photo is there in another format, too", picture.string());
+    return twin;
+  });
+  return pictures;
+}
+
+// The pictures of a folder, or else of its subfolder `images`, or else its only video.
+std::vector<fs::path> PhotosOfFolder(const fs::path& folder, bool* is_video) {
+  const std::vector<fs::path> files = FilesIn(folder);
+  std::vector<fs::path> found = PicturesAmong(files);
+  if (found.empty() && fs::is_directory(folder / "images")) found = PicturesAmong(FilesIn(folder / "images"));
+  if (!found.empty()) return found;
+  std::copy_if(files.begin(), files.end(), std::back_inserter(found), IsVideoFile);
+  if (found.size() > 1) {
+    throw UsageError(folder.string() + ": no images in this folder, but " + std::to_string(found.size()) +
+                     " videos: give one of them, for instance " + found[0].string());
+  }
+  if (found.empty()) {
+    throw UsageError(folder.string() +
+                     ": no images in this folder (JPEG, PNG, WebP, HEIC, AVIF, BMP or TIFF), and no video");
+  }
+  *is_video = true;
+  return found;
 }
 
 // "a", "a_2", "a_3" for files of the same stem in different folders.
@@ -86,6 +119,17 @@ std::string UniqueName(const std::string& stem, std::set<std::string>& taken) {
   std::string name = stem;
   for (int i = 2; !taken.insert(name).second; ++i) name = stem + "_" + std::to_string(i);
   return name;
+}
+
+[[noreturn]] void ThrowNoPhoto(const std::string& path, const std::string& problem) {
+  std::string text = path + ": " + problem;
+  if (problem.starts_with("is not")) {
+    text =
+        path +
+        ": is no photo and no video that can be read; give image files, one folder or one video (cameras to "
+        "follow go to --trajectory)";
+  }
+  throw UsageError(text);
 }
 
 }  // namespace
@@ -96,24 +140,22 @@ PhotoSource::PhotoSource(const std::vector<std::string>& paths) {
     if (!fs::exists(path, error)) throw UsageError(path + ": no such file or folder");
   }
   if (paths.size() == 1 && fs::is_directory(paths[0], error)) {
-    files_ = ImagesOfFolder(paths[0]);
-  } else if (paths.size() == 1 && HasVideoExtension(paths[0])) {
-    is_video_ = true;
-    files_ = {paths[0]};
-    frame_count_ = CountFrames(paths[0]);
+    files_ = PhotosOfFolder(paths[0], &is_video_);
   } else {
     for (const std::string& path : paths) {
-      if (fs::is_directory(path, error) || HasVideoExtension(path)) {
+      if (paths.size() > 1 && fs::is_directory(path, error))
         throw UsageError(path + ": give either image files, or one folder, or one video");
-      }
-      if (LowerExtension(path) == ".json") {
-        throw UsageError(path +
-                         ": is no photo; give image files, one folder or one video (cameras to follow go to "
-                         "--trajectory)");
+      if (const std::optional<std::string> problem = WhyNoPicture(path)) {
+        const bool video = IsVideoFile(path);
+        if (video && paths.size() > 1)
+          throw UsageError(path + ": give either image files, or one folder, or one video");
+        if (!video) ThrowNoPhoto(path, *problem);
+        is_video_ = true;
       }
       files_.emplace_back(path);
     }
   }
+  if (is_video_) frame_count_ = CountFrames(files_[0]);
   std::set<std::string> taken;
   for (const fs::path& file : files_) names_.push_back(UniqueName(file.stem().string(), taken));
 }

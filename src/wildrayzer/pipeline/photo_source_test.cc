@@ -3,14 +3,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "wildrayzer/io/video.h"
 #include "wildrayzer/testing/files.h"
 #include "wildrayzer/util/atomic_file.h"
 #include "wildrayzer/util/error.h"
+#include "wildrayzer/util/log.h"
 
 namespace wildrayzer {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using testing::FreshFolder;
 using ::testing::HasSubstr;
@@ -58,6 +61,80 @@ TEST(PhotoSource, SaysThatCamerasAreNoPhoto) {
   } catch (const UsageError& error) {
     EXPECT_THAT(error.what(), HasSubstr("cameras.JSON: is no photo"));
   }
+}
+
+std::string WhyRefused(const std::vector<std::string>& paths) {
+  try {
+    PhotoSource source(paths);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "accepted";
+}
+
+std::string TextOfPicture(const Image& image) {
+  const std::vector<std::byte> bytes = EncodeJpeg(image);
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+TEST(PhotoSource, PicturesAreKnownByTheirBytes) {
+  const fs::path folder = FreshFolder("content");
+  for (const char* name : {"a.jfif", "b", "c.JPG_large", "d.jpg"})
+    WriteFileAtomically(folder / name, TextOfPicture(Image(8, 8)));
+  WriteFileAtomically(folder / "notes.txt", "no photo");
+  WriteFileAtomically(folder / "e.gif", "GIF89a");
+  WriteFileAtomically(folder / "f.dng",
+                      std::string("II*\0\x08\0\0\0\x01\0\x12\xC6\x01\0\x04\0\0\0\x01\x04\0\0\0\0\0\0", 26));
+  EXPECT_THAT(NamesIn(PhotoSource({folder.string()})), ElementsAre("a", "b", "c", "d"));
+  EXPECT_THAT(NamesIn(PhotoSource({(folder / "b").string(), (folder / "a.jfif").string()})),
+              ElementsAre("b", "a"));
+  EXPECT_THAT(Warnings(), Contains(HasSubstr("e.gif: left out: is a GIF")));
+  EXPECT_THAT(Warnings(), Contains(HasSubstr("f.dng: left out: is a camera's raw picture")));
+  EXPECT_THAT(WhyRefused({(folder / "f.dng").string()}), HasSubstr("f.dng: is a camera's raw picture"));
+  EXPECT_THAT(WhyRefused({(folder / "notes.txt").string()}),
+              HasSubstr("notes.txt: is no photo and no video"));
+  WriteFileAtomically(folder / "empty", "");
+  EXPECT_THAT(WhyRefused({(folder / "empty").string(), (folder / "b").string()}),
+              HasSubstr("empty: is empty"));
+  WriteFileAtomically(folder / "photoshop.bin", "8BPS....");
+  EXPECT_THAT(WhyRefused({(folder / "photoshop.bin").string()}),
+              HasSubstr("is a Photoshop file: save it as"));
+}
+
+// A damaged photo is said to be damaged, and a folder is not read without it in silence.
+TEST(PhotoSource, DamagedPhotosAreNotPassedOver) {
+  const fs::path folder = FreshFolder("damaged");
+  WritePng(folder / "a.png", Image(8, 8));
+  WriteFileAtomically(folder / "b.jpg", "version https://git-lfs.github.com/spec/v1");
+  EXPECT_THROW(NamesIn(PhotoSource({folder.string()})), FileError);
+}
+
+TEST(PhotoSource, APhotoInTwoFormatsCountsOnce) {
+  const fs::path folder = FreshFolder("twins");
+  for (const char* name : {"IMG_1.heic", "IMG_1.JPG", "IMG_2.HEIC", "IMG_3.png", "IMG_3.avif"})
+    WriteFileAtomically(folder / name, "x");
+  EXPECT_THAT(PhotoSource({folder.string()}).files(),
+              ElementsAre(folder / "IMG_1.JPG", folder / "IMG_2.HEIC", folder / "IMG_3.png"));
+}
+
+TEST(PhotoSource, VideosAreKnownByTheirBytes) {
+  const fs::path folder = FreshFolder("videos");
+  VideoWriter video(folder / "walk.mp4", 32, 32, 10);
+  for (int i = 0; i < 4; ++i) video.Write(Image(32, 32));
+  video.Commit();
+  EXPECT_EQ(PhotoSource({folder.string()}).size(), 4u);  // the folder's only file
+  for (const char* name : {"walk", "00001.mts", "walk.insv"}) {
+    fs::copy_file(folder / "walk.mp4", folder / name);
+    const PhotoSource source({(folder / name).string()});
+    EXPECT_TRUE(source.is_video()) << name;
+    EXPECT_EQ(source.size(), 4u) << name;
+  }
+  EXPECT_THAT(WhyRefused({folder.string()}),
+              HasSubstr("no images in this folder, but 4 videos: give one of them"));
+  WritePng(folder / "a.png", Image(8, 8));  // a phone's folder: short clips beside the photos
+  EXPECT_FALSE(PhotoSource({folder.string()}).is_video());
+  EXPECT_THAT(WhyRefused({(folder / "a.png").string(), (folder / "walk").string()}),
+              HasSubstr("walk: give either"));
 }
 
 TEST(PhotoSource, RefusesMixedKinds) {

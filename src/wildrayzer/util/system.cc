@@ -8,7 +8,10 @@
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
+#include <optional>
 #include <sstream>
+
+#include "wildrayzer/util/cpu_quota.h"
 
 namespace wildrayzer {
 namespace {
@@ -34,8 +37,12 @@ int AvailableCores() {
     if (count > 0) return count;
   }
   cpu_set_t set;
-  if (::sched_getaffinity(0, sizeof(set), &set) == 0) return std::max(1, CPU_COUNT(&set));
-  return std::max<int>(1, static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN)));
+  const int cores = ::sched_getaffinity(0, sizeof(set), &set) == 0
+                        ? CPU_COUNT(&set)
+                        : static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN));
+  // More threads than the quota pays for take turns at being stopped, and wait for each other.
+  const std::optional<double> quota = CpuQuota();
+  return std::max(1, quota ? std::min(cores, CoresOfQuota(*quota)) : cores);
 }
 
 std::string BlasName() {

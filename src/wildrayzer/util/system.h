@@ -6,7 +6,8 @@
 
 namespace wildrayzer {
 
-// Number of cores that this process may use (affinity mask and OMP_NUM_THREADS respected), at least 1.
+// Number of cores that this process may use, at least 1: OMP_NUM_THREADS, or else what the affinity mask and
+// a container's quota of processor time leave. The one place that numbers of threads come from.
 int AvailableCores();
 
 // Name of the BLAS that is loaded, for instance "OpenBLAS 0.3.21 ...", or "reference BLAS" when it is the

@@ -44,7 +44,7 @@ std::vector<fs::path> PicturesBelow(const fs::path& source) {
   std::vector<fs::path> pictures;
   for (auto entry = fs::recursive_directory_iterator(source, error); !error && entry != fs::end(entry);
        entry.increment(error)) {
-    if (entry->is_regular_file() && HasImageExtension(entry->path())) pictures.push_back(entry->path());
+    if (entry->is_regular_file() && IsPictureFile(entry->path())) pictures.push_back(entry->path());
   }
   if (error) throw FileError(source.string(), "cannot be listed: " + error.message());
   if (pictures.empty())

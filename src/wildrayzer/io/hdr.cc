@@ -1,0 +1,106 @@
+// Pictures of high dynamic range for ordinary displays.
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <vector>
+
+#include "wildrayzer/io/colour.h"
+
+namespace wildrayzer {
+namespace {
+
+constexpr double kSdrWhite = 203;  // cd/m2 of white paper in HDR, ITU-R BT.2408
+constexpr double kPeak = 1000;     // cd/m2: the nominal display of HLG, and what most of PQ is made for
+
+// Light (1 = white of SDR) of a value of PQ.
+double PqToLight(double value) {
+  const double p = std::pow(value, 1 / 78.84375);
+  return 10000 / kSdrWhite *
+         std::pow(std::max(p - 0.8359375, 0.0) / (18.8515625 - 18.6875 * p), 1 / 0.1593017578125);
+}
+
+// Light of the scene (1 = the most) of a value of HLG.
+double HlgToScene(double value) {
+  return value <= 0.5 ? value * value / 3 : (std::exp((value - 0.55991073) / 0.17883277) + 0.28466892) / 12;
+}
+
+double SrgbOf(double light) {
+  return light <= 0.0031308 ? 12.92 * light : 1.055 * std::pow(light, 1 / 2.4) - 0.055;
+}
+
+double LightOfSrgb(double value) {
+  return value <= 0.04045 ? value / 12.92 : std::pow((value + 0.055) / 1.055, 2.4);
+}
+
+// Brightest of a pixel's three lights to what an ordinary display shows: in sRGB's values unchanged up to a
+// shoulder, above which Reinhard's curve leads to 1 at the peak, without a kink.
+double Shoulder(double light) {
+  constexpr double kKnee = 0.92;
+  const double value = SrgbOf(light);
+  if (value <= kKnee) return light;
+  const double most = (SrgbOf(kPeak / kSdrWhite) - kKnee) / (1 - kKnee);
+  const double above = std::min((value - kKnee) / (1 - kKnee), most);
+  return LightOfSrgb(kKnee + (1 - kKnee) * above * (1 + above / (most * most)) / (1 + above));
+}
+
+struct HdrPrimaries {
+  Chromaticities chromaticities;
+  std::array<float, 3> luminance;  // of red, green, blue
+  std::array<float, 9> to_srgb;    // light to light, rows
+};
+
+// ITU-R BT.2087 and SMPTE EG 432-1, through XYZ; all have the same white.
+constexpr std::array<HdrPrimaries, 3> kHdrPrimaries = {
+    HdrPrimaries{kBt2020Primaries,
+                 {0.2627f, 0.6780f, 0.0593f},
+                 {1.660491f, -0.587641f, -0.072850f, -0.124550f, 1.132900f, -0.008349f, -0.018151f,
+                  -0.100579f, 1.118730f}},
+    HdrPrimaries{kDisplayP3Primaries,
+                 {0.2290f, 0.6917f, 0.0793f},
+                 {1.224940f, -0.224940f, 0, -0.042057f, 1.042057f, 0, -0.019638f, -0.078636f, 1.098274f}},
+    HdrPrimaries{kSrgbPrimaries, {0.2126f, 0.7152f, 0.0722f}, {1, 0, 0, 0, 1, 0, 0, 0, 1}}};
+
+// f at the 65536 values of [0, 1].
+template <typename F>
+std::vector<float> TableOf(F f) {
+  std::vector<float> table(65536);
+  for (size_t i = 0; i < table.size(); ++i) table[i] = static_cast<float>(f(static_cast<double>(i) / 65535));
+  return table;
+}
+
+}  // namespace
+
+bool HdrToSrgb(Samples<uint16_t>& samples, const ColourSpace& space) {
+  const auto primaries = std::find_if(kHdrPrimaries.begin(), kHdrPrimaries.end(), [&](const HdrPrimaries& p) {
+    return p.chromaticities == space.primaries;
+  });
+  if (primaries == kHdrPrimaries.end()) return false;
+  static const std::vector<float> kPqTable = TableOf(PqToLight);
+  static const std::vector<float> kHlgTable = TableOf(HlgToScene);
+  static const std::vector<float> kSrgbTable = TableOf([](double light) { return 65535 * SrgbOf(light); });
+  const bool hlg = space.transfer == Transfer::kHlg;
+  const std::vector<float>& table = hlg ? kHlgTable : kPqTable;
+  const auto& w = primaries->luminance;
+  const auto& m = primaries->to_srgb;
+  const auto step = static_cast<size_t>(samples.channels);
+  for (uint16_t* p = samples.values.data(); p != samples.values.data() + samples.values.size(); p += step) {
+    const float r = table[p[0]], g = table[p[1]], b = table[p[2]];
+    // HLG: what a display of the nominal peak makes of the scene, brighter parts with more contrast.
+    const float system =
+        hlg ? static_cast<float>(kPeak / kSdrWhite) * std::pow(w[0] * r + w[1] * g + w[2] * b, 0.2f) : 1.0f;
+    float light[3];
+    for (size_t c = 0; c < 3; ++c)
+      light[c] = std::max(0.0f, system * (m[3 * c] * r + m[3 * c + 1] * g + m[3 * c + 2] * b));
+    const float brightest = std::max({light[0], light[1], light[2]});
+    // All three by one factor, so that the hue stays.
+    const float scale = brightest > 0.8f ? static_cast<float>(Shoulder(brightest)) / brightest : 1.0f;
+    for (size_t c = 0; c < 3; ++c) {
+      const float place = std::clamp(65535 * scale * light[c], 0.0f, 65535.0f);
+      p[c] = static_cast<uint16_t>(std::lrint(kSrgbTable[static_cast<size_t>(std::lrint(place))]));
+    }
+  }
+  return true;
+}
+
+}  // namespace wildrayzer
