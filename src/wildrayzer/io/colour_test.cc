@@ -313,11 +313,9 @@ std::array<double, 3> HdrOfSrgb(const Rgb8& srgb, bool hlg) {
   const double wide[3] = {0.627404 * l[0] + 0.329283 * l[1] + 0.043313 * l[2],
                           0.069097 * l[0] + 0.919540 * l[1] + 0.011362 * l[2],
                           0.016391 * l[0] + 0.088013 * l[1] + 0.895595 * l[2]};
-  const double luminance = (0.2627 * wide[0] + 0.6780 * wide[1] + 0.0593 * wide[2]) / 1000;
   std::array<double, 3> values{};
   for (size_t c = 0; c < 3; ++c) {
-    values[c] =
-        hlg ? HlgOfScene(wide[c] / 1000 * std::pow(std::max(luminance, 1e-9), -1 / 6.0)) : PqOfNits(wide[c]);
+    values[c] = hlg ? HlgOfScene(std::pow(wide[c] / 1000, 1 / 1.2)) : PqOfNits(wide[c]);
   }
   return values;
 }

@@ -20,9 +20,13 @@ double PqToLight(double value) {
          std::pow(std::max(p - 0.8359375, 0.0) / (18.8515625 - 18.6875 * p), 1 / 0.1593017578125);
 }
 
-// Light of the scene (1 = the most) of a value of HLG.
-double HlgToScene(double value) {
-  return value <= 0.5 ? value * value / 3 : (std::exp((value - 0.55991073) / 0.17883277) + 0.28466892) / 12;
+// The same of a value of HLG. What a display makes of the scene's light, brighter parts with more contrast,
+// is done to each of red, green and blue, as cameras for ordinary displays do (ITU-R BT.2390, "traditional
+// colour"), not to luminance.
+double HlgToLight(double value) {
+  const double scene =
+      value <= 0.5 ? value * value / 3 : (std::exp((value - 0.55991073) / 0.17883277) + 0.28466892) / 12;
+  return kPeak / kSdrWhite * std::pow(scene, 1.2);
 }
 
 double SrgbOf(double light) {
@@ -46,20 +50,17 @@ double Shoulder(double light) {
 
 struct HdrPrimaries {
   Chromaticities chromaticities;
-  std::array<float, 3> luminance;  // of red, green, blue
-  std::array<float, 9> to_srgb;    // light to light, rows
+  std::array<float, 9> to_srgb;  // light to light, rows
 };
 
 // ITU-R BT.2087 and SMPTE EG 432-1, through XYZ; all have the same white.
 constexpr std::array<HdrPrimaries, 3> kHdrPrimaries = {
     HdrPrimaries{kBt2020Primaries,
-                 {0.2627f, 0.6780f, 0.0593f},
                  {1.660491f, -0.587641f, -0.072850f, -0.124550f, 1.132900f, -0.008349f, -0.018151f,
                   -0.100579f, 1.118730f}},
     HdrPrimaries{kDisplayP3Primaries,
-                 {0.2290f, 0.6917f, 0.0793f},
                  {1.224940f, -0.224940f, 0, -0.042057f, 1.042057f, 0, -0.019638f, -0.078636f, 1.098274f}},
-    HdrPrimaries{kSrgbPrimaries, {0.2126f, 0.7152f, 0.0722f}, {1, 0, 0, 0, 1, 0, 0, 0, 1}}};
+    HdrPrimaries{kSrgbPrimaries, {1, 0, 0, 0, 1, 0, 0, 0, 1}}};
 
 // f at the 65536 values of [0, 1].
 template <typename F>
@@ -77,21 +78,16 @@ bool HdrToSrgb(Samples<uint16_t>& samples, const ColourSpace& space) {
   });
   if (primaries == kHdrPrimaries.end()) return false;
   static const std::vector<float> kPqTable = TableOf(PqToLight);
-  static const std::vector<float> kHlgTable = TableOf(HlgToScene);
+  static const std::vector<float> kHlgTable = TableOf(HlgToLight);
   static const std::vector<float> kSrgbTable = TableOf([](double light) { return 65535 * SrgbOf(light); });
-  const bool hlg = space.transfer == Transfer::kHlg;
-  const std::vector<float>& table = hlg ? kHlgTable : kPqTable;
-  const auto& w = primaries->luminance;
+  const std::vector<float>& table = space.transfer == Transfer::kHlg ? kHlgTable : kPqTable;
   const auto& m = primaries->to_srgb;
   const auto step = static_cast<size_t>(samples.channels);
   for (uint16_t* p = samples.values.data(); p != samples.values.data() + samples.values.size(); p += step) {
     const float r = table[p[0]], g = table[p[1]], b = table[p[2]];
-    // HLG: what a display of the nominal peak makes of the scene, brighter parts with more contrast.
-    const float system =
-        hlg ? static_cast<float>(kPeak / kSdrWhite) * std::pow(w[0] * r + w[1] * g + w[2] * b, 0.2f) : 1.0f;
     float light[3];
     for (size_t c = 0; c < 3; ++c)
-      light[c] = std::max(0.0f, system * (m[3 * c] * r + m[3 * c + 1] * g + m[3 * c + 2] * b));
+      light[c] = std::max(0.0f, m[3 * c] * r + m[3 * c + 1] * g + m[3 * c + 2] * b);
     const float brightest = std::max({light[0], light[1], light[2]});
     // All three by one factor, so that the hue stays.
     const float scale = brightest > 0.8f ? static_cast<float>(Shoulder(brightest)) / brightest : 1.0f;

@@ -10,6 +10,7 @@
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/interrupt.h"
 #include "wildrayzer/util/log.h"
+#include "wildrayzer/util/progress.h"
 
 namespace wildrayzer {
 namespace {
@@ -19,7 +20,13 @@ namespace fs = std::filesystem;
 // By decoding: headers are often wrong by a frame or more.
 size_t CountFrames(const fs::path& path) {
   VideoReader video(path);
-  while (video.Skip()) ThrowIfInterrupted();
+  Progress progress(IsVerbose());
+  progress.Stage("counting frames", static_cast<int>(video.expected_frames()));
+  while (video.Skip()) {
+    ThrowIfInterrupted();
+    progress.Step();
+  }
+  progress.Finish();
   return static_cast<size_t>(video.position());
 }
 

@@ -77,8 +77,9 @@ void Progress::Show(bool stage_ended) {
         steps_ > 0 && done_ > 0 ? fmt::format("ETA {:.0f} s", elapsed / done_ * (steps_ - done_)) : "";
     std::fputs(fmt::format("\r{:<28} [{}] {} {}\033[K", stage_, bar, count, eta).c_str(), stderr);
     line_open_ = true;
-  } else if (Seconds(now - last_shown_) >= 10.0 && done_ > 0) {
-    std::fputs(fmt::format("{} {}/{}\n", stage_, done_, steps_).c_str(), stderr);
+  } else if (done_ > 0 && (last_shown_ == start_ || Seconds(now - last_shown_) >= 10.0)) {
+    const std::string of = steps_ > 0 ? fmt::format("/{}", steps_) : "";
+    std::fputs(fmt::format("{} {}{}\n", stage_, done_, of).c_str(), stderr);
   } else {
     return;
   }
