@@ -290,9 +290,13 @@ TEST_F(ShardedCheckpoint, RefusesABadIndex) {
   EXPECT_THAT(Refusal(folder_), HasSubstr("no 'weight_map'"));
 }
 
-TEST_F(ShardedCheckpoint, RefusesAWrongTotal) {
+TEST_F(ShardedCheckpoint, WarnsOfAWrongTotal) {
   WriteIndex({{"total_size", 35}});
-  EXPECT_THAT(Refusal(folder_), HasSubstr("announces 35 bytes of tensors but the shards hold 36"));
+  EXPECT_EQ(Checkpoint::Open(folder_).names().size(), 3u);
+  EXPECT_THAT(Warnings(), Contains(HasSubstr("announces 35 bytes of tensors but the shards hold 36")));
+  WriteIndex({{"total_size", "36"}});
+  EXPECT_EQ(Checkpoint::Open(folder_).names().size(), 3u);
+  EXPECT_THAT(Warnings(), Contains(HasSubstr("total_size is no number")));
 }
 
 TEST_F(ShardedCheckpoint, RefusesATensorInTwoShards) {
@@ -316,6 +320,18 @@ TEST(Checkpoint, OpensTheOnlySafetensorsFileOfAFolder) {
   EXPECT_THAT(Checkpoint::Open(folder).names(), ElementsAre("w"));
   WriteSafetensors(folder / "y.safetensors", {Source("w", torch::ones({2}))});
   EXPECT_THAT(Refusal(folder), HasSubstr("several .safetensors files"));
+}
+
+TEST(Checkpoint, GivesBackTheNamesOfTiedTensors) {
+  // safetensors.torch.save_model keeps one of several names; the metadata tells the others.
+  const fs::path folder = FreshFolder("tied");
+  WriteSafetensors(folder / "x.safetensors",
+                   {Source("embed", torch::ones({2})), Source("pt", torch::ones({1}))},
+                   {{"head", "embed"}, {"format", "pt"}, {"note", "nothing"}, {"pt", "embed"}});
+  const Checkpoint checkpoint = Checkpoint::Open(folder / "x.safetensors");
+  EXPECT_THAT(checkpoint.names(), ElementsAre("embed", "pt", "head"));
+  EXPECT_EQ(checkpoint.Get("head").data_ptr(), checkpoint.Get("embed").data_ptr());
+  EXPECT_EQ(checkpoint.Entry("pt").numel(), 1);
 }
 
 TEST(Checkpoint, ClearMessagesForFilesThatAreNoCheckpoints) {

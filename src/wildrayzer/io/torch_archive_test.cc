@@ -105,6 +105,55 @@ TEST(TorchZip, FindsTheStateDict) {
   EXPECT_NE(archive.StateDict().Find("two"), nullptr);
 }
 
+TEST(TorchZip, FindsTheStateDictInWrappersOfTools) {
+  const std::string weights = Dict({{"w", TensorText().Build()}});
+  const auto wrapper = [](const std::string& object) {
+    const TorchArchive archive = Parse(Archive(Pickle(object)));
+    EXPECT_NE(archive.StateDict().Find("w"), nullptr);
+    return archive.wrapper();
+  };
+  const std::string moments = Dict({{"state", Dict({{"w", Dict({{"exp_avg", TensorText().Build()}})}})}});
+  EXPECT_EQ(wrapper(Dict({{"optimizer", moments}, {"model_state_dict", weights}})), "model_state_dict");
+  EXPECT_EQ(wrapper(Dict({{"model", Dict({{"v", TensorText().Build()}})}, {"ema", weights}})), "ema");
+  EXPECT_EQ(wrapper(Dict({{"state", Dict({{"model", Dict({{"state_dict", weights}})}})}})),
+            "state.model.state_dict");
+  EXPECT_EQ(wrapper(Dict({{"optimizer", moments}, {"opt_state", moments}, {"generator", weights}})),
+            "generator");
+  EXPECT_EQ(
+      wrapper(Dict({{"step", TensorText().Build()}, {"ema", Dict({{"decay", Int(1)}})}, {"model", weights}})),
+      "model");
+  EXPECT_EQ(wrapper(Dict({{"model", "N"}, {"model", weights}})), "model");
+  EXPECT_THAT(PickleRefusal(Dict({{"generator", weights}, {"discriminator", weights}})),
+              HasSubstr("several dicts of tensors, for instance 'generator' and 'discriminator'"));
+  EXPECT_THAT(PickleRefusal(Dict({{"optimizer", moments}})), HasSubstr("holds no state dict"));
+}
+
+TEST(TorchZip, TakesTheNamesOfToolsOff) {
+  const auto names = [](const std::vector<std::string>& stored) {
+    std::vector<std::pair<std::string, std::string>> items;
+    for (const std::string& name : stored) items.emplace_back(name, TensorText().Build());
+    std::vector<std::string> read;
+    const TensorFile file = Parse(Archive(Pickle(Dict(items)))).StateDict();
+    for (const TensorEntry& entry : file.tensors()) read.push_back(entry.name);
+    return read;
+  };
+  EXPECT_THAT(names({"module._orig_mod.a.w", "_orig_mod.module.b"}), ElementsAre("a.w", "b"));
+  EXPECT_THAT(names({"a._orig_mod.w", "b._checkpoint_wrapped_module._fsdp_wrapped_module.w"}),
+              ElementsAre("a.w", "b.w"));
+  EXPECT_THAT(names({"module.a", "n_averaged"}), ElementsAre("a", "n_averaged"));
+  EXPECT_THAT(names({"module.a", "b"}), ElementsAre("module.a", "b"));
+  EXPECT_THAT(names({"a.module.w", "a_orig_mod.w", "", "."}),
+              ElementsAre("a.module.w", "a_orig_mod.w", "", "."));
+}
+
+TEST(TorchZip, NamesObjectsInThePlaceOfWeights) {
+  const std::string object = Global("my.net", "Net") + ")\x81}" + Text("_parameters") + "}sb";
+  EXPECT_THAT(PickleRefusal(object), HasSubstr("holds an object of the foreign global 'my.net.Net'"));
+  EXPECT_THAT(
+      PickleRefusal(Dict({{"epoch", Int(1)}, {"model", object}})),
+      HasSubstr("holds under 'model' an object of the foreign global 'my.net.Net' where a dict of tensors"));
+}
+
 TEST(TorchZip, RefusesFilesWithoutStateDict) {
   EXPECT_THAT(PickleRefusal("](" + Int(1) + Text("a") + "e"), HasSubstr("holds no state dict"));
   EXPECT_THAT(PickleRefusal("](" + Int(1) + Text("a") + "e"), HasSubstr("it holds [1, 'a']"));
@@ -266,7 +315,22 @@ TEST(TorchLegacy, RefusesDamage) {
   EXPECT_THAT(Refusal(LegacyStream(Pickle(text.Build()))), HasSubstr("views of storages"));
   text.legacy_view = "";
   EXPECT_THAT(Refusal(LegacyStream(Pickle(text.Build()))), HasSubstr("unknown way"));
-  EXPECT_THAT(Refusal(LegacyStream(Pickle(Global("os", "system")))), HasSubstr("foreign global 'os.system'"));
+  EXPECT_THAT(Refusal(LegacyStream(Pickle(Global("os", "system")))),
+              HasSubstr("'0' is stored but never used"));
+  text.legacy_view = "N";
+  text.storage = Global("torch", "QInt8Storage");
+  EXPECT_THAT(Refusal(LegacyStream(Pickle(text.Build()))), HasSubstr("foreign class 'torch.QInt8Storage'"));
+}
+
+TEST(TorchLegacy, ModulesBesideTheWeightsAreInert) {
+  TensorText text;
+  text.legacy_view = "N";
+  const std::string module =
+      "(" + Text("module") + Global("torch.nn", "MSELoss") + Text("loss.py") + Text("code") + "tQ)\x81}b";
+  const TorchArchive archive =
+      Parse(LegacyStream(Pickle(Dict({{"model", Dict({{"w", text.Build()}})}, {"criterion", module}}))));
+  EXPECT_EQ(archive.StateDict().tensors().size(), 1u);
+  EXPECT_EQ(archive.root().Find("criterion")->Describe(), "torch.nn.MSELoss({})");
 }
 
 }  // namespace

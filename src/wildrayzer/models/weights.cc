@@ -4,10 +4,11 @@
 
 #include <algorithm>
 #include <map>
-#include <optional>
 #include <string_view>
 
 #include "wildrayzer/io/dtype_conversion.h"
+#include "wildrayzer/io/state_dict.h"
+#include "wildrayzer/io/utf8.h"
 #include "wildrayzer/nn/init.h"
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/log.h"
@@ -19,6 +20,7 @@ constexpr char kNoiseToken[] = "noise_token";
 constexpr char kMaskBias[] = "motion_mask_predictor.head.2.bias";
 constexpr char kMatchEmbedding[] = "view_matcher.embedding.weight";
 constexpr std::string_view kMotionPrefix = "motion_mask_predictor.";
+constexpr std::string_view kEveryModelHas = "image_tokenizer.1.weight";
 constexpr size_t kNamesInMessages = 5;
 
 bool StartsWith(std::string_view text, std::string_view prefix) {
@@ -29,24 +31,42 @@ bool EndsWith(std::string_view text, std::string_view suffix) {
   return text.size() >= suffix.size() && text.substr(text.size() - suffix.size()) == suffix;
 }
 
-// The model's name of a checkpoint tensor, or nothing for a tensor that belongs to no model.
-std::optional<std::string> ModelName(std::string_view name) {
-  while (StartsWith(name, "module.")) name.remove_prefix(7);
-  if (StartsWith(name, "loss_computer.") || StartsWith(name, "dinov3_pseudolabel_maker.") ||
-      StartsWith(name, "training."))
-    return std::nullopt;
-  return std::string(name);
+// Tensors that belong to no model.
+bool IsTrainingAid(std::string_view name) {
+  return StartsWith(name, "loss_computer.") || StartsWith(name, "dinov3_pseudolabel_maker.") ||
+         StartsWith(name, "training.");
+}
+
+// What stands in front of the model's names, apart from what tools put there: "model." when a larger module held
+// the model, "ema_model." and "online_model." when there are two of them. "" first, then averaged weights.
+std::vector<std::string> ModelPrefixes(const Checkpoint& checkpoint) {
+  std::vector<std::string> prefixes;
+  for (const std::string& stored : checkpoint.names()) {
+    const std::string name = WithoutToolNames(stored);
+    if (!EndsWith(name, kEveryModelHas) || IsTrainingAid(name)) continue;
+    const std::string prefix = name.substr(0, name.size() - kEveryModelHas.size());
+    if (prefix.empty() || EndsWith(prefix, ".")) prefixes.push_back(prefix);
+  }
+  if (prefixes.empty()) prefixes.emplace_back();
+  const auto rank = [](const std::string& prefix) {
+    return prefix.empty() ? 0 : prefix.find("ema") != std::string::npos ? 1 : 2;
+  };
+  std::stable_sort(prefixes.begin(), prefixes.end(),
+                   [&](const std::string& a, const std::string& b) { return rank(a) < rank(b); });
+  return prefixes;
 }
 
 // Model name -> checkpoint name.
 std::map<std::string, std::string> ModelNames(const Checkpoint& checkpoint) {
   std::map<std::string, std::string> names;
+  const std::string prefix = ModelPrefixes(checkpoint).front();
   for (const std::string& stored : checkpoint.names()) {
-    const auto name = ModelName(stored);
-    if (!name) continue;
-    if (!names.emplace(*name, stored).second) {
+    std::string name = WithoutToolNames(stored);
+    if (StartsWith(name, prefix)) name.erase(0, prefix.size());
+    if (IsTrainingAid(name)) continue;
+    if (!names.emplace(name, stored).second) {
       throw FileError(checkpoint.path(),
-                      fmt::format("holds the tensor '{}' twice, with and without 'module.'", *name));
+                      fmt::format("holds the tensor '{}' twice, with and without 'module.'", name));
     }
   }
   return names;
@@ -143,6 +163,11 @@ LoadReport LoadWeights(torch::nn::Module& model, const Checkpoint& checkpoint, c
   std::map<std::string, torch::Tensor> tensors = ModelTensors(model);
   const std::map<std::string, std::string> stored = ModelNames(checkpoint);
   const LoadReport report = Compare(tensors, stored);
+  const std::vector<std::string> prefixes = ModelPrefixes(checkpoint);
+  if (prefixes.size() > 1) {
+    LogWarning("{}: holds the model {} times; what is named '{}...' is used", checkpoint.path(), prefixes.size(),
+               Printable(prefixes.front()));
+  }
 
   std::vector<std::string> lacking;
   for (const std::string& name : report.missing) {

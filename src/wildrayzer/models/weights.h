@@ -32,8 +32,10 @@ struct LoadReport {
   std::vector<std::string> unexpected;  // the file has them, the model has not
 };
 
-// Fills the parameters and buffers of `model` by name. "module." in front of the names
-// (DistributedDataParallel) is dropped; `loss_computer.*`, `dinov3_pseudolabel_maker.*` and (in our own
+// Fills the parameters and buffers of `model` by name. What training tools put around the names is dropped
+// ("module.", "_orig_mod.", see WithoutToolNames), and so is whatever stands in front of all names of a model
+// that was part of a larger one ("model.", "ema_model."; of several models one with no prefix is used, else one
+// whose prefix says that its weights are averaged, with a warning); `loss_computer.*`, `dinov3_pseudolabel_maker.*` and (in our own
 // training checkpoints) `training.*` are training aids and skipped; so are the tensors of the motion
 // estimator when the model has none. noise_token missing (as in the released file): the same truncated normal
 // values every time, with a warning. motion_mask_predictor.head.2.bias missing (stage 2): zero. Raises
