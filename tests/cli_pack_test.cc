@@ -135,14 +135,16 @@ TEST(PackCommand, BadInputIsOneLine) {
              "is the disk full?");
   WriteFileAtomically(root / "cut.safetensors", "cut");
   ExpectLine(RunProgram({"pack", root / "cut.safetensors", "--out", out}), 1, "pack the data again");
-  // One damaged scene is a warning; nothing but damaged scenes is an error.
+  // One damaged scene does not cost the others; nothing but damaged scenes is an error.
   WritePhotos(root / "in/good", 2);
   WritePhotos(root / "in/bad", 2);
   WriteFileAtomically(root / "in/bad/photo1.png", "not a picture");
   const ProgramResult one = RunProgram({"pack", root / "in", "--out", out});
-  EXPECT_EQ(one.exit_code, 0);
+  EXPECT_EQ(one.exit_code, 1);
   EXPECT_THAT(one.err, AllOf(HasSubstr("warning: bad: not packed: "), HasSubstr("photo1.png"),
-                             HasSubstr("1 scenes, 2 frames"), HasSubstr("1 scenes left out")));
+                             HasSubstr("1 scenes, 2 frames"), HasSubstr("1 scenes left out"),
+                             HasSubstr("is written without 1 of 2 scenes")));
+  EXPECT_TRUE(fs::exists(out));
   WriteFileAtomically(root / "in/good/photo1.png", "not a picture");
   const ProgramResult none = RunProgram({"pack", root / "in", "--out", out, "--overwrite"});
   EXPECT_EQ(none.exit_code, 1);

@@ -216,9 +216,12 @@ std::vector<SettingRequest> MakeSettings(const EvalOptions& options) {
   for (const std::string& index : options.view_indices) {
     listed.view_index = index;
     const auto scenes = OpenScenes(options.data, listed);
-    const auto views = scenes->EvaluationViews(0);
-    if (!views) throw FileError(index, "lists no views for " + scenes->name(0));
-    add(static_cast<int>(views->inputs.size()));
+    size_t inputs = 0;  // of the first scene whose entry can be used
+    for (size_t i = 0; inputs == 0 && i < scenes->size(); ++i) {
+      if (const auto views = scenes->EvaluationViews(i)) inputs = views->inputs.size();
+    }
+    if (inputs == 0) throw FileError(index, "lists no views for " + scenes->name(0));
+    add(static_cast<int>(inputs));
   }
   if (options.view_indices.empty()) {
     for (const int inputs : options.inputs) add(inputs);

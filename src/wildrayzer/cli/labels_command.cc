@@ -346,9 +346,14 @@ void LabelRun::Run() {
       fs::create_directories(path.parent_path());
       WriteFileAtomically(path, scene.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
       Add(scene, totals);
-    } catch (const FileError& error) {
+    } catch (const Interrupted&) {
+      throw;
+    } catch (const UsageError&) {
+      throw;  // would fail on every scene alike
+    } catch (const std::exception& error) {
       ++totals.failed;
-      LogWarning("{}: not labelled: {}", scenes_->name(i), error.what());
+      const std::string message = error.what();
+      LogWarning("{}: not labelled: {}", scenes_->name(i), message.substr(0, message.find('\n')));
     }
   }
   progress.Finish();

@@ -67,7 +67,7 @@ nlohmann::ordered_json DescribeMasks(const std::vector<Photo>& photos, const Sce
 
 void Run(const MasksOptions& options) {
   if (options.model.no_motion) throw UsageError("--no-motion makes no masks; leave it out");
-  const PhotoSource source(options.paths);
+  PhotoSource source(options.paths);
   if (source.size() < 2)
     throw UsageError("at least two photos of the place are needed, " + std::to_string(source.size()) +
                      " given");
@@ -75,7 +75,8 @@ void Run(const MasksOptions& options) {
   const size_t frames = options.frames > 0  ? static_cast<size_t>(options.frames)
                         : source.is_video() ? kVideoFrames
                                             : source.size();
-  const std::vector<size_t> indices = SpreadIndices(source.size(), frames);
+  std::vector<size_t> indices = SpreadIndices(source.size(), frames);
+  while (source.LeaveOutUnreadable(indices)) indices = SpreadIndices(source.size(), frames);
   std::vector<std::filesystem::path> inputs = source.files();
   for (auto& file : options.model.Files()) inputs.push_back(std::move(file));
   StagedFolder folder(options.out, options.overwrite, std::move(inputs));
@@ -114,6 +115,7 @@ void Run(const MasksOptions& options) {
   folder.Commit();
   if (options.json) std::printf("%s\n", metadata.dump(2).c_str());
   LogInfo("{}: {} masks", options.out, described.size());
+  source.FailIfLeftOut(options.out);
 }
 
 }  // namespace

@@ -85,11 +85,16 @@ void RunPack(PackSettings& settings) {
                                          {"jpeg", settings.pack.jpeg_quality},
                                          {"bytes", report.bytes}};
     std::printf("%s\n", json.dump(1).c_str());
-    return;
+  } else {
+    LogInfo("{}: {} scenes, {} frames ({} clean ones, {} masks), {:.1f} MB; {} scenes left out", settings.out,
+            report.scenes, report.frames, report.clean, report.masks,
+            1e-6 * static_cast<double>(report.bytes), report.skipped);
   }
-  LogInfo("{}: {} scenes, {} frames ({} clean ones, {} masks), {:.1f} MB; {} scenes left out", settings.out,
-          report.scenes, report.frames, report.clean, report.masks, 1e-6 * static_cast<double>(report.bytes),
-          report.skipped);
+  if (report.skipped > 0) {
+    throw Error(fmt::format(
+        "{}: is written without {} of {} scenes, which could not be read; the warnings name the files",
+        settings.out, report.skipped, report.skipped + report.scenes));
+  }
 }
 
 }  // namespace

@@ -172,8 +172,10 @@ std::string CommandLine(const RenderOptions& options) {
 }
 
 void Run(const RenderOptions& options) {
-  const PhotoSource source(options.paths);
-  const ViewSplit split = ChooseViews(source, options);
+  PhotoSource source(options.paths);
+  ViewSplit split = ChooseViews(source, options);
+  while (source.LeaveOutUnreadable(split.inputs) || source.LeaveOutUnreadable(split.targets))
+    split = ChooseViews(source, options);
   CheckTrajectory(options);
   WarnOfShellOrder(options.paths);
   StagedFolder folder(options.out, options.overwrite, Inputs(source, options));
@@ -214,6 +216,7 @@ void Run(const RenderOptions& options) {
   folder.Commit();
   if (options.json) std::printf("%s\n", metadata.dump(2).c_str());
   LogInfo("{}: open index.html", options.out);
+  source.FailIfLeftOut(options.out);
 }
 
 }  // namespace

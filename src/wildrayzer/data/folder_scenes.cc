@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cctype>
 #include <map>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -119,23 +120,36 @@ struct FoundScenes {
   std::map<std::string, FileError> unreadable;
 };
 
+// Adds what `find` gives for a folder; a folder at fault is a scene that cannot be read.
+template <typename Find>
+void AddFound(const fs::path& folder, FoundScenes& found, Find find) {
+  try {
+    if (std::optional<SceneRecord> scene = find()) found.scenes.push_back(*std::move(scene));
+  } catch (const FileError& fault) {
+    SceneRecord scene;
+    scene.name = FolderName(folder);
+    scene.source = folder;
+    found.unreadable.emplace(scene.name, fault);
+    found.scenes.push_back(std::move(scene));
+  }
+}
+
+// Nothing but faults is no data set.
+void RequireReadable(const FoundScenes& found) {
+  if (!found.scenes.empty() && found.unreadable.size() == found.scenes.size())
+    throw found.unreadable.begin()->second;
+}
+
 FoundScenes FolderScenes(const fs::path& root) {
   if (IsFolderScene(root)) return {{FindFolderScene(root)}, {}};
   FoundScenes found;
   for (const fs::path& folder : Entries(root, /*folders=*/true)) {
-    if (!IsFolderScene(folder)) continue;
-    try {
-      found.scenes.push_back(FindFolderScene(folder));
-    } catch (const FileError& fault) {
-      SceneRecord scene;
-      scene.name = FolderName(folder);
-      scene.source = folder;
-      found.unreadable.emplace(scene.name, fault);
-      found.scenes.push_back(std::move(scene));
-    }
+    AddFound(folder, found, [&]() -> std::optional<SceneRecord> {
+      if (!IsFolderScene(folder)) return std::nullopt;
+      return FindFolderScene(folder);
+    });
   }
-  if (!found.scenes.empty() && found.unreadable.size() == found.scenes.size())
-    throw found.unreadable.begin()->second;
+  RequireReadable(found);
   if (found.scenes.empty()) {
     throw FileError(
         root.string(),
@@ -164,16 +178,14 @@ std::unique_ptr<SceneDataset> WithViews(FoundScenes found, const fs::path& view_
   return std::make_unique<ViewedScenes>(std::move(found), std::move(views));
 }
 
-}  // namespace
-
-std::vector<SceneRecord> FindDavisScenes(const fs::path& root, const std::string& resolution) {
+FoundScenes DavisScenes(const fs::path& root, const std::string& resolution) {
   fs::path pictures = root / "JPEGImages";
   fs::path masks = root / "Annotations";
   if (!fs::is_directory(pictures))
     throw FileError(pictures.string(), "is missing; a DAVIS folder has JPEGImages/");
   std::vector<fs::path> folders = Entries(pictures, /*folders=*/true);
   std::string level = resolution;
-  if (level.empty() && !folders.empty() && !HasPictures(folders.front())) {
+  if (level.empty() && !folders.empty() && std::ranges::none_of(folders, HasPictures)) {
     level = fs::is_directory(pictures / "480p") ? "480p" : folders.front().filename().string();
   }
   if (!level.empty()) {
@@ -183,12 +195,23 @@ std::vector<SceneRecord> FindDavisScenes(const fs::path& root, const std::string
       throw FileError(pictures.string(), "is missing; choose another DAVIS resolution");
     folders = Entries(pictures, /*folders=*/true);
   }
-  std::vector<SceneRecord> scenes;
+  FoundScenes found;
   for (const fs::path& folder : folders) {
-    scenes.push_back(PictureScene(folder.filename().string(), folder, masks / folder.filename()));
+    AddFound(folder, found, [&]() -> std::optional<SceneRecord> {
+      return PictureScene(folder.filename().string(), folder, masks / folder.filename());
+    });
   }
-  if (scenes.empty()) throw FileError(pictures.string(), "holds no scene folders");
-  return scenes;
+  if (found.scenes.empty()) throw FileError(pictures.string(), "holds no scene folders");
+  RequireReadable(found);
+  return found;
+}
+
+}  // namespace
+
+std::vector<SceneRecord> FindDavisScenes(const fs::path& root, const std::string& resolution) {
+  FoundScenes found = DavisScenes(root, resolution);
+  if (!found.unreadable.empty()) throw found.unreadable.begin()->second;
+  return std::move(found.scenes);
 }
 
 bool IsFolderScene(const fs::path& folder) { return HasPictures(folder) || HasPictures(folder / "images"); }
@@ -220,8 +243,7 @@ SceneRecord FindVideoScene(const fs::path& video) {
 std::unique_ptr<SceneDataset> OpenScenes(const fs::path& path, const ListedScenesOptions& options) {
   if (fs::is_directory(path)) {
     if (fs::exists(path / "full_list.txt")) return OpenListedScenes(path / "full_list.txt", options);
-    if (fs::is_directory(path / "JPEGImages"))
-      return WithViews({FindDavisScenes(path), {}}, options.view_index);
+    if (fs::is_directory(path / "JPEGImages")) return WithViews(DavisScenes(path, ""), options.view_index);
     return WithViews(FolderScenes(path), options.view_index);
   }
   if (!fs::exists(path)) throw FileError(path.string(), "does not exist");

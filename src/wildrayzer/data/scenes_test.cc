@@ -185,6 +185,15 @@ TEST(ListedScenes, DamagedFilesAreNamed) {
            {R"({"s": {"context": [], "target": [2]}})", "empty"}}) {
     ExpectFileError([&] { index(text); }, "views.json", problem);
   }
+  // A damaged entry among good ones costs its scene only.
+  WriteFileAtomically(root / "views.json",
+                      R"({"bad": {"context": []}, "good": {"context": [0, 1], "target": [2]}})");
+  const std::map<std::string, ViewList> views = ReadViewIndex(root / "views.json");
+  EXPECT_EQ(views.at("good").inputs.size(), 2u);
+  SceneRecord bad;
+  bad.name = "bad";
+  bad.source = "bad.json";
+  ExpectFileError([&] { CheckViews(views.at("bad"), bad); }, "bad.json", "no views of scene 'bad'");
 
   ExpectFileError([&] { OpenScenes(root / "none.txt"); }, "none.txt", "does not exist");
   WriteFileAtomically(root / "blank.txt", " \n\n");
@@ -215,6 +224,17 @@ TEST(FolderScenes, DavisWithAndWithoutResolutions) {
   }
   ExpectFileError([&] { FindDavisScenes(root); }, "JPEGImages", "missing");
   ExpectFileError([&] { FindDavisScenes(root / "root480p", "1080p"); }, "1080p", "missing");
+}
+
+TEST(FolderScenes, AnEmptyFolderOfDavisIsOneSceneThatCannotBeRead) {
+  const fs::path root = FreshFolder("davis_gap");
+  fs::create_directories(root / "JPEGImages/a_empty");
+  WritePicture(root / "JPEGImages/bear/00000.png", Plain(16, 12, 9, 9, 9));
+  const auto data = OpenScenes(root);
+  ASSERT_EQ(data->size(), 2u);
+  ExpectFileError([&] { data->Read(0); }, "a_empty", "holds no pictures");
+  EXPECT_EQ(data->Read(1).frames.size(), 1u);
+  ExpectFileError([&] { FindDavisScenes(root); }, "a_empty", "holds no pictures");
 }
 
 TEST(FolderScenes, PicturesInNaturalOrderWithMasksAndCameras) {

@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <set>
 
 #include "wildrayzer/data/json_file.h"
 #include "wildrayzer/util/error.h"
+#include "wildrayzer/util/log.h"
 
 namespace wildrayzer {
 namespace {
@@ -32,6 +34,17 @@ std::vector<int> Indices(const json& entry, const char* key, const std::string& 
   return indices;
 }
 
+ViewList ReadViews(const json& entry, const std::string& path, const std::string& scene) {
+  ViewList views{Indices(entry, "context", path, scene), Indices(entry, "target", path, scene)};
+  if (views.inputs.empty() || views.targets.empty()) {
+    throw FileError(path, fmt::format("scene '{}' has an empty list of views", scene));
+  }
+  if (std::set<int>(views.inputs.begin(), views.inputs.end()).size() != views.inputs.size()) {
+    throw FileError(path, fmt::format("scene '{}' names an input view twice", scene));
+  }
+  return views;
+}
+
 }  // namespace
 
 std::map<std::string, ViewList> ReadViewIndex(const std::filesystem::path& path) {
@@ -39,23 +52,28 @@ std::map<std::string, ViewList> ReadViewIndex(const std::filesystem::path& path)
   if (!root.is_object())
     throw FileError(path.string(), "is not a view list: it must map scene names to context and target");
   std::map<std::string, ViewList> result;
+  std::optional<FileError> fault;
+  bool any_good = false;
   for (const auto& [scene, entry] : root.items()) {
     if (entry.is_null()) continue;
-    ViewList views{Indices(entry, "context", path.string(), scene),
-                   Indices(entry, "target", path.string(), scene)};
-    if (views.inputs.empty() || views.targets.empty()) {
-      throw FileError(path.string(), fmt::format("scene '{}' has an empty list of views", scene));
+    try {
+      result.emplace(scene, ReadViews(entry, path.string(), scene));
+      any_good = true;
+    } catch (const FileError& error) {
+      if (!fault) fault = error;
+      LogWarning("{}", error.what());
+      result.emplace(scene, ViewList{});
     }
-    if (std::set<int>(views.inputs.begin(), views.inputs.end()).size() != views.inputs.size()) {
-      throw FileError(path.string(), fmt::format("scene '{}' names an input view twice", scene));
-    }
-    result.emplace(scene, std::move(views));
   }
+  if (fault && !any_good) throw *fault;
   if (result.empty()) throw FileError(path.string(), "lists the views of no scene");
   return result;
 }
 
 void CheckViews(const ViewList& views, const SceneRecord& scene) {
+  if (views.inputs.empty())
+    throw FileError(scene.source.string(),
+                    fmt::format("the view list has no views of scene '{}' that can be used", scene.name));
   for (const std::vector<int>* list : {&views.inputs, &views.targets}) {
     for (const int index : *list) {
       if (index < 0 || static_cast<size_t>(index) >= scene.frames.size()) {

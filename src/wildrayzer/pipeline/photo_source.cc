@@ -165,6 +165,35 @@ PhotoSource::PhotoSource(const std::vector<std::string>& paths) {
   if (is_video_) frame_count_ = CountFrames(files_[0]);
   std::set<std::string> taken;
   for (const fs::path& file : files_) names_.push_back(UniqueName(file.stem().string(), taken));
+  is_folder_ = !is_video_ && paths.size() == 1 && fs::is_directory(paths[0], error);
+}
+
+bool PhotoSource::LeaveOutUnreadable(const std::vector<size_t>& indices) {
+  if (!is_folder_) return false;
+  std::set<size_t> bad;
+  for (const size_t index : indices) {
+    ThrowIfInterrupted();
+    try {
+      ReadImage(files_.at(index));
+    } catch (const FileError& error) {
+      if (files_.size() - bad.size() <= 2) throw;
+      LogWarning("left out: {}", error.what());
+      bad.insert(index);
+    }
+  }
+  for (auto index = bad.rbegin(); index != bad.rend(); ++index) {
+    files_.erase(files_.begin() + static_cast<std::ptrdiff_t>(*index));
+    names_.erase(names_.begin() + static_cast<std::ptrdiff_t>(*index));
+  }
+  left_out_ += bad.size();
+  return !bad.empty();
+}
+
+void PhotoSource::FailIfLeftOut(const std::string& result) const {
+  if (left_out_ == 0) return;
+  throw Error(result + ": is written without " + std::to_string(left_out_) + " of " +
+              std::to_string(left_out_ + files_.size()) +
+              " photos, which could not be read; the warnings name the files");
 }
 
 std::vector<Photo> PhotoSource::Read(const std::vector<size_t>& indices) const {

@@ -33,10 +33,19 @@ class PhotoSource {
   // Decodes the photos with these indices (ascending for a video). Names are unique.
   std::vector<Photo> Read(const std::vector<size_t>& indices) const;
 
+  // Takes those of these photos out of the source that cannot be decoded, with a warning each, and says
+  // whether there were any: then indices mean other photos, and the choice is to be made again. Only of a
+  // folder: a file that was named is wanted. FileError when fewer than two photos remain.
+  bool LeaveOutUnreadable(const std::vector<size_t>& indices);
+  // Error (once the result is written) when photos were left out.
+  void FailIfLeftOut(const std::string& result) const;
+
  private:
   std::vector<std::filesystem::path> files_;
   std::vector<std::string> names_;  // of the files: stems, made unique
   bool is_video_ = false;
+  bool is_folder_ = false;
+  size_t left_out_ = 0;
   size_t frame_count_ = 0;
 };
 

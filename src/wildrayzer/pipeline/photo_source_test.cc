@@ -52,6 +52,36 @@ TEST(PhotoSource, KeepsNamesApart) {
               ElementsAre("0", "0_2"));
 }
 
+// Cuts a picture off, so that its header is good and its pixels are not.
+void Damage(const fs::path& picture) { fs::resize_file(picture, fs::file_size(picture) - 20); }
+
+TEST(PhotoSource, LeavesOutPhotosOfAFolderThatCannotBeRead) {
+  const fs::path folder = FreshFolder("damaged_photo");
+  for (const char* name : {"1.png", "2.png", "3.png", "4.png"}) WritePng(folder / name, Image(8, 8));
+  PhotoSource source({folder.string()});
+  EXPECT_FALSE(source.LeaveOutUnreadable({0, 1, 2, 3}));
+  EXPECT_NO_THROW(source.FailIfLeftOut("out"));
+  Damage(folder / "2.png");
+  EXPECT_FALSE(source.LeaveOutUnreadable({0, 2}));  // nobody asked for it
+  EXPECT_TRUE(source.LeaveOutUnreadable({0, 1}));
+  EXPECT_THAT(Warnings(), ::testing::Contains(HasSubstr("2.png")));
+  EXPECT_FALSE(source.LeaveOutUnreadable({0, 1, 2}));
+  EXPECT_THAT(NamesIn(source), ElementsAre("1", "3", "4"));
+  EXPECT_THAT([&] { source.FailIfLeftOut("out"); },
+              ::testing::ThrowsMessage<Error>(HasSubstr("out: is written without 1 of 4 photos")));
+  // Two must remain.
+  Damage(folder / "3.png");
+  Damage(folder / "4.png");
+  EXPECT_THAT(
+      [&] {
+        source.LeaveOutUnreadable({0, 1, 2});
+      },
+      ::testing::ThrowsMessage<FileError>(HasSubstr("4.png")));
+  // A file that was named is wanted.
+  PhotoSource named({(folder / "1.png").string(), (folder / "2.png").string(), (folder / "3.png").string()});
+  EXPECT_FALSE(named.LeaveOutUnreadable({0, 1, 2}));
+}
+
 TEST(PhotoSource, SaysThatCamerasAreNoPhoto) {
   const fs::path folder = FreshFolder("json");
   WriteFileAtomically(folder / "cameras.JSON", "{}");

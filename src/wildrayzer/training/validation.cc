@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <optional>
 #include <vector>
 
 #include "wildrayzer/data/folder_scenes.h"
@@ -12,6 +13,8 @@
 #include "wildrayzer/geometry/alignment.h"
 #include "wildrayzer/geometry/camera_tensors.h"
 #include "wildrayzer/training/training_batch.h"
+#include "wildrayzer/util/error.h"
+#include "wildrayzer/util/log.h"
 
 namespace wildrayzer {
 namespace {
@@ -119,6 +122,18 @@ void ScoreMasks(const Sample& sample, const torch::Tensor& logits, int64_t first
   }
 }
 
+// The next scene that can be read; the others are named and counted.
+std::optional<Sample> NextReadable(EvaluationLoader& loader, size_t scenes, size_t& failed) {
+  while (true) {
+    try {
+      return loader.Next();
+    } catch (const FileError& error) {
+      if (++failed == scenes) throw;  // nothing to validate on
+      LogWarning("validation: scene skipped: {}", error.what());
+    }
+  }
+}
+
 }  // namespace
 
 std::map<std::string, double> Validate(WildRayZer model, const FeatureSource& features,
@@ -140,7 +155,8 @@ std::map<std::string, double> Validate(WildRayZer model, const FeatureSource& fe
 
   Means means;
   RelativeCameras cameras;
-  while (std::optional<Sample> sample = loader.Next()) {
+  size_t failed = 0;
+  while (std::optional<Sample> sample = NextReadable(loader, chosen.size(), failed)) {
     Batch batch;
     batch.inputs = static_cast<int>(sample->list.inputs.size());
     batch.samples.push_back(std::move(*sample));
