@@ -29,8 +29,11 @@ Profile ProfileOf(const ColourSpace& space) {
   const cmsCIExyYTRIPLE primaries = {{c[2], c[3], 1}, {c[4], c[5], 1}, {c[6], c[7], 1}};
   // IEC 61966-2-1, as a parametric curve of type 4
   const double srgb[5] = {2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045};
-  cmsToneCurve* curve = space.transfer == Transfer::kPower ? cmsBuildGamma(nullptr, space.gamma)
-                                                           : cmsBuildParametricToneCurve(nullptr, 4, srgb);
+  const double gamma = space.transfer == Transfer::kPower   ? space.gamma
+                       : space.transfer == Transfer::kVideo ? 2.4
+                                                            : 0;
+  cmsToneCurve* curve =
+      gamma > 0 ? cmsBuildGamma(nullptr, gamma) : cmsBuildParametricToneCurve(nullptr, 4, srgb);
   if (curve == nullptr) return nullptr;
   cmsToneCurve* curves[3] = {curve, curve, curve};
   Profile profile(cmsCreateRGBProfile(&white, &primaries, curves));
@@ -121,13 +124,16 @@ const char* ConvertByProfile(Samples<T>& samples, const ColourSpace& space) {
                                                              : PT_RGB,
                                               colours, more, samples.cmyk);
   const bool in_place = samples.channels > 1 && !samples.cmyk;
-  const Profile srgb(cmsCreate_sRGBProfile());
+  ColourSpace target;
+  if (space.transfer == Transfer::kVideo)
+    target.transfer = Transfer::kVideo;  // other primaries, the same curve
+  const Profile srgb = ProfileOf(target);
   const Transform transform(cmsCreateTransform(
       profile.get(), from, srgb.get(), PixelFormat<T>(PT_RGB, 3, in_place ? samples.channels - 3 : 0),
       INTENT_RELATIVE_COLORIMETRIC,
       // Of 16 bits LittleCMS would make a coarse table, which is off by some levels.
       cmsFLAGS_BLACKPOINTCOMPENSATION | (sizeof(T) == 2 ? cmsFLAGS_NOOPTIMIZE : 0)));
-  if (!transform) return "its colour profile is damaged";
+  if (!srgb || !transform) return "its colour profile is damaged";
   if (in_place) {
     if (grey || !ChangesNothing<T>(transform, samples.channels)) Run(transform, samples, samples);
   } else {

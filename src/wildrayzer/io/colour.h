@@ -19,7 +19,8 @@ inline constexpr Chromaticities kDisplayP3Primaries = {0.3127, 0.3290, 0.68, 0.3
 inline constexpr Chromaticities kAdobeRgbPrimaries = {0.3127, 0.3290, 0.64, 0.33, 0.21, 0.71, 0.15, 0.06};
 
 enum class Transfer {
-  kSrgb,   // as sRGB; also all curves of video for ordinary displays, which show them alike
+  kSrgb,
+  kVideo,  // of video for ordinary displays, which show all such curves alike (ITU-R BT.1886); values stay
   kPower,  // value to the power `gamma` is light
   kPq,     // ITU-R BT.2100, perceptual quantisation
   kHlg,    // ITU-R BT.2100, hybrid log-gamma
@@ -33,7 +34,8 @@ struct ColourSpace {
   std::string problem;  // why what the file says cannot be followed; empty: it can
 
   bool IsSrgb() const {
-    return icc.empty() && primaries == kSrgbPrimaries && transfer == Transfer::kSrgb && problem.empty();
+    const bool curve = transfer == Transfer::kSrgb || transfer == Transfer::kVideo;
+    return icc.empty() && primaries == kSrgbPrimaries && curve && problem.empty();
   }
 };
 

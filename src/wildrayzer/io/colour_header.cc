@@ -100,13 +100,35 @@ ColourSpace ColourSpaceOfCodes(int primaries, int transfer) {
   } else {
     space.primaries = found->chromaticities;
   }
-  if (transfer == 8 || transfer == 17) {
-    space.transfer = Transfer::kPower;
-    space.gamma = transfer == 8 ? 1 : 2.6;
-  } else if (transfer == 16 || transfer == 18) {
-    space.transfer = transfer == 16 ? Transfer::kPq : Transfer::kHlg;
-  } else if (transfer == 9 || transfer == 10 || transfer > 18) {
-    space.problem = fmt::format("its curve of light ({} of ITU-T H.273) is not supported", transfer);
+  switch (transfer) {
+    case 1:
+    case 4:
+    case 5:
+    case 6:
+    case 7:
+    case 11:
+    case 12:
+    case 14:
+    case 15:
+      space.transfer = Transfer::kVideo;
+      break;
+    case 8:
+    case 17:
+      space.transfer = Transfer::kPower;
+      space.gamma = transfer == 8 ? 1 : 2.6;
+      break;
+    case 16:
+      space.transfer = Transfer::kPq;
+      break;
+    case 18:
+      space.transfer = Transfer::kHlg;
+      break;
+    case 0:
+    case 2:
+    case 13:
+      break;
+    default:
+      space.problem = fmt::format("its curve of light ({} of ITU-T H.273) is not supported", transfer);
   }
   return space;
 }

@@ -303,12 +303,11 @@ double PqOfNits(double nits) {
   return std::pow((0.8359375 + 18.8515625 * y) / (1 + 18.6875 * y), 78.84375);
 }
 
-// The values of a colour of sRGB, white at 203 cd/m2, in BT.2020.
-std::array<double, 3> HdrOfSrgb(const Rgb8& srgb, bool hlg) {
+// The values in BT.2020 of what an ordinary display (BT.1886) with a white of 203 cd/m2 shows.
+std::array<double, 3> HdrOfSdr(const Rgb8& srgb, bool hlg) {
   double l[3];
   for (size_t c = 0; c < 3; ++c) {
-    const double v = srgb[c] / 255.0;
-    l[c] = 203 * (v <= 0.04045 ? v / 12.92 : std::pow((v + 0.055) / 1.055, 2.4));
+    l[c] = 203 * std::pow(srgb[c] / 255.0, 2.4);
   }
   const double wide[3] = {0.627404 * l[0] + 0.329283 * l[1] + 0.043313 * l[2],
                           0.069097 * l[0] + 0.919540 * l[1] + 0.011362 * l[2],
@@ -324,7 +323,7 @@ TEST(Hdr, WhatAnOrdinaryDisplayShowsStays) {
   for (const bool hlg : {false, true}) {
     for (const Rgb8& colour : {kGreen, Rgb8{200, 60, 50}, Rgb8{20, 30, 200}, Rgb8{5, 5, 5},
                                Rgb8{128, 128, 128}, Rgb8{230, 230, 225}}) {
-      const std::array<double, 3> values = HdrOfSrgb(colour, hlg);
+      const std::array<double, 3> values = HdrOfSdr(colour, hlg);
       DecodedSamples samples = Samples<uint16_t>(1, 1, 3);
       for (size_t c = 0; c < 3; ++c)
         std::get<Samples<uint16_t>>(samples).values[c] =

@@ -29,23 +29,20 @@ double HlgToLight(double value) {
   return kPeak / kSdrWhite * std::pow(scene, 1.2);
 }
 
-double SrgbOf(double light) {
-  return light <= 0.0031308 ? 12.92 * light : 1.055 * std::pow(light, 1 / 2.4) - 0.055;
-}
+// A display's value of light as in video of ordinary range (ITU-R BT.1886), so that a clip in both kinds is
+// read alike.
+double ValueOf(double light) { return std::pow(light, 1 / 2.4); }
+double LightOf(double value) { return std::pow(value, 2.4); }
 
-double LightOfSrgb(double value) {
-  return value <= 0.04045 ? value / 12.92 : std::pow((value + 0.055) / 1.055, 2.4);
-}
-
-// Brightest of a pixel's three lights to what an ordinary display shows: in sRGB's values unchanged up to a
+// Brightest of a pixel's three lights to what an ordinary display shows: its value unchanged up to a
 // shoulder, above which Reinhard's curve leads to 1 at the peak, without a kink.
 double Shoulder(double light) {
   constexpr double kKnee = 0.92;
-  const double value = SrgbOf(light);
+  const double value = ValueOf(light);
   if (value <= kKnee) return light;
-  const double most = (SrgbOf(kPeak / kSdrWhite) - kKnee) / (1 - kKnee);
+  const double most = (ValueOf(kPeak / kSdrWhite) - kKnee) / (1 - kKnee);
   const double above = std::min((value - kKnee) / (1 - kKnee), most);
-  return LightOfSrgb(kKnee + (1 - kKnee) * above * (1 + above / (most * most)) / (1 + above));
+  return LightOf(kKnee + (1 - kKnee) * above * (1 + above / (most * most)) / (1 + above));
 }
 
 struct HdrPrimaries {
@@ -79,7 +76,7 @@ bool HdrToSrgb(Samples<uint16_t>& samples, const ColourSpace& space) {
   if (primaries == kHdrPrimaries.end()) return false;
   static const std::vector<float> kPqTable = TableOf(PqToLight);
   static const std::vector<float> kHlgTable = TableOf(HlgToLight);
-  static const std::vector<float> kSrgbTable = TableOf([](double light) { return 65535 * SrgbOf(light); });
+  static const std::vector<float> kValueTable = TableOf([](double light) { return 65535 * ValueOf(light); });
   const std::vector<float>& table = space.transfer == Transfer::kHlg ? kHlgTable : kPqTable;
   const auto& m = primaries->to_srgb;
   const auto step = static_cast<size_t>(samples.channels);
@@ -93,7 +90,7 @@ bool HdrToSrgb(Samples<uint16_t>& samples, const ColourSpace& space) {
     const float scale = brightest > 0.8f ? static_cast<float>(Shoulder(brightest)) / brightest : 1.0f;
     for (size_t c = 0; c < 3; ++c) {
       const float place = std::clamp(65535 * scale * light[c], 0.0f, 65535.0f);
-      p[c] = static_cast<uint16_t>(std::lrint(kSrgbTable[static_cast<size_t>(std::lrint(place))]));
+      p[c] = static_cast<uint16_t>(std::lrint(kValueTable[static_cast<size_t>(std::lrint(place))]));
     }
   }
   return true;

@@ -190,10 +190,8 @@ TEST_F(VideoColours, PrimariesAreConverted) {
   clip.range = AVCOL_RANGE_MPEG;
   clip.primaries = AVCOL_PRI_BT2020;
   clip.transfer = AVCOL_TRC_BT709;
-  const auto light = [](double v) { return v <= 0.04045 ? v / 12.92 : std::pow((v + 0.055) / 1.055, 2.4); };
-  const auto value = [](double l) {
-    return l <= 0.0031308 ? 12.92 * l : 1.055 * std::pow(l, 1 / 2.4) - 0.055;
-  };
+  const auto light = [](double v) { return std::pow(v, 2.4); };  // BT.1886
+  const auto value = [](double l) { return std::pow(l, 1 / 2.4); };
   const double g = light(kGreenLight[1]), rb = light(kGreenLight[0]);
   clip.values =
       Yuv({value((0.627404 + 0.043313) * rb + 0.329283 * g), value((0.069097 + 0.011362) * rb + 0.919540 * g),
@@ -207,7 +205,7 @@ TEST_F(VideoColours, PrimariesAreConverted) {
   ExpectColour(clip, kGreenValues, 3, "Display P3");
 }
 
-// A grey of sRGB's 128, 203 cd/m2 being white: 0.2158 of it, 43.8 cd/m2.
+// A grey of 128 where 203 cd/m2 are white: (128 / 255) to the power 2.4 of it, 38.8 cd/m2.
 TEST_F(VideoColours, HdrIsBroughtToAnOrdinaryDisplay) {
   Clip clip;
   clip.format = AV_PIX_FMT_YUV420P10;
@@ -215,12 +213,12 @@ TEST_F(VideoColours, HdrIsBroughtToAnOrdinaryDisplay) {
   clip.range = AVCOL_RANGE_MPEG;
   clip.primaries = AVCOL_PRI_BT2020;
   clip.transfer = AVCOL_TRC_SMPTE2084;
-  clip.values = Yuv({0.42686, 0.42686, 0.42686}, 0.2627, 0.0593, 10, false);
+  clip.values = Yuv({0.4155, 0.4155, 0.4155}, 0.2627, 0.0593, 10, false);
   ExpectColour(clip, {128, 128, 128}, 2, "PQ");
   // (43.8 / 1000) to the power 1 / 1.2 is the scene's light, 0.0738, which HLG writes as its root of the
   // triple
   clip.transfer = AVCOL_TRC_ARIB_STD_B67;
-  clip.values = Yuv({0.47055, 0.47055, 0.47055}, 0.2627, 0.0593, 10, false);
+  clip.values = Yuv({0.4471, 0.4471, 0.4471}, 0.2627, 0.0593, 10, false);
   ExpectColour(clip, {128, 128, 128}, 2, "HLG");
   EXPECT_THAT(Warnings(), testing::Not(Contains(HasSubstr(folder_.string()))));
 }
