@@ -177,7 +177,6 @@ void Run(const RenderOptions& options) {
   while (source.LeaveOutUnreadable(split.inputs) || source.LeaveOutUnreadable(split.targets))
     split = ChooseViews(source, options);
   CheckTrajectory(options);
-  WarnOfShellOrder(options.paths);
   StagedFolder folder(options.out, options.overwrite, Inputs(source, options));
   ModelSource model = options.model.Resolve();
   if (options.threshold >= 0)
@@ -189,11 +188,12 @@ void Run(const RenderOptions& options) {
   RenderResult result;
   result.photos = source.Read(split.inputs);
   for (Photo& photo : source.Read(split.targets)) result.photos.push_back(std::move(photo));
-  WarnOfPoorPhotos(result.photos);
   std::vector<Image> images;
   for (const Photo& photo : result.photos) images.push_back(photo.image);
 
   const Reconstructor reconstructor(model, report);
+  WarnOfShellOrder(options.paths);  // after what ends the run with a line of its own
+  WarnOfPoorPhotos(result.photos);
   result.scene = reconstructor.Reconstruct(images, static_cast<int>(split.targets.size()), report,
                                            /*input_masks=*/{}, options.detail);
   WarnOfPoorViews(result.photos, result.scene);
