@@ -78,19 +78,20 @@ ColourSpace ColourSpaceOfCodes(int primaries, int transfer) {
     int code;
     Chromaticities chromaticities;
   };
-  static constexpr Chromaticities kNtsc = {0.3127, 0.3290, 0.630, 0.340, 0.310, 0.595, 0.155, 0.070};
+  // Those of SD video (5, 6, 7 and 22) are written by habit: encoders tag clips by their size, and no camera
+  // has had the phosphors of its tubes for decades. Most players take them for BT.709's, as is done here.
   static constexpr Known kKnown[] = {
       {0, kSrgbPrimaries},
       {1, kSrgbPrimaries},
       {2, kSrgbPrimaries},
       {4, {0.310, 0.316, 0.67, 0.33, 0.21, 0.71, 0.14, 0.08}},
-      {5, {0.3127, 0.3290, 0.64, 0.33, 0.29, 0.60, 0.15, 0.06}},
-      {6, kNtsc},
-      {7, kNtsc},
+      {5, kSrgbPrimaries},
+      {6, kSrgbPrimaries},
+      {7, kSrgbPrimaries},
       {9, kBt2020Primaries},
       {11, {0.314, 0.351, 0.68, 0.32, 0.265, 0.69, 0.15, 0.06}},
       {12, kDisplayP3Primaries},
-      {22, {0.3127, 0.3290, 0.630, 0.340, 0.295, 0.605, 0.155, 0.077}},
+      {22, kSrgbPrimaries},
   };
   ColourSpace space;
   const auto* found = std::find_if(std::begin(kKnown), std::end(kKnown),

@@ -356,7 +356,7 @@ TEST(Hdr, LightsAreCompressedAndKeepTheirOrder) {
 
 TEST(Hdr, UnknownPrimariesAreSaid) {
   DecodedSamples samples = Samples<uint8_t>(1, 1, 3);
-  ConvertToSrgb(samples, ColourSpaceOfCodes(22, 16), "odd.png");
+  ConvertToSrgb(samples, ColourSpaceOfCodes(4, 16), "odd.png");
   EXPECT_THAT(Warnings(), Contains(HasSubstr("odd.png: its HDR colours are of an unusual kind")));
 }
 

@@ -198,6 +198,12 @@ TEST_F(VideoColours, PrimariesAreConverted) {
            value((0.016391 + 0.895595) * rb + 0.088013 * g)},
           0.2627, 0.0593, 10, false);
   ExpectColour(clip, kGreenValues, 3, "BT.2020");
+  Clip sd;  // tagged by habit
+  sd.matrix = AVCOL_SPC_SMPTE170M;
+  sd.primaries = AVCOL_PRI_SMPTE170M;
+  sd.transfer = AVCOL_TRC_SMPTE170M;
+  sd.values = Yuv(kGreenLight, 0.299, 0.114, 8, false);
+  ExpectColour(sd, kGreenValues, 2, "SD");
   clip.primaries = AVCOL_PRI_SMPTE432;
   clip.values = Yuv({value(0.822462 * rb + 0.177538 * g), value(0.033194 * rb + 0.966806 * g),
                      value((0.017083 + 0.910520) * rb + 0.072397 * g)},
