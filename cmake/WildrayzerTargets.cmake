@@ -32,8 +32,8 @@ endif()
 
 # wrz_add_module(NAME [TORCH] SOURCES ... [DEPS ...] [PRIVATE_DEPS ...] [OPENCV_SOURCES ... OPENCV ...] [CUDA_SOURCES ...])
 #   Library wildrayzer_NAME, alias wildrayzer::NAME. TORCH links LibTorch. OPENCV_SOURCES are the files that need OpenCV
-#   or the other libraries of pictures and videos, which OPENCV names; a node build has cli/without_opencv.cc in their place. CUDA_SOURCES are compiled by
-#   nvcc where LibTorch has CUDA.
+#   or the other libraries of pictures and videos, which OPENCV names; a node build has cli/without_opencv.cc in their
+#   place. CUDA_SOURCES are compiled by nvcc where LibTorch has CUDA.
 function(wrz_add_module name)
   cmake_parse_arguments(ARG "TORCH" "" "SOURCES;DEPS;PRIVATE_DEPS;OPENCV_SOURCES;OPENCV;CUDA_SOURCES" ${ARGN})
   if(NOT WILDRAYZER_NODE)
