@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 // By decoding: headers are often wrong by a frame or more.
 size_t CountFrames(const fs::path& path) {
   VideoReader video(path);
-  Progress progress(IsVerbose(), /*quiet_seconds=*/1);
+  Progress progress(IsVerbose(), /*quiet_seconds=*/0.5);
   progress.Stage("counting frames", static_cast<int>(video.expected_frames()));
   while (video.Skip()) {
     ThrowIfInterrupted();
