@@ -140,6 +140,9 @@ PickleValue PickleBuilder::Tensor(PickleGlobalKind kind, const PickleValue& tupl
 
   const PickleGlobal* type = tree_->storages[tensor.storage].type;
   if (v3) {
+    const bool foreign =
+        arguments[6].kind == PickleKind::kGlobal && arguments[6].global->kind == PickleGlobalKind::kForeign;
+    if (foreign) return UnreadTensor(arguments[6], tuple);  // float8 and its kin
     if (arguments[6].kind != PickleKind::kGlobal || arguments[6].global->kind != PickleGlobalKind::kDType) {
       Fail("a tensor is built without an element type");
     }

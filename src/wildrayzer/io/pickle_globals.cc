@@ -42,6 +42,9 @@ constexpr std::array kGlobals = {
     PickleGlobal{"torch", "int16", Kind::kDType, DType::kI16},
     PickleGlobal{"torch", "int8", Kind::kDType, DType::kI8},
     PickleGlobal{"torch", "uint8", Kind::kDType, DType::kU8},
+    PickleGlobal{"torch", "uint16", Kind::kDType, DType::kU16},
+    PickleGlobal{"torch", "uint32", Kind::kDType, DType::kU32},
+    PickleGlobal{"torch", "uint64", Kind::kDType, DType::kU64},
     PickleGlobal{"torch", "bool", Kind::kDType, DType::kBool},
 };
 

@@ -136,10 +136,16 @@ TEST(Pickle, RefusesAllOtherOpcodes) {
 TEST(Pickle, NamesTensorsInFormsThatAreNotRead) {
   TensorText quantized;
   quantized.storage = Global("torch", "QUInt8Storage");
+  TensorText float8;
+  float8.key = "8";  // of elements of another size than storage "0" is told to have
+  float8.storage = Global("torch.storage", "UntypedStorage");
+  float8.function = Global("torch._utils", "_rebuild_tensor_v3");
+  float8.more = Global("torch", "float8_e4m3fn");
   const std::string sparse = Global("torch._utils", "_rebuild_sparse_tensor") + "N\x85R";
   for (const auto& [tensor, maker] : std::vector<std::pair<std::string, std::string>>{
            {quantized.Build(), "torch.QUInt8Storage"},
            {sparse, "torch._utils._rebuild_sparse_tensor"},
+           {float8.Build(), "torch.float8_e4m3fn"},
            {Global("torch._utils", "_rebuild_parameter") + sparse + "\x89N\x87R",
             "torch._utils._rebuild_sparse_tensor"},
            {Global("torch._tensor", "_rebuild_from_type_v2") + "(" +

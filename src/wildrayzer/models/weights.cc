@@ -37,8 +37,9 @@ bool IsTrainingAid(std::string_view name) {
          StartsWith(name, "training.");
 }
 
-// What stands in front of the model's names, apart from what tools put there: "model." when a larger module held
-// the model, "ema_model." and "online_model." when there are two of them. "" first, then averaged weights.
+// What stands in front of the model's names, apart from what tools put there: "model." when a larger module
+// held the model, "ema_model." and "online_model." when there are two of them. "" first, then averaged
+// weights.
 std::vector<std::string> ModelPrefixes(const Checkpoint& checkpoint) {
   std::vector<std::string> prefixes;
   for (const std::string& stored : checkpoint.names()) {
@@ -165,8 +166,8 @@ LoadReport LoadWeights(torch::nn::Module& model, const Checkpoint& checkpoint, c
   const LoadReport report = Compare(tensors, stored);
   const std::vector<std::string> prefixes = ModelPrefixes(checkpoint);
   if (prefixes.size() > 1) {
-    LogWarning("{}: holds the model {} times; what is named '{}...' is used", checkpoint.path(), prefixes.size(),
-               Printable(prefixes.front()));
+    LogWarning("{}: holds the model {} times; what is named '{}*' is used", checkpoint.path(),
+               prefixes.size(), Printable(prefixes.front()));
   }
 
   std::vector<std::string> lacking;

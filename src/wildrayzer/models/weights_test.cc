@@ -198,6 +198,31 @@ TEST(LoadWeights, PicksTensorsOutOfATrainingCheckpoint) {
   EXPECT_THAT(Warnings(), Contains(HasSubstr("something_else")));
 }
 
+TEST(LoadWeights, FindsTheModelBehindWhatToolsPutInFront) {
+  const Tensors state = StateOf(RandomModel(TinyWeights()));
+  for (const std::string prefix :
+       {"module.", "_orig_mod.", "model.", "model._orig_mod.", "module.net.model."}) {
+    Tensors tensors{{"loss_fn.net.weight", torch::zeros({2})}};
+    for (const auto& [name, value] : state) tensors[prefix + name] = value;
+    const Checkpoint checkpoint = Write("prefix.safetensors", tensors);
+    EXPECT_NO_THROW(ConfigOfCheckpoint(checkpoint)) << prefix;
+    WildRayZer model(TinyWeights());
+    EXPECT_THAT(LoadWeights(*model, checkpoint).unexpected, ElementsAre("loss_fn.net.weight")) << prefix;
+    EXPECT_TRUE(torch::equal(StateOf(model).at("cam_code"), state.at("cam_code"))) << prefix;
+  }
+  // Of two models the averaged one.
+  Tensors twice;
+  for (const auto& [name, value] : state) {
+    twice["online_model." + name] = value;
+    twice["ema_model." + name] = value + 1;
+  }
+  WildRayZer model(TinyWeights());
+  LoadWeights(*model, Write("twice.safetensors", twice));
+  EXPECT_TRUE(torch::equal(StateOf(model).at("cam_code"), state.at("cam_code") + 1));
+  EXPECT_THAT(Warnings(),
+              Contains(HasSubstr("holds the model 2 times; what is named 'ema_model.*' is used")));
+}
+
 TEST(LoadWeights, Bf16KeepsGeometryAndNormsInFp32) {
   const Checkpoint checkpoint = Write("bf16.safetensors", StateOf(RandomModel(TinyWeights())));
   WildRayZer model(TinyWeights());
