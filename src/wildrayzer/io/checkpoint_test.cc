@@ -286,6 +286,10 @@ TEST_F(ShardedCheckpoint, RefusesABadIndex) {
   EXPECT_THAT(Refusal(folder_), HasSubstr("'a' appears twice"));
   WriteText(folder_ / "model.safetensors.index.json", R"({"weight_map":{}})");
   EXPECT_THAT(Refusal(folder_), HasSubstr("lists no tensors"));
+  WriteText(folder_ / "model.safetensors.index.json", "version https://git-lfs.github.com/spec/v1\noid");
+  EXPECT_THAT(Refusal(folder_), HasSubstr("pointer of Git LFS"));
+  WriteText(folder_ / "model.safetensors.index.json", "<head><title>Log in</title>");
+  EXPECT_THAT(Refusal(folder_), HasSubstr("web page (HTML)"));
   WriteText(folder_ / "model.safetensors.index.json", "[]");
   EXPECT_THAT(Refusal(folder_), HasSubstr("no 'weight_map'"));
 }

@@ -182,7 +182,7 @@ void RefuseFailedDownload(const MappedFile& file) {
         "is a pointer of Git LFS, not the weights: run `git lfs pull` in the repository that it is "
         "from, or download the file itself");
   }
-  if (begins("<!doctype html") || begins("<html") || begins("<?xml")) {
+  if (begins("<")) {  // <!doctype html>, <html>, <head>, <?xml of a storage service
     throw FileError(
         file.path(),
         "is a web page (HTML), not the weights: open its address in a browser; it may ask you to log "

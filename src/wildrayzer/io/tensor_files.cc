@@ -57,9 +57,10 @@ bool IsPlainShardName(const std::string& name) {
 Index ReadIndex(const fs::path& path) {
   const std::string name = path.string();
   const auto file = MappedFile::Open(path);
-  if (file->bytes().size() > kMaxIndexBytes) throw FileError(name, "is too large for an index");
-  const Json root =
-      ParseStrictly(name, {reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size()});
+  const std::span<const std::byte> bytes = file->bytes();
+  if (bytes.empty() || bytes[0] != std::byte{'{'}) RefuseFailedDownload(*file);
+  if (bytes.size() > kMaxIndexBytes) throw FileError(name, "is too large for an index");
+  const Json root = ParseStrictly(name, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
   if (!root.is_object() || !root.contains("weight_map") || !root["weight_map"].is_object()) {
     throw FileError(name, "has no 'weight_map' object");
   }

@@ -18,6 +18,12 @@ constexpr std::string_view kZipMagic{"PK\x03\x04", 4};
 constexpr std::string_view kModulePrefix = "module.";
 constexpr std::string_view kAverageCount = "n_averaged";  // beside the names of torch.optim.swa_utils
 
+constexpr size_t kLongestName = 4096;
+constexpr size_t kMostMetadata = size_t{256} << 20;
+
+// A text that is copied freely; the same one of many megabytes may be the key of many values.
+bool IsName(const PickleValue& key) { return key.kind == PickleKind::kString && key.length <= kLongestName; }
+
 std::string_view Head(const MappedFile& file, size_t count) {
   const std::span<const std::byte> bytes = file.bytes();
   return {reinterpret_cast<const char*>(bytes.data()), std::min(count, bytes.size())};
@@ -159,19 +165,19 @@ void TorchArchive::SelectStateDict() {
   const std::optional<FoundStateDict> found = FindStateDict(*tree_);
   if (!found) return;
   state_dict_ = found->dict;
-  const TorchObject top = root();
-  for (size_t i = 0; !found->path.empty() && i < top.size(); ++i) {
-    const std::string key = top.KeyAt(i).AsText();
-    if (!key.empty() && key != found->path.front()) siblings_.push_back(key);
-  }
   for (const std::string& key : found->path) wrapper_ += (wrapper_.empty() ? "" : ".") + key;
+  const std::vector<PickleValue>& top = tree_->items(tree_->root);
+  for (size_t i = 0; !found->path.empty() && i + 1 < top.size(); i += 2) {
+    if (!IsName(top[i]) || top[i].text() == found->path.front() || top[i].length == 0) continue;
+    siblings_.emplace_back(top[i].text());
+  }
 
   // "module." is part of the names unless all of them have it.
-  const TorchObject dict(tree_, state_dict_);
+  const std::vector<PickleValue>& items = tree_->items(state_dict_);
   stripped_ = true;
-  for (size_t i = 0; i < dict.size() && stripped_; ++i) {
-    if (dict.Item(i).tensor() == nullptr) continue;
-    const std::string name = WithoutInnerToolNames(dict.KeyAt(i).AsText());
+  for (size_t i = 0; i + 1 < items.size() && stripped_; i += 2) {
+    if (items[i + 1].kind != PickleKind::kTensor || !IsName(items[i])) continue;
+    const std::string name = WithoutInnerToolNames(items[i].text());
     stripped_ = name.starts_with(kModulePrefix) || name == kAverageCount;
   }
 }
@@ -183,16 +189,19 @@ std::string TorchArchive::NameOf(const TorchObject& key) const {
 }
 
 TensorFile TorchArchive::StateDict() const {
-  const TorchObject dict(tree_, state_dict_);
   std::vector<TensorEntry> entries;
+  const TorchObject dict(tree_, state_dict_);
   for (size_t i = 0; dict.is_dict() && i < dict.size(); ++i) {
     const PickleTensor* tensor = dict.Item(i).tensor();
-    if (tensor != nullptr) entries.push_back(Locate(NameOf(dict.KeyAt(i)), *tensor));
     const PickleGlobal* maker = dict.Item(i).unread_tensor();
+    if (tensor == nullptr && maker == nullptr) continue;
+    const TorchObject key = dict.KeyAt(i);
+    if (key.kind() == PickleKind::kString && !IsName(tree_->items(state_dict_)[2 * i]))
+      throw FileError(path(), "the state dict has a tensor whose name is too long");
+    if (tensor != nullptr) entries.push_back(Locate(NameOf(key), *tensor));
     if (maker != nullptr) {
-      throw FileError(path(), "tensor '" + Printable(NameOf(dict.KeyAt(i))) +
-                                  "' is made by the foreign global " + QuotedName(*maker) +
-                                  ", which is not read; save it as a plain tensor");
+      throw FileError(path(), "tensor '" + Printable(NameOf(key)) + "' is made by the foreign global " +
+                                  QuotedName(*maker) + ", which is not read; save it as a plain tensor");
     }
   }
   if (entries.empty()) {
@@ -205,10 +214,14 @@ TensorFile TorchArchive::StateDict() const {
 std::map<std::string, std::string> TorchArchive::Metadata() const {
   std::map<std::string, std::string> metadata;
   const std::optional<TorchObject> dict = wrapper_.empty() ? std::nullopt : root().Find("metadata");
+  size_t bytes = 0;  // of copies: many keys may share one long text
   for (size_t i = 0; dict && dict->is_dict() && i < dict->size(); ++i) {
-    const TorchObject key = dict->KeyAt(i), value = dict->Item(i);
-    if (key.kind() == PickleKind::kString && value.kind() == PickleKind::kString)
-      metadata[key.AsText()] = value.AsText();
+    const std::string key = dict->KeyAt(i).AsText();
+    const TorchObject value = dict->Item(i);
+    if (dict->KeyAt(i).kind() != PickleKind::kString || value.kind() != PickleKind::kString) continue;
+    metadata[key] = value.AsText();
+    bytes += key.size() + metadata[key].size();
+    if (bytes > kMostMetadata) throw FileError(path(), "has too long texts under 'metadata'");
   }
   return metadata;
 }

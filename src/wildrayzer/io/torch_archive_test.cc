@@ -162,6 +162,8 @@ TEST(TorchZip, RefusesFilesWithoutStateDict) {
   EXPECT_THAT(PickleRefusal(Dict({{"w", TensorText().Build()}, {"w", TensorText().Build()}})),
               HasSubstr("two tensors are named 'w'"));
   EXPECT_THAT(PickleRefusal("}(" + Int(1) + TensorText().Build() + "u"), HasSubstr("name is no text"));
+  EXPECT_THAT(PickleRefusal(Dict({{std::string(5000, 'w'), TensorText().Build()}})),
+              HasSubstr("name is too long"));
 }
 
 TEST(TorchZip, RefusesEveryTruncation) {
