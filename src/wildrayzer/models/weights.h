@@ -34,13 +34,14 @@ struct LoadReport {
 
 // Fills the parameters and buffers of `model` by name. What training tools put around the names is dropped
 // ("module.", "_orig_mod.", see WithoutToolNames), and so is whatever stands in front of all names of a model
-// that was part of a larger one ("model.", "ema_model."; of several models one with no prefix is used, else one
-// whose prefix says that its weights are averaged, with a warning); `loss_computer.*`, `dinov3_pseudolabel_maker.*` and (in our own
-// training checkpoints) `training.*` are training aids and skipped; so are the tensors of the motion
-// estimator when the model has none. noise_token missing (as in the released file): the same truncated normal
-// values every time, with a warning. motion_mask_predictor.head.2.bias missing (stage 2): zero. Raises
-// FileError naming the tensor when one is missing (see require_all), has another shape (both are given), is
-// no floating-point tensor, or holds a NaN or an infinity. Unexpected tensors are one warning.
+// that was part of a larger one ("model.", "ema_model."; of several models one with no prefix is used, else
+// one whose prefix says that its weights are averaged, with a warning); `loss_computer.*`,
+// `dinov3_pseudolabel_maker.*` and (in our own training checkpoints) `training.*` are training aids and
+// skipped; so are the tensors of the motion estimator when the model has none. noise_token missing (as in the
+// released file): the same truncated normal values every time, with a warning.
+// motion_mask_predictor.head.2.bias missing (stage 2): zero. Raises FileError naming the tensor when one is
+// missing (see require_all), has another shape (both are given), is no floating-point tensor, or holds a NaN
+// or an infinity. Unexpected tensors are one warning.
 LoadReport LoadWeights(torch::nn::Module& model, const Checkpoint& checkpoint,
                        const LoadOptions& options = {});
 
