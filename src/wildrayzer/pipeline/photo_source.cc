@@ -71,10 +71,15 @@ std::vector<fs::path> FilesIn(const fs::path& folder) {
   return files;
 }
 
-bool IsHeicName(const fs::path& path) {
+std::string LowerExtension(const fs::path& path) {
   std::string extension = path.extension().string();
   std::transform(extension.begin(), extension.end(), extension.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return extension;
+}
+
+bool IsHeicName(const fs::path& path) {
+  const std::string extension = LowerExtension(path);
   return extension == ".heic" || extension == ".heif" || extension == ".avif";
 }
 
@@ -129,14 +134,14 @@ std::string UniqueName(const std::string& stem, std::set<std::string>& taken) {
 }
 
 [[noreturn]] void ThrowNoPhoto(const std::string& path, const std::string& problem) {
-  std::string text = path + ": " + problem;
-  if (problem.starts_with("is not")) {
-    text =
-        path +
-        ": is no photo and no video that can be read; give image files, one folder or one video (cameras to "
-        "follow go to --trajectory)";
+  if (LowerExtension(path) == ".json") {
+    throw UsageError(path +
+                     ": is no photo; give image files, one folder or one video (cameras to follow go to "
+                     "--trajectory)");
   }
-  throw UsageError(text);
+  throw FileError(path, problem.starts_with("is not")
+                            ? "is no photo and no video that can be read (another kind of file, or damaged?)"
+                            : problem);
 }
 
 }  // namespace
