@@ -22,8 +22,8 @@ class PhotoSource {
  public:
   // `paths`: image files, or exactly one folder or video; told apart by their first bytes. A folder without
   // images but with a subfolder `images` means that subfolder, one with nothing but one video that video.
-  // Raises UsageError (no such
-  // path, no image, mixed kinds) and FileError (no photo; formats that are not read, with the remedy).
+  // Raises UsageError (no such path, no image, mixed kinds) and FileError (no photo; formats that are not
+  // read, with the remedy).
   explicit PhotoSource(const std::vector<std::string>& paths);
 
   size_t size() const { return is_video_ ? frame_count_ : files_.size(); }
