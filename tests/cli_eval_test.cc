@@ -52,7 +52,7 @@ TEST(Eval, TheReleasesFileNeedsNoOtherOption) {
   ASSERT_EQ(results.at("settings").size(), 1u);
   const nlohmann::json& setting = results["settings"][0];
   EXPECT_EQ(setting.at("label"), "2 views");
-  EXPECT_EQ(setting.at("methods").size(), 4u);  // the floors
+  EXPECT_EQ(setting.at("methods").size(), 5u);  // the floors
   // The masks were found: the protocol asks for both regions.
   const nlohmann::json& summary = setting["methods"][0].at("summary");
   EXPECT_TRUE(summary.contains("psnr_transient"));
