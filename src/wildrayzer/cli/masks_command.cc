@@ -4,6 +4,7 @@
 
 #include "wildrayzer/cli/command.h"
 #include "wildrayzer/cli/default_model_option.h"
+#include "wildrayzer/pipeline/photo_checks.h"
 #include "wildrayzer/pipeline/photo_source.h"
 #include "wildrayzer/pipeline/result_writer.h"
 #include "wildrayzer/util/atomic_file.h"
@@ -46,23 +47,39 @@ void AddOptions(CLI::App& command, MasksOptions& options) {
       "Example:\n  wildrayzer masks walk.mp4 --model wildrayzer_2view.pt --dino dinov3-vit7b16/ --out masks");
 }
 
-// Where each window of at most `window` photos begins. The last one is moved back so that none has fewer than
-// two photos; photos that two windows share keep the first one's mask.
-std::vector<size_t> WindowStarts(size_t count, size_t window) {
-  std::vector<size_t> starts;
-  for (size_t start = 0; start < count; start += window)
-    starts.push_back(std::min(start, count - std::min(window, count)));
-  return starts;
-}
+// Reads photos window by window. A last window that would be smaller begins with photos that have their
+// masks, so that all are looked at among as many others; Next says how many of its photos those are.
+class Windows {
+ public:
+  Windows(PhotoSource& source, std::vector<size_t> indices, size_t window)
+      : source_(source), indices_(std::move(indices)), window_(window) {}
 
-nlohmann::ordered_json DescribeMasks(const std::vector<Photo>& photos, const Scene& scene) {
-  nlohmann::ordered_json list = nlohmann::ordered_json::array();
-  for (size_t i = 0; i < photos.size(); ++i) {
-    list.push_back({{"name", photos[i].name},
-                    {"source", photos[i].source},
-                    {"masked_patches", scene.masks[i].masked_patches}});
+  // False when all photos were given.
+  bool Next(std::vector<Photo>& photos, size_t& known) {
+    std::vector<Photo> unseen;
+    while (unseen.size() < window_ && next_ < indices_.size()) {
+      const size_t end = std::min(indices_.size(), next_ + window_ - unseen.size());
+      for (Photo& photo : source_.Read(
+               {indices_.begin() + static_cast<long>(next_), indices_.begin() + static_cast<long>(end)}))
+        unseen.push_back(std::move(photo));
+      next_ = end;
+    }
+    if (unseen.empty()) return false;
+    known = std::min(photos.size(), window_ - unseen.size());
+    photos.erase(photos.begin(), photos.end() - static_cast<long>(known));
+    std::move(unseen.begin(), unseen.end(), std::back_inserter(photos));
+    return true;
   }
-  return list;
+
+ private:
+  PhotoSource& source_;
+  std::vector<size_t> indices_;
+  size_t window_;
+  size_t next_ = 0;
+};
+
+nlohmann::ordered_json DescribeMask(const Photo& photo, const MotionMask& mask) {
+  return {{"name", photo.name}, {"source", photo.source}, {"masked_patches", mask.masked_patches}};
 }
 
 void Run(const MasksOptions& options) {
@@ -75,8 +92,6 @@ void Run(const MasksOptions& options) {
   const size_t frames = options.frames > 0  ? static_cast<size_t>(options.frames)
                         : source.is_video() ? kVideoFrames
                                             : source.size();
-  std::vector<size_t> indices = SpreadIndices(source.size(), frames);
-  while (source.LeaveOutUnreadable(indices)) indices = SpreadIndices(source.size(), frames);
   std::vector<std::filesystem::path> inputs = source.files();
   for (auto& file : options.model.Files()) inputs.push_back(std::move(file));
   StagedFolder folder(options.out, options.overwrite, std::move(inputs));
@@ -90,23 +105,21 @@ void Run(const MasksOptions& options) {
                 ": has no motion estimator (a stage-1 checkpoint?); masks need a stage-2 or later one");
   }
   nlohmann::ordered_json described = nlohmann::ordered_json::array();
-  size_t done = 0;
-  for (const size_t start : WindowStarts(indices.size(), static_cast<size_t>(options.window))) {
-    const size_t end = std::min(indices.size(), start + static_cast<size_t>(options.window));
-    report("reading photos", 0);
-    std::vector<Photo> photos =
-        source.Read({indices.begin() + static_cast<long>(start), indices.begin() + static_cast<long>(end)});
+  Windows windows(source, SpreadIndices(source.size(), frames), static_cast<size_t>(options.window));
+  std::vector<Photo> photos;
+  size_t known = 0;
+  report("reading photos", 0);
+  while (windows.Next(photos, known)) {
+    WarnOfPoorPhotos(photos);
     std::vector<Image> images;
     for (const Photo& photo : photos) images.push_back(photo.image);
-    Scene scene = reconstructor.EstimateMotion(images, report);
+    const Scene scene = reconstructor.EstimateMotion(images, report);
+    WarnOfPoorViews(photos, scene);
     report("writing masks", 0);
-    const long known = static_cast<long>(done - start);
-    photos.erase(photos.begin(), photos.begin() + known);
-    scene.masks.erase(scene.masks.begin(), scene.masks.begin() + known);
-    scene.framings.erase(scene.framings.begin(), scene.framings.begin() + known);
-    WriteMaskFiles(folder.staging(), photos, scene);
-    for (auto& entry : DescribeMasks(photos, scene)) described.push_back(entry);
-    done = end;
+    WriteMaskFiles(folder.staging(), photos, scene, known);
+    for (size_t i = known; i < photos.size(); ++i)
+      described.push_back(DescribeMask(photos[i], scene.masks[i]));
+    report("reading photos", 0);
   }
   progress.Finish();
   nlohmann::ordered_json metadata = RunMetadata("masks", model, reconstructor, progress);
@@ -115,7 +128,7 @@ void Run(const MasksOptions& options) {
   folder.Commit();
   if (options.json) std::printf("%s\n", metadata.dump(2).c_str());
   LogInfo("{}: {} masks", options.out, described.size());
-  source.FailIfLeftOut(options.out);
+  if (const std::string problem = source.LeftOut(options.out); !problem.empty()) throw Error(problem);
 }
 
 }  // namespace

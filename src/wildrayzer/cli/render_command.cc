@@ -96,25 +96,41 @@ void AddOptions(CLI::App& command, RenderOptions& options) {
       "  wildrayzer render walk.mp4 --inputs 4 --trajectory orbit --init random --out trial");
 }
 
+// Indices of the photos to use, of those that can be read.
 ViewSplit ChooseViews(const PhotoSource& source, const RenderOptions& options) {
-  if (source.size() < 2)
-    throw UsageError("at least two photos of the place are needed, " + std::to_string(source.size()) +
+  const std::vector<size_t> readable = source.Readable();
+  if (readable.size() < 2)
+    throw UsageError("at least two photos of the place are needed, " + std::to_string(readable.size()) +
                      " given");
   const size_t wanted = options.inputs > 0 ? static_cast<size_t>(options.inputs)
-                                           : std::min<size_t>(source.size(), kTrainedInputs);
-  if (wanted + static_cast<size_t>(options.targets) > source.size()) {
+                                           : std::min<size_t>(readable.size(), kTrainedInputs);
+  if (wanted + static_cast<size_t>(options.targets) > readable.size()) {
     throw UsageError(fmt::format("--inputs {} and --targets {} need {} photos, {} given", wanted,
                                  options.targets, wanted + static_cast<size_t>(options.targets),
-                                 source.size()));
+                                 readable.size()));
   }
-  ViewSplit split = SplitViews(source.size(), wanted, static_cast<size_t>(options.targets));
-  if (options.inputs == 0 && source.size() > wanted + split.targets.size()) {
+  ViewSplit split = SplitViews(readable.size(), wanted, static_cast<size_t>(options.targets));
+  if (options.inputs == 0 && readable.size() > wanted + split.targets.size()) {
     LogInfo("using {} of {} photos (--inputs and --targets choose more)", wanted + split.targets.size(),
-            source.size());
+            readable.size());
   }
   if (wanted > kTrainedInputs)
     LogWarning("{} inputs: the method was made for 2 to 4; more may look worse", wanted);
+  for (size_t& index : split.inputs) index = readable[index];
+  for (size_t& index : split.targets) index = readable[index];
   return split;
+}
+
+// The inputs, then the targets; chosen again while there are some that cannot be read.
+std::vector<Photo> ReadViews(PhotoSource& source, const RenderOptions& options) {
+  std::vector<Photo> photos;
+  while (true) {
+    ViewSplit split = ChooseViews(source, options);
+    std::vector<size_t> indices = std::move(split.inputs);
+    indices.insert(indices.end(), split.targets.begin(), split.targets.end());
+    photos = source.Read(indices, std::move(photos));
+    if (photos.size() == indices.size()) return photos;
+  }
 }
 
 // extended: how many cameras of a file have frames of another shape than the model's, and so show more.
@@ -173,9 +189,7 @@ std::string CommandLine(const RenderOptions& options) {
 
 void Run(const RenderOptions& options) {
   PhotoSource source(options.paths);
-  ViewSplit split = ChooseViews(source, options);
-  while (source.LeaveOutUnreadable(split.inputs) || source.LeaveOutUnreadable(split.targets))
-    split = ChooseViews(source, options);
+  ChooseViews(source, options);  // whether there are enough
   CheckTrajectory(options);
   StagedFolder folder(options.out, options.overwrite, Inputs(source, options));
   ModelSource model = options.model.Resolve();
@@ -186,15 +200,14 @@ void Run(const RenderOptions& options) {
   const ProgressCallback report = ReportTo(progress);
   report("reading photos", 0);
   RenderResult result;
-  result.photos = source.Read(split.inputs);
-  for (Photo& photo : source.Read(split.targets)) result.photos.push_back(std::move(photo));
+  result.photos = ReadViews(source, options);
   std::vector<Image> images;
   for (const Photo& photo : result.photos) images.push_back(photo.image);
 
   const Reconstructor reconstructor(model, report);
   WarnOfShellOrder(options.paths);  // after what ends the run with a line of its own
   WarnOfPoorPhotos(result.photos);
-  result.scene = reconstructor.Reconstruct(images, static_cast<int>(split.targets.size()), report,
+  result.scene = reconstructor.Reconstruct(images, options.targets, report,
                                            /*input_masks=*/{}, options.detail);
   WarnOfPoorViews(result.photos, result.scene);
   if (!options.no_clean) {
@@ -216,7 +229,7 @@ void Run(const RenderOptions& options) {
   folder.Commit();
   if (options.json) std::printf("%s\n", metadata.dump(2).c_str());
   LogInfo("{}: open index.html", options.out);
-  source.FailIfLeftOut(options.out);
+  if (const std::string problem = source.LeftOut(options.out); !problem.empty()) throw Error(problem);
 }
 
 }  // namespace

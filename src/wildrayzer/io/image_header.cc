@@ -278,16 +278,16 @@ void CheckImageSize(int64_t width, int64_t height, const std::string& name) {
   }
 }
 
-std::optional<std::string> PictureProblem(Bytes head) {
+std::optional<NoPicture> PictureProblem(Bytes head) {
   const std::string name;
   const ByteReader in(head, name, !(head.size() > 1 && head[0] == std::byte{'I'}));
   const std::optional<ImageFormat> format = FormatOf(in);
   if (!format) {
     const char* problem = UnsupportedFormat(in);
-    return problem != nullptr ? problem : kNoPicture;
+    return problem != nullptr ? NoPicture{true, problem} : NoPicture{false, kNoPicture};
   }
   try {
-    if (format == ImageFormat::kTiff && IsRawTiff(in)) return kRaw;
+    if (format == ImageFormat::kTiff && IsRawTiff(in)) return NoPicture{true, kRaw};
   } catch (const FileError&) {
     // the directory stands beyond these bytes
   }
@@ -299,7 +299,7 @@ ImageHeader ParseImageHeader(Bytes bytes, const std::string& name) {
   const ByteReader big(bytes, name, true);
   const ByteReader little(bytes, name, false);
   const std::optional<ImageFormat> format = FormatOf(big);
-  if (!format) throw FileError(name, PictureProblem(bytes).value_or(kNoPicture));
+  if (!format) throw FileError(name, PictureProblem(bytes)->problem);
   ImageHeader header;
   if (format == ImageFormat::kJpeg) header = ParseJpeg(big);
   if (format == ImageFormat::kPng) header = ParsePng(big);

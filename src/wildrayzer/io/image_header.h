@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "wildrayzer/io/colour.h"
+#include "wildrayzer/io/images.h"
 
 namespace wildrayzer {
 
@@ -33,9 +34,9 @@ ImageHeader ParseImageHeader(std::span<const std::byte> bytes, const std::string
 // Raises FileError for sizes outside the limits of images.h.
 void CheckImageSize(int64_t width, int64_t height, const std::string& name);
 
-// Why a file that begins so cannot be read as a picture ("is a GIF: save it ..."); nothing: it may be one.
-// Some thousand bytes are enough.
-std::optional<std::string> PictureProblem(std::span<const std::byte> head);
+// Why a file that begins so cannot be read as a picture; nothing: it may be one. Some thousand bytes are
+// enough.
+std::optional<NoPicture> PictureProblem(std::span<const std::byte> head);
 
 // Orientation (1 to 8) from a TIFF structure as found in EXIF; 1 when absent or damaged.
 int OrientationFromTiff(std::span<const std::byte> tiff);

@@ -126,7 +126,7 @@ DepthImage ReadDepth(const fs::path& path) {
   return ToGray(*wide, path.string());
 }
 
-std::optional<std::string> WhyNoPicture(const fs::path& path) {
+std::optional<NoPicture> WhyNoPicture(const fs::path& path) {
   std::string extension = path.extension().string();
   std::transform(extension.begin(), extension.end(), extension.begin(),
                  [](unsigned char c) { return std::tolower(c); });
@@ -134,10 +134,10 @@ std::optional<std::string> WhyNoPicture(const fs::path& path) {
                                                   ".tif", ".tiff", ".heic", ".heif", ".avif"};
   if (std::find(kKnown.begin(), kKnown.end(), extension) != kKnown.end()) return std::nullopt;
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), &std::fclose);
-  if (!file) return std::string("cannot be opened: ") + std::strerror(errno);
+  if (!file) return NoPicture{false, std::string("cannot be opened: ") + std::strerror(errno)};
   std::vector<std::byte> head(4096);
   head.resize(std::fread(head.data(), 1, head.size(), file.get()));
-  return head.empty() ? "is empty" : PictureProblem(head);
+  return head.empty() ? NoPicture{false, "is empty"} : PictureProblem(head);
 }
 
 bool IsPictureFile(const fs::path& path) { return !WhyNoPicture(path); }

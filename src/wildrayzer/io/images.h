@@ -74,11 +74,17 @@ GrayImage ReadGray(const std::filesystem::path& path);
 // Reads a 16-bit single-channel PNG or TIFF, values as stored; 8-bit pictures raise FileError.
 DepthImage ReadDepth(const std::filesystem::path& path);
 
+// Why ReadImage does not read a file.
+struct NoPicture {
+  bool is_picture = false;  // of a format that is not read: somebody may miss it
+  std::string problem;      // "is a GIF: save it ...", "is empty"
+};
+
 // True for what ReadImage is to read: by the first bytes, and by the names .jpg .jpeg .png .webp .bmp .tif
 // .tiff .heic .heif .avif (any case), so that ReadImage says what is wrong with a damaged one.
 bool IsPictureFile(const std::filesystem::path& path);
-// The problem with a file that is none ("is a GIF: save it ...", "is empty"); nothing for one.
-std::optional<std::string> WhyNoPicture(const std::filesystem::path& path);
+// The problem with a file that is none; nothing for one.
+std::optional<NoPicture> WhyNoPicture(const std::filesystem::path& path);
 
 // In-memory encoders. `quality` in [1, 100]. Empty images raise Error.
 std::vector<std::byte> EncodePng(const Image& image);

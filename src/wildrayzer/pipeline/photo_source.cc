@@ -55,6 +55,13 @@ bool NaturalLess(const std::string& a, const std::string& b) {
   return a.size() - i < b.size() - j;
 }
 
+std::vector<fs::path> InNaturalOrder(std::vector<fs::path> paths) {
+  std::sort(paths.begin(), paths.end(), [](const fs::path& a, const fs::path& b) {
+    return NaturalLess(a.filename().string(), b.filename().string());
+  });
+  return paths;
+}
+
 // The files of a folder but hidden ones, in natural order.
 std::vector<fs::path> FilesIn(const fs::path& folder) {
   std::vector<fs::path> files;
@@ -65,10 +72,7 @@ std::vector<fs::path> FilesIn(const fs::path& folder) {
       files.push_back(entry.path());
   }
   if (error) throw FileError(folder.string(), "cannot list the folder: " + error.message());
-  std::sort(files.begin(), files.end(), [](const fs::path& a, const fs::path& b) {
-    return NaturalLess(a.filename().string(), b.filename().string());
-  });
-  return files;
+  return InNaturalOrder(std::move(files));
 }
 
 std::string LowerExtension(const fs::path& path) {
@@ -88,11 +92,11 @@ bool IsHeicName(const fs::path& path) {
 std::vector<fs::path> PicturesAmong(const std::vector<fs::path>& files) {
   std::vector<fs::path> pictures;
   for (const fs::path& file : files) {
-    const std::optional<std::string> problem = WhyNoPicture(file);
-    if (!problem) {
+    const std::optional<NoPicture> none = WhyNoPicture(file);
+    if (!none) {
       pictures.push_back(file);
-    } else if (problem->starts_with("is a ")) {
-      LogWarning("{}: left out: {}", file.string(), *problem);
+    } else if (none->is_picture) {
+      LogWarning("{}: left out: {}", file.string(), none->problem);
     }
   }
   std::set<std::string> others;
@@ -119,8 +123,10 @@ std::vector<fs::path> PhotosOfFolder(const fs::path& folder, bool* is_video) {
                      " videos: give one of them, for instance " + found[0].string());
   }
   if (found.empty()) {
-    throw UsageError(folder.string() +
-                     ": no images in this folder (JPEG, PNG, WebP, HEIC, AVIF, BMP or TIFF), and no video");
+    throw UsageError(
+        folder.string() +
+        ": no images in this folder (JPEG, PNG, WebP, HEIC, AVIF, BMP or TIFF), and no video" +
+        (PlacesIn(folder).empty() ? "" : "; if its folders are one place each, give --each to render"));
   }
   *is_video = true;
   return found;
@@ -133,15 +139,13 @@ std::string UniqueName(const std::string& stem, std::set<std::string>& taken) {
   return name;
 }
 
-[[noreturn]] void ThrowNoPhoto(const std::string& path, const std::string& problem) {
+[[noreturn]] void ThrowNoPhoto(const std::string& path, const NoPicture& none) {
   if (LowerExtension(path) == ".json") {
     throw UsageError(path +
                      ": is no photo; give image files, one folder or one video (cameras to follow go to "
                      "--trajectory)");
   }
-  throw FileError(path, problem.starts_with("is not")
-                            ? "is no photo and no video that can be read (another kind of file, or damaged?)"
-                            : problem);
+  throw FileError(path, none.is_picture ? none.problem : none.problem + ", and no video that can be read");
 }
 
 }  // namespace
@@ -157,11 +161,11 @@ PhotoSource::PhotoSource(const std::vector<std::string>& paths) {
     for (const std::string& path : paths) {
       if (paths.size() > 1 && fs::is_directory(path, error))
         throw UsageError(path + ": give either image files, or one folder, or one video");
-      if (const std::optional<std::string> problem = WhyNoPicture(path)) {
+      if (const std::optional<NoPicture> none = WhyNoPicture(path)) {
         const bool video = IsVideoFile(path);
         if (video && paths.size() > 1)
           throw UsageError(path + ": give either image files, or one folder, or one video");
-        if (!video) ThrowNoPhoto(path, *problem);
+        if (!video) ThrowNoPhoto(path, *none);
         is_video_ = true;
       }
       files_.emplace_back(path);
@@ -173,51 +177,69 @@ PhotoSource::PhotoSource(const std::vector<std::string>& paths) {
   is_folder_ = !is_video_ && paths.size() == 1 && fs::is_directory(paths[0], error);
 }
 
-bool PhotoSource::LeaveOutUnreadable(const std::vector<size_t>& indices) {
-  if (!is_folder_) return false;
-  std::set<size_t> bad;
-  for (const size_t index : indices) {
-    ThrowIfInterrupted();
-    try {
-      ReadImage(files_.at(index));
-    } catch (const FileError& error) {
-      if (files_.size() - bad.size() <= 2) throw;
-      LogWarning("left out: {}", error.what());
-      bad.insert(index);
-    }
-  }
-  for (auto index = bad.rbegin(); index != bad.rend(); ++index) {
-    files_.erase(files_.begin() + static_cast<std::ptrdiff_t>(*index));
-    names_.erase(names_.begin() + static_cast<std::ptrdiff_t>(*index));
-  }
-  left_out_ += bad.size();
-  return !bad.empty();
-}
-
 void PhotoSource::FailIfLeftOut(const std::string& result) const {
-  if (left_out_ == 0) return;
-  throw Error(result + ": is written without " + std::to_string(left_out_) + " of " +
-              std::to_string(left_out_ + files_.size()) +
+  if (unreadable_.empty()) return;
+  throw Error(result + ": is written without " + std::to_string(unreadable_.size()) + " of " +
+              std::to_string(files_.size()) +
               " photos, which could not be read; the warnings name the files");
 }
 
-std::vector<Photo> PhotoSource::Read(const std::vector<size_t>& indices) const {
-  std::vector<Photo> photos;
-  if (indices.empty()) return photos;
-  if (is_video_) {
-    const std::vector<int64_t> frames(indices.begin(), indices.end());
-    std::vector<Image> images = ReadFrames(files_[0], frames);
-    for (size_t i = 0; i < images.size(); ++i) {
-      const std::string number = std::to_string(indices[i]);
-      photos.push_back({"frame_" + std::string(6 - std::min<size_t>(6, number.size()), '0') + number,
-                        files_[0].string() + " frame " + number, std::move(images[i])});
-    }
-    return photos;
+std::vector<size_t> PhotoSource::Readable() const {
+  std::vector<size_t> indices;
+  for (size_t i = 0; i < size(); ++i) {
+    if (!unreadable_.contains(i)) indices.push_back(i);
   }
+  return indices;
+}
+
+std::vector<Photo> PhotoSource::ReadVideo(const std::vector<size_t>& indices) const {
+  const std::set<int64_t> frames(indices.begin(), indices.end());
+  std::vector<Image> images = ReadFrames(files_[0], std::vector<int64_t>(frames.begin(), frames.end()));
+  std::vector<Photo> photos;
   for (const size_t index : indices) {
-    photos.push_back({names_.at(index), files_.at(index).string(), ReadImage(files_.at(index))});
+    const std::string number = std::to_string(index);
+    const auto place = std::distance(frames.begin(), frames.find(static_cast<int64_t>(index)));
+    photos.push_back({"frame_" + std::string(6 - std::min<size_t>(6, number.size()), '0') + number,
+                      files_[0].string() + " frame " + number,
+                      std::move(images[static_cast<size_t>(place)])});
   }
   return photos;
+}
+
+std::vector<Photo> PhotoSource::Read(const std::vector<size_t>& indices, std::vector<Photo> known) {
+  if (indices.empty()) return {};
+  if (is_video_) return ReadVideo(indices);
+  std::vector<Photo> photos;
+  for (const size_t index : indices) {
+    ThrowIfInterrupted();
+    const std::string source = files_.at(index).string();
+    const auto same =
+        std::find_if(known.begin(), known.end(), [&](const Photo& photo) { return photo.source == source; });
+    if (same != known.end()) {
+      photos.push_back(std::move(*same));
+      continue;
+    }
+    try {
+      photos.push_back({names_.at(index), source, ReadImage(files_.at(index))});
+    } catch (const FileError& error) {
+      if (!is_folder_ || files_.size() - unreadable_.size() <= 2) throw;
+      LogWarning("left out: {}", error.what());
+      unreadable_.insert(index);
+    }
+  }
+  return photos;
+}
+
+std::vector<fs::path> PlacesIn(const fs::path& folder) {
+  std::vector<fs::path> places;
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
+    std::error_code ignored;
+    if (entry.path().filename().string().front() == '.') continue;
+    if (entry.is_directory(ignored) || IsVideoFile(entry.path())) places.push_back(entry.path());
+  }
+  if (error) throw FileError(folder.string(), "cannot list the folder: " + error.message());
+  return InNaturalOrder(std::move(places));
 }
 
 std::vector<size_t> SpreadIndices(size_t size, size_t count) {

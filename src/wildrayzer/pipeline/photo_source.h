@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -31,24 +32,29 @@ class PhotoSource {
   // The image files, or the video.
   const std::vector<std::filesystem::path>& files() const { return files_; }
 
-  // Decodes the photos with these indices (ascending for a video). Names are unique.
-  std::vector<Photo> Read(const std::vector<size_t>& indices) const;
-
-  // Takes those of these photos out of the source that cannot be decoded, with a warning each, and says
-  // whether there were any: then indices mean other photos, and the choice is to be made again. Only of a
-  // folder: a file that was named is wanted. FileError when fewer than two photos remain.
-  bool LeaveOutUnreadable(const std::vector<size_t>& indices);
-  // Error (once the result is written) when photos were left out.
-  void FailIfLeftOut(const std::string& result) const;
+  // Decodes the photos with these (different) indices. Names are unique. Of a folder, photos that
+  // cannot be decoded are left out with a warning each, so that fewer may come back (a file that was named is
+  // wanted); FileError when fewer than two remain. What is among `known`, read before, is taken from there.
+  std::vector<Photo> Read(const std::vector<size_t>& indices, std::vector<Photo> known = {});
+  // Indices of all that Read has not left out.
+  std::vector<size_t> Readable() const;
+  // What to end with once the result is written without photos that were left out; else empty.
+  std::string LeftOut(const std::string& result) const;
 
  private:
+  std::vector<Photo> ReadVideo(const std::vector<size_t>& indices) const;
+
   std::vector<std::filesystem::path> files_;
   std::vector<std::string> names_;  // of the files: stems, made unique
   bool is_video_ = false;
   bool is_folder_ = false;
-  size_t left_out_ = 0;
+  std::set<size_t> unreadable_;
   size_t frame_count_ = 0;
 };
+
+// The folders and videos in a folder, which may be a place each, in natural order; hidden ones are passed
+// over. FileError when it cannot be listed.
+std::vector<std::filesystem::path> PlacesIn(const std::filesystem::path& folder);
 
 // `count` indices of 0 .. size-1, evenly spread, first and last included. count >= size gives all.
 std::vector<size_t> SpreadIndices(size_t size, size_t count);

@@ -18,10 +18,9 @@ using ::testing::ElementsAre;
 using testing::FreshFolder;
 using ::testing::HasSubstr;
 
-std::vector<std::string> NamesIn(const PhotoSource& source) {
+std::vector<std::string> NamesIn(PhotoSource source) {
   std::vector<std::string> names;
-  for (const Photo& photo : source.Read(SpreadIndices(source.size(), source.size())))
-    names.push_back(photo.name);
+  for (const Photo& photo : source.Read(source.Readable())) names.push_back(photo.name);
   return names;
 }
 
@@ -59,27 +58,28 @@ TEST(PhotoSource, LeavesOutPhotosOfAFolderThatCannotBeRead) {
   const fs::path folder = FreshFolder("damaged_photo");
   for (const char* name : {"1.png", "2.png", "3.png", "4.png"}) WritePng(folder / name, Image(8, 8));
   PhotoSource source({folder.string()});
-  EXPECT_FALSE(source.LeaveOutUnreadable({0, 1, 2, 3}));
-  EXPECT_NO_THROW(source.FailIfLeftOut("out"));
+  EXPECT_EQ(source.Read({0, 1, 2, 3}).size(), 4u);
+  EXPECT_EQ(source.LeftOut("out"), "");
   Damage(folder / "2.png");
-  EXPECT_FALSE(source.LeaveOutUnreadable({0, 2}));  // nobody asked for it
-  EXPECT_TRUE(source.LeaveOutUnreadable({0, 1}));
+  EXPECT_EQ(source.Read({0, 2}).size(), 2u);  // nobody asked for it
+  EXPECT_EQ(source.Readable().size(), 4u);
+  std::vector<Photo> photos = source.Read({0, 1});
+  ASSERT_EQ(photos.size(), 1u);
   EXPECT_THAT(Warnings(), ::testing::Contains(HasSubstr("2.png")));
-  EXPECT_FALSE(source.LeaveOutUnreadable({0, 1, 2}));
-  EXPECT_THAT(NamesIn(source), ElementsAre("1", "3", "4"));
-  EXPECT_THAT([&] { source.FailIfLeftOut("out"); },
-              ::testing::ThrowsMessage<Error>(HasSubstr("out: is written without 1 of 4 photos")));
+  EXPECT_THAT(source.Readable(), ElementsAre(0, 2, 3));  // what indices mean stays
+  EXPECT_THAT(source.LeftOut("out"), HasSubstr("out: is written without 1 of 4 photos"));
+  // What was read before is not read again.
+  photos[0].image = Image(3, 3);
+  Damage(folder / "1.png");
+  photos = source.Read({3, 0}, std::move(photos));
+  EXPECT_THAT((std::vector{photos.at(0).image.width, photos.at(1).image.width}), ElementsAre(8, 3));
   // Two must remain.
   Damage(folder / "3.png");
   Damage(folder / "4.png");
-  EXPECT_THAT(
-      [&] {
-        source.LeaveOutUnreadable({0, 1, 2});
-      },
-      ::testing::ThrowsMessage<FileError>(HasSubstr("4.png")));
+  EXPECT_THAT([&] { source.Read({0, 2, 3}); }, ::testing::ThrowsMessage<FileError>(HasSubstr("3.png")));
   // A file that was named is wanted.
   PhotoSource named({(folder / "1.png").string(), (folder / "2.png").string(), (folder / "3.png").string()});
-  EXPECT_FALSE(named.LeaveOutUnreadable({0, 1, 2}));
+  EXPECT_THROW(named.Read({0, 1, 2}), FileError);
 }
 
 TEST(PhotoSource, SaysThatCamerasAreNoPhoto) {
@@ -121,8 +121,9 @@ TEST(PhotoSource, PicturesAreKnownByTheirBytes) {
   EXPECT_THAT(Warnings(), Contains(HasSubstr("e.gif: left out: is a GIF")));
   EXPECT_THAT(Warnings(), Contains(HasSubstr("f.dng: left out: is a camera's raw picture")));
   EXPECT_THAT(WhyRefused({(folder / "f.dng").string()}), HasSubstr("f.dng: is a camera's raw picture"));
-  EXPECT_THAT(WhyRefused({(folder / "notes.txt").string()}),
-              HasSubstr("notes.txt: is no photo and no video"));
+  EXPECT_THAT(
+      WhyRefused({(folder / "notes.txt").string()}),
+      HasSubstr("notes.txt: is not a JPEG, PNG, WebP, HEIC, AVIF, BMP or TIFF picture, and no video"));
   WriteFileAtomically(folder / "empty", "");
   EXPECT_THAT(WhyRefused({(folder / "empty").string(), (folder / "b").string()}),
               HasSubstr("empty: is empty"));

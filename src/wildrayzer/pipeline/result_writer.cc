@@ -99,11 +99,12 @@ std::string VideoDataUrl(const fs::path& path) {
 
 }  // namespace
 
-void WriteMaskFiles(const fs::path& folder, const std::vector<Photo>& photos, const Scene& scene) {
+void WriteMaskFiles(const fs::path& folder, const std::vector<Photo>& photos, const Scene& scene,
+                    size_t first) {
   if (scene.masks.empty()) return;
   fs::create_directories(folder / "masks");
   fs::create_directories(folder / "masks_overlay");
-  for (size_t i = 0; i < photos.size(); ++i) {
+  for (size_t i = first; i < photos.size(); ++i) {
     const GrayImage mask = PhotoMask(scene, i).mask;
     WritePng(folder / "masks" / (photos[i].name + ".png"), mask);
     WritePng(folder / "masks_overlay" / (photos[i].name + ".png"), OverlayMask(photos[i].image, mask));

@@ -30,9 +30,9 @@ struct RenderResult {
 void WriteRenderFiles(const std::filesystem::path& folder, const RenderResult& result,
                       const std::vector<std::string>& exports);
 
-// masks/ and masks_overlay/ alone. Returns nothing when the scene has no masks.
-void WriteMaskFiles(const std::filesystem::path& folder, const std::vector<Photo>& photos,
-                    const Scene& scene);
+// masks/ and masks_overlay/ alone, of the photos from `first` on. Nothing when the scene has no masks.
+void WriteMaskFiles(const std::filesystem::path& folder, const std::vector<Photo>& photos, const Scene& scene,
+                    size_t first = 0);
 
 // Adds "photos" (size, framing, masked share), "output" (resolution, counts) to `metadata`.
 void DescribeResult(const RenderResult& result, nlohmann::ordered_json& metadata);
