@@ -177,11 +177,10 @@ PhotoSource::PhotoSource(const std::vector<std::string>& paths) {
   is_folder_ = !is_video_ && paths.size() == 1 && fs::is_directory(paths[0], error);
 }
 
-void PhotoSource::FailIfLeftOut(const std::string& result) const {
-  if (unreadable_.empty()) return;
-  throw Error(result + ": is written without " + std::to_string(unreadable_.size()) + " of " +
-              std::to_string(files_.size()) +
-              " photos, which could not be read; the warnings name the files");
+std::string PhotoSource::LeftOut(const std::string& result) const {
+  if (unreadable_.empty()) return "";
+  return result + ": is written without " + std::to_string(unreadable_.size()) + " of " +
+         std::to_string(files_.size()) + " photos, which could not be read; the warnings name the files";
 }
 
 std::vector<size_t> PhotoSource::Readable() const {
