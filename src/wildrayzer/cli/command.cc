@@ -26,6 +26,12 @@ void ModelOptions::AddTo(CLI::App& command) {
       ->check(CLI::IsMember({"auto", "fp32", "bf16"}))
       ->capture_default_str();
   AddDeviceOption(command, device);
+  command
+      .add_option("--frame", frame,
+                  "crop: the model sees the middle of photos in its own shape; whole: photos of any shape as "
+                  "they are; auto: whole where the model was shown any shape")
+      ->check(CLI::IsMember({"auto", "crop", "whole"}))
+      ->capture_default_str();
   command.add_option("--threads", threads, "Threads (default: one a core)")->check(CLI::Range(1, 1024));
   command
       .add_option("--set", overrides,
@@ -54,6 +60,9 @@ ModelSource ModelOptions::Resolve() const {
   source.precision = precision == "fp32"   ? PrecisionChoice::kFp32
                      : precision == "bf16" ? PrecisionChoice::kBf16
                                            : PrecisionChoice::kAuto;
+  source.frame = frame == "whole"  ? FrameChoice::kWhole
+                 : frame == "crop" ? FrameChoice::kCrop
+                                   : FrameChoice::kByModel;
   if (!init.empty())
     LogWarning("random weights: the pictures mean nothing (--init random is for trying and timing)");
   return source;

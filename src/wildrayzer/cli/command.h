@@ -25,7 +25,7 @@ void AddPackCommand(CLI::App& app);
 void AddWorldsCommand(CLI::App& app);
 
 // The options that choose a model: --model --config --dino --no-motion --init --seed --precision --device
-// --threads, and overrides.
+// --frame --threads, and overrides.
 struct ModelOptions {
   std::string model;
   std::string config;
@@ -33,6 +33,7 @@ struct ModelOptions {
   std::string init;
   std::string precision = "auto";
   std::string device = "auto";
+  std::string frame = "auto";
   std::vector<std::string> overrides;
   bool no_motion = false;
   uint64_t seed = 0;

@@ -6,12 +6,14 @@
 
 #include "wildrayzer/synth/rooms.h"
 #include "wildrayzer/util/log.h"
+#include "wildrayzer/vision/frame_shape.h"
 
 namespace wildrayzer {
 namespace {
 
 struct Settings {
   synth::RoomsOptions rooms;
+  std::vector<std::string> aspects;
   bool no_shadows = false, no_depth = false, json = false;
 };
 
@@ -25,6 +27,8 @@ void AddCounts(CLI::App& command, const std::string& name, synth::SplitCounts& c
 void Run(Settings settings) {
   settings.rooms.mover_shadows = !settings.no_shadows;
   settings.rooms.depth = !settings.no_depth;
+  if (!settings.aspects.empty()) settings.rooms.aspects.clear();
+  for (const std::string& aspect : settings.aspects) settings.rooms.aspects.push_back(ParseAspect(aspect));
   Progress progress;
   const synth::RoomsReport report = synth::MakeRooms(settings.rooms, progress);
   if (settings.json) {
@@ -54,7 +58,11 @@ void AddRoomsCommand(CLI::App& app) {
                    "Folder for the data sets; a run that was stopped goes on where it was")
       ->required();
   command->add_option("--seed", rooms.seed, "Everything follows from it")->capture_default_str();
-  command->add_option("--size", rooms.size, "Pixels a side")->capture_default_str();
+  command->add_option("--size", rooms.size, "Side in pixels of a square of as many")->capture_default_str();
+  command
+      ->add_option("--aspect", settings->aspects,
+                   "Shapes of the frames as WIDTH:HEIGHT, which scenes have in turn (default: 1:1)")
+      ->delimiter(',');
   command->add_option("--frames", rooms.frames, "Frames a scene")->capture_default_str();
   command->add_option("--samples", rooms.samples, "Rays a pixel")->capture_default_str();
   AddCounts(*command, "static", rooms.still, "Scenes in which nothing moves (RealEstate10K layout)");

@@ -117,6 +117,16 @@ int TrainingLoader::InputsOfStep(uint64_t step) const {
   return options_.input_counts[random.Below(options_.input_counts.size())];
 }
 
+ViewOptions TrainingLoader::ViewOfStep(uint64_t step) const {
+  ViewOptions view = options_.view;
+  if (options_.sizes.empty()) return view;
+  Random random(options_.seed, fmt::format("size/{}", step));
+  const auto [width, height] = options_.sizes[random.Below(options_.sizes.size())];
+  view.width = width;
+  view.height = height;
+  return view;
+}
+
 Sample TrainingLoader::TryScene(const Draw& draw, uint64_t n, uint64_t step) const {
   const TrainingSet& set = draw.dynamic ? options_.dynamic_set : options_.static_set;
   const SceneRecord scene = set.scenes->Read(draw.scene);
@@ -139,7 +149,7 @@ Sample TrainingLoader::TryScene(const Draw& draw, uint64_t n, uint64_t step) con
     std::reverse(list->inputs.begin(), list->inputs.end());
     std::reverse(list->targets.begin(), list->targets.end());
   }
-  ViewOptions views = options_.view;
+  ViewOptions views = ViewOfStep(step);
   views.clean = views.masks = set.truth;
   Sample sample = LoadSample(scene, *list, views);
   sample.dynamic = draw.dynamic && !set.truth;

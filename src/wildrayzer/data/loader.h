@@ -1,6 +1,7 @@
 // Batches for training and scenes for evaluation, decoded ahead of time by several threads.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -53,6 +54,9 @@ struct LoaderOptions {
   // fresh views in every pass through the set.
   int64_t refresh_steps = 0;
   ViewOptions view;
+  // Sizes in pixels in the place of the view's, one is drawn for every step, the same on every rank; empty:
+  // the view's.
+  std::vector<std::array<int, 2>> sizes;  // width, height
   std::shared_ptr<const PastePool> pool;  // needed by sets with `paste`
   PasteOptions paste;
   AugmentOptions augment;  // of every sample, after pasting
@@ -102,6 +106,7 @@ class TrainingLoader {
   Sample Make(uint64_t local) const;
   Sample TryScene(const Draw& draw, uint64_t n, uint64_t step) const;
   int InputsOfStep(uint64_t step) const;
+  ViewOptions ViewOfStep(uint64_t step) const;
 
   LoaderOptions options_;
   MixedOrder order_;

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <map>
 #include <set>
@@ -179,10 +180,40 @@ TEST(TrainingLoader, AugmentsSamplesAsAWholeOnAnyThread) {
   EXPECT_EQ(focal_lengths.size(), static_cast<size_t>(samples));
 }
 
+TEST(TrainingLoader, AStepHasOneOfTheSizes) {
+  const Sets sets = MakeSets("loader_sizes");
+  LoaderOptions options = Options(sets);
+  options.view.patch = 16;
+  options.sizes = {{32, 32}, {48, 16}, {16, 48}};
+  TrainingLoader first(options);
+  options.world_size = 2;  // ranks agree
+  options.rank = 1;
+  TrainingLoader second(options);
+  std::map<std::array<int, 2>, int> drawn;
+  for (int i = 0; i < 60; ++i) {
+    const Batch batch = first.Next(), other = second.Next();
+    const Image& image = batch.samples[0].views[0].image;
+    ++drawn[{image.width, image.height}];
+    EXPECT_EQ(other.samples[0].views[0].image.width, image.width);
+    for (const Sample& sample : batch.samples) {
+      for (const View& view : sample.views) {
+        EXPECT_EQ(view.image.width, image.width);
+        EXPECT_EQ(view.image.height, image.height);
+      }
+    }
+  }
+  ASSERT_EQ(drawn.size(), 3u);
+  for (const auto& [size, times] : drawn) {
+    EXPECT_THAT(options.sizes, ::testing::Contains(size));
+    EXPECT_GT(times, 8);  // of 20 expected; less than 8 of 60 at a third each has a chance of 1e-4
+  }
+}
+
 TEST(TrainingLoader, ContinuesAtAnyStep) {
   const Sets sets = MakeSets("loader_resume");
   LoaderOptions options = Options(sets);
   options.input_counts = {2, 3};
+  options.sizes = {{32, 32}, {48, 16}};
   options.threads = 2;
   TrainingLoader whole(options);
   std::vector<LoaderState> states = {whole.state()};

@@ -111,6 +111,7 @@ ModelConfig ModelConfig::FromConfig(const Config& config) {
                       side);  // read as known; rays follow the image
   model.height = config.Get<int64_t>("model.target_image.height", side);
   model.width = config.Get<int64_t>("model.target_image.width", side);
+  model.any_shape = config.Get<bool>("model.any_shape", model.any_shape);
   using Layout = std::pair<const char*, SceneLayout>;
   model.scene =
       Choice(config, "model.scene", model.scene,
@@ -178,6 +179,11 @@ void ModelConfig::Validate(const std::string& where) const {
         fmt::format("{}: the image size {} x {} (height x width) must be a multiple of the patch size {}",
                     where, height, width, patch));
   }
+  if (any_shape && focal != FocalLength::kCentred) {
+    throw UsageError(where +
+                     ": model.any_shape needs model.pose_latent.focal: centred; with the others pixels are "
+                     "square in square frames alone");
+  }
   CheckRange(where, "the token width d", d, 8, kMaxWidth);
   CheckRange(where, "the head size d_head", d_head, 1, d);
   if (d % d_head != 0) {
@@ -238,11 +244,18 @@ void ModelConfig::Validate(const std::string& where) const {
   }
 }
 
+std::vector<FrameShape> ModelConfig::TrainingShapes() const {
+  const auto columns = static_cast<int>(width / patch), rows = static_cast<int>(height / patch);
+  if (any_shape) return ShapesAbout(columns, rows);
+  return {{columns, rows}};
+}
+
 std::string ModelConfig::ToYaml() const {
   return fmt::format(
       "model:\n"
       "  image_tokenizer: {{patch_size: {}}}\n"
       "  target_image: {{height: {}, width: {}}}\n"
+      "  any_shape: {}\n"
       "  scene: {}\n"
       "  scene_latent: {{length: {}}}\n"
       "  view_code: {}\n"
@@ -260,7 +273,7 @@ std::string ModelConfig::ToYaml() const {
       "{},\n"
       "           compare: {}, head_bias: {}}}\n"
       "  dinov3_pseudolabel: {{model_name: \"{}\"}}\n",
-      patch, height, width, scene == SceneLayout::kCodes ? "codes" : "tokens", scene_tokens,
+      patch, height, width, Bool(any_shape), scene == SceneLayout::kCodes ? "codes" : "tokens", scene_tokens,
       view_code == ViewCode::kNumber ? "number" : "canonical",
       camera_attention == CameraAttention::kGlobal ? "global" : "alternating", Bool(match_views),
       Bool(adjust_poses), Bool(copy_inputs), pose == PoseRepresentation::kRotation6d ? "6d" : "quat",

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "wildrayzer/util/config.h"
+#include "wildrayzer/vision/frame_shape.h"
 
 namespace wildrayzer {
 
@@ -71,6 +72,9 @@ struct ModelConfig {
   // Default resolution in pixels; the model itself takes any multiple of the patch size.
   int64_t height = 256;
   int64_t width = 256;
+  // Frames need not be height x width: any shape of about as many patches does, because training showed
+  // frames from 16:9 to 9:16 (focal: centred, UsageError).
+  bool any_shape = false;
   int64_t patch = 16;
   // Token width and attention head size.
   int64_t d = 768;
@@ -106,6 +110,9 @@ struct ModelConfig {
   MotionConfig motion;
   // Names the DINOv3 variant that feeds the motion estimator (a Hugging Face repository).
   std::string dino_model = "facebook/dinov3-vit7b16-pretrain-lvd1689m";
+
+  // Frames of training in patches: one, or with any_shape those of which a step draws one.
+  std::vector<FrameShape> TrainingShapes() const;
 
   // Whether matches of the first view's points, and the surface that they lie on, are asked for.
   bool WarpsInputs() const { return copy_inputs || (use_motion && motion.compare); }

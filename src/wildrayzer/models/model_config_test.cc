@@ -87,6 +87,16 @@ TEST(ModelConfig, TokenMaskingHasTwoSpellings) {
   EXPECT_THAT(ErrorOf("model: {use_token_dropping: true, use_mae_masking: true}"), HasSubstr("only one"));
 }
 
+TEST(ModelConfig, FramesOfAnyShapeNeedSquarePixels) {
+  EXPECT_THAT(ErrorOf("model: {any_shape: true}"),
+              HasSubstr("model.any_shape needs model.pose_latent.focal"));
+  const ModelConfig any = Parse("model: {any_shape: true, pose_latent: {focal: centred}}");
+  EXPECT_TRUE(any.any_shape);
+  EXPECT_GT(any.TrainingShapes().size(), 5u);
+  EXPECT_EQ(ModelConfig().TrainingShapes().size(), 1u);
+  EXPECT_EQ(ModelConfig().TrainingShapes()[0].columns, 16);
+}
+
 TEST(ModelConfig, YamlRoundTrip) {
   ModelConfig config = Parse(kReleaseStyle);
   config.motion.threshold = 0.0625;
@@ -100,7 +110,8 @@ TEST(ModelConfig, YamlRoundTrip) {
   config.focal = FocalLength::kCentred;
   config.token_masking = TokenMasking::kDrop;
   config.canonical = CanonicalView::kFirst;
-  config.match_views = config.adjust_poses = config.copy_inputs = config.motion.compare = true;
+  config.match_views = config.adjust_poses = config.copy_inputs = config.motion.compare = config.any_shape =
+      true;
   EXPECT_EQ(Parse(config.ToYaml()), config);
 }
 

@@ -18,6 +18,7 @@
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/log.h"
 #include "wildrayzer/util/tensor.h"
+#include "wildrayzer/vision/frame_shape.h"
 
 namespace wildrayzer {
 
@@ -31,6 +32,8 @@ namespace {
 
 // DINOv3 when there are no weights at all: the smallest released size.
 constexpr char kRandomDino[] = "vits16";
+// Of photos seen whole, the longer over the shorter side: beyond it they are cropped. Training ends at 16:9.
+constexpr double kMostElongated = 2.4;
 
 void Report(const ProgressCallback& progress, const std::string& stage, int64_t parts = 0) {
   if (progress) progress(stage, static_cast<int>(parts));
@@ -74,19 +77,43 @@ ModelConfig ResolveConfig(const ModelSource& source, const std::optional<Checkpo
   return ApplyOverrides(Config::Parse(found.ToYaml(), "configuration"), source);
 }
 
-// [1, K, 1, H, W]
-torch::Tensor StackMasks(std::span<const MotionMask> masks, int64_t inputs, const Scene& scene) {
-  std::vector<torch::Tensor> stack;
-  for (const MotionMask& mask : masks) {
-    if (static_cast<int64_t>(masks.size()) != inputs || mask.width != scene.width ||
-        mask.height != scene.height ||
-        mask.probability.size() != static_cast<size_t>(mask.width) * static_cast<size_t>(mask.height)) {
-      throw UsageError(fmt::format("motion masks must be {} of {} x {} pixels, one an input", inputs,
-                                   scene.width, scene.height));
-    }
-    stack.push_back(torch::tensor(mask.probability).view({1, mask.height, mask.width}));
+// A mask of the whole photo in the model's frame: [1, 1, 1, H, W].
+torch::Tensor FrameOfMask(const MotionMask& mask, Framing framing) {
+  if (mask.width < 1 || mask.height < 1 ||
+      mask.probability.size() != static_cast<size_t>(mask.width) * static_cast<size_t>(mask.height)) {
+    throw UsageError(fmt::format("a motion mask of {} x {} pixels has {} values", mask.width, mask.height,
+                                 mask.probability.size()));
   }
-  return torch::stack(stack).unsqueeze(0);
+  framing.photo_width = mask.width;
+  framing.photo_height = mask.height;
+  const bool same = mask.width == framing.width && mask.height == framing.height &&
+                    framing.resized_width == framing.width && framing.resized_height == framing.height;
+  if (same) return torch::tensor(mask.probability).view({1, 1, 1, mask.height, mask.width});
+  const GrayImage levels = FromProbabilities(mask.probability, mask.width, mask.height);
+  const GrayImage framed = ApplyFraming(levels, framing);
+  const torch::Tensor bytes = torch::tensor(torch::ArrayRef<uint8_t>(framed.values));
+  return bytes.to(torch::kFloat).div(255.0).view({1, 1, 1, framed.height, framed.width});
+}
+
+// What counts as moving in the views first .. first + count - 1: the model's `own` probability [1, count, 1,
+// H, W] (undefined: it has none) and what is given for them, if anything is; else undefined.
+torch::Tensor MotionInEffect(const torch::Tensor& own, std::span<const MotionMask> given, MaskMode mode,
+                             const Scene& scene, size_t first, size_t count) {
+  const auto is_given = [&](size_t view) { return view < given.size() && !given[view].probability.empty(); };
+  const bool any = std::any_of(given.begin(), given.end(),
+                               [](const MotionMask& mask) { return !mask.probability.empty(); });
+  if (!own.defined() && !any) return {};
+  std::vector<torch::Tensor> masks;
+  for (size_t view = first; view < first + count; ++view) {
+    torch::Tensor mask = own.defined() ? own.narrow(1, static_cast<int64_t>(view - first), 1).to(torch::kCPU)
+                                       : torch::zeros({1, 1, 1, scene.height, scene.width});
+    if (is_given(view)) {
+      const torch::Tensor told = FrameOfMask(given[view], scene.framings[view]);
+      mask = mode == MaskMode::kAdd ? torch::maximum(mask, told) : told;
+    }
+    masks.push_back(mask);
+  }
+  return torch::cat(masks, 1);
 }
 
 // The most pixels of a photo for one of the model's, on either axis, as far as allowed.
@@ -134,6 +161,7 @@ struct Reconstructor::Impl {
   ModelConfig config;
   torch::Device device = torch::kCPU;
   Precision precision = Precision::kFp32;
+  bool whole_frame = false;
   std::optional<Checkpoint> checkpoint;
   WildRayZer model{nullptr};
   Dinov3 dino{nullptr};
@@ -143,6 +171,8 @@ struct Reconstructor::Impl {
   void LoadDino(const ModelSource& source);
   void CheckDinoWidth(const ModelSource& source) const;
 
+  // The frame in which photos are seen: all have one, that of the middle one of their shapes.
+  FrameShape ShapeFor(std::span<const Image> photos) const;
   // Resizes and crops the photos: [1, V, 3, H, W] in [0, 1].
   torch::Tensor Frame(std::span<const Image> photos, Scene& scene) const;
   // The inputs' pictures with scene.detail times as many pixels a side.
@@ -154,9 +184,9 @@ struct Reconstructor::Impl {
   FeatureSource Features() const { return FeatureSource(dino, dino_pixels); }
   // As a stage of the work of its own, if DINOv3 makes them.
   void ComputeFeatures(Pass& pass, const ProgressCallback& progress) const;
-  // Masks of logits [1, V, 1, H, W]; none of undefined ones.
-  void AddMasks(const torch::Tensor& logits, Scene& scene) const;
-  MotionMask MaskAt(const torch::Tensor& logits, int64_t view) const;
+  // Masks of probabilities [1, V, 1, H, W]; none of undefined ones.
+  void AddMasks(const torch::Tensor& motion, Scene& scene) const;
+  MotionMask MaskAt(const torch::Tensor& motion, int64_t view) const;
 };
 
 void Reconstructor::Impl::LoadDino(const ModelSource& source) {
@@ -188,14 +218,27 @@ void Reconstructor::Impl::CheckDinoWidth(const ModelSource& source) const {
       source.dino.string(), dino_name, dino->config().width, config.motion.dino_width, config.dino_model));
 }
 
+FrameShape Reconstructor::Impl::ShapeFor(std::span<const Image> photos) const {
+  const auto columns = static_cast<int>(config.width / config.patch);
+  const auto rows = static_cast<int>(config.height / config.patch);
+  if (!whole_frame || photos.empty()) return {columns, rows};
+  std::vector<double> ratios;
+  for (const Image& photo : photos) ratios.push_back(static_cast<double>(photo.width) / photo.height);
+  std::sort(ratios.begin(), ratios.end());
+  const double ratio = std::clamp(ratios[ratios.size() / 2], 1 / kMostElongated, kMostElongated);
+  return ShapeOfRatio(ratio, columns, rows);
+}
+
 torch::Tensor Reconstructor::Impl::Frame(std::span<const Image> photos, Scene& scene) const {
-  scene.width = static_cast<int>(config.width);
-  scene.height = static_cast<int>(config.height);
+  const FrameShape shape = ShapeFor(photos);
+  const auto patch = static_cast<int>(config.patch);
+  scene.width = shape.columns * patch;
+  scene.height = shape.rows * patch;
   std::vector<torch::Tensor> views;
   for (const Image& photo : photos) {
-    const FramedImage framed = FrameToModel(photo, scene.width, scene.height, static_cast<int>(config.patch));
+    const FramedImage framed = FrameToModel(photo, scene.width, scene.height, patch);
     scene.framings.push_back(framed.framing);
-    views.push_back(torch::tensor(ToPlanes(framed.image)).view({3, config.height, config.width}));
+    views.push_back(torch::tensor(ToPlanes(framed.image)).view({3, scene.height, scene.width}));
   }
   return torch::stack(views).unsqueeze(0).to(device);
 }
@@ -214,14 +257,13 @@ void Reconstructor::Impl::ComputeFeatures(Pass& pass, const ProgressCallback& pr
   pass.ComputeFeatures();
 }
 
-void Reconstructor::Impl::AddMasks(const torch::Tensor& logits, Scene& scene) const {
-  for (int64_t view = 0; logits.defined() && view < logits.size(1); ++view)
-    scene.masks.push_back(MaskAt(logits, view));
+void Reconstructor::Impl::AddMasks(const torch::Tensor& motion, Scene& scene) const {
+  for (int64_t view = 0; motion.defined() && view < motion.size(1); ++view)
+    scene.masks.push_back(MaskAt(motion, view));
 }
 
-MotionMask Reconstructor::Impl::MaskAt(const torch::Tensor& logits, int64_t view) const {
-  const torch::Tensor probability =
-      torch::sigmoid(logits.slice(1, view, view + 1).to(torch::kCPU, torch::kFloat)).contiguous();
+MotionMask Reconstructor::Impl::MaskAt(const torch::Tensor& motion, int64_t view) const {
+  const torch::Tensor probability = motion.narrow(1, view, 1).to(torch::kCPU, torch::kFloat).contiguous();
   MotionMask mask;
   mask.width = static_cast<int>(probability.size(4));
   mask.height = static_cast<int>(probability.size(3));
@@ -237,6 +279,12 @@ Reconstructor::Reconstructor(const ModelSource& source, const ProgressCallback& 
   Report(progress, "loading the model");
   if (!source.weights.empty()) impl_->checkpoint = Checkpoint::Open(source.weights);
   impl_->config = ResolveConfig(source, impl_->checkpoint);
+  if (source.frame == FrameChoice::kWhole && !impl_->config.any_shape) {
+    throw UsageError(
+        "--frame whole needs a model that was shown frames of any shape (model.any_shape: true); this one "
+        "knows its own shape only: leave --frame out");
+  }
+  impl_->whole_frame = impl_->config.any_shape && source.frame != FrameChoice::kCrop;
   impl_->device = ChooseDevice(source.device);
   impl_->precision = Resolve(source.precision, impl_->device);
   if (impl_->NeedsDino(source)) {
@@ -264,8 +312,8 @@ Reconstructor::Reconstructor(Reconstructor&&) noexcept = default;
 Reconstructor& Reconstructor::operator=(Reconstructor&&) noexcept = default;
 
 Scene Reconstructor::Reconstruct(std::span<const Image> photos, int num_held_out,
-                                 const ProgressCallback& progress, std::span<const MotionMask> input_masks,
-                                 int most_detail) const {
+                                 const ProgressCallback& progress, std::span<const MotionMask> given_masks,
+                                 int most_detail, MaskMode mode) const {
   torch::NoGradGuard no_grad;
   const auto inputs = static_cast<int64_t>(photos.size()) - num_held_out;
   if (inputs < 2)
@@ -273,6 +321,10 @@ Scene Reconstructor::Reconstruct(std::span<const Image> photos, int num_held_out
   if (most_detail < 1)
     throw UsageError("views have at least the model's pixels: detail must be at least 1, not " +
                      std::to_string(most_detail));
+  if (given_masks.size() > photos.size()) {
+    throw UsageError(
+        fmt::format("{} motion masks are given for {} photos", given_masks.size(), photos.size()));
+  }
   const ModelConfig& config = impl_->config;
   Scene scene;
   scene.num_inputs = static_cast<int>(inputs);
@@ -284,9 +336,14 @@ Scene Reconstructor::Reconstruct(std::span<const Image> photos, int num_held_out
   if (pass.HasMotion()) impl_->ComputeFeatures(pass, progress);
   Report(progress, "encoding the scene",
          config.scene_encoder_layers + (pass.HasMotion() ? config.motion.layers : 0));
-  const torch::Tensor logits = pass.InputMotion();
-  const torch::Tensor masks = input_masks.empty() ? pass.InputMotionProbability()
-                                                  : StackMasks(input_masks, inputs, scene).to(impl_->device);
+  pass.InputMotion();
+  const auto in_effect = [&](const torch::Tensor& own, int64_t first, int64_t count) {
+    return MotionInEffect(own, given_masks, mode, scene, static_cast<size_t>(first),
+                          static_cast<size_t>(count));
+  };
+  torch::Tensor masks = in_effect(pass.InputMotionProbability(), 0, inputs);
+  impl_->AddMasks(masks, scene);
+  if (masks.defined()) masks = masks.to(impl_->device);
   auto state = std::make_shared<Scene::State>();
   state->memory = pass.Encode(masks).memory;
   if (state->memory.surface.defined()) {
@@ -296,16 +353,19 @@ Scene Reconstructor::Reconstruct(std::span<const Image> photos, int num_held_out
     if (scene.detail > 1)
       state->memory.surface.detail = impl_->Detail(photos.first(static_cast<size_t>(inputs)), scene);
   }
-  const auto render = [model = impl_->model, memory = state->memory, height = config.height,
-                       width = config.width](const std::vector<torch::Tensor>& camera) mutable {
+  const auto render = [model = impl_->model, memory = state->memory, height = images.size(3),
+                       width = images.size(4)](const std::vector<torch::Tensor>& camera) mutable {
     return model->Render(memory, Cameras::Given(camera[0], camera[1]), height, width);
   };
   state->one_view = std::make_unique<Replay>(render);
   scene.state = std::move(state);
-  impl_->AddMasks(logits, scene);
-  if (pass.HasMotion() && num_held_out > 0) {
-    Report(progress, "motion in held-out photos", config.motion.layers);
-    impl_->AddMasks(pass.TargetMotion(), scene);
+  if (num_held_out > 0 && !scene.masks.empty()) {
+    torch::Tensor own;
+    if (pass.HasMotion()) {
+      Report(progress, "motion in held-out photos", config.motion.layers);
+      own = torch::sigmoid(pass.TargetMotion().to(torch::kFloat32));
+    }
+    impl_->AddMasks(in_effect(own, inputs, num_held_out), scene);
   }
   scene.width *= scene.detail;
   scene.height *= scene.detail;
@@ -323,7 +383,8 @@ Scene Reconstructor::EstimateMotion(std::span<const Image> photos, const Progres
   scene.cameras = CamerasFromTensors(pass.cameras().c2w[0], pass.cameras().fxfycxcy[0]);
   impl_->ComputeFeatures(pass, progress);
   Report(progress, "estimating motion", impl_->config.motion.layers);
-  impl_->AddMasks(pass.InputMotion(), scene);
+  pass.InputMotion();
+  impl_->AddMasks(pass.InputMotionProbability(), scene);
   return scene;
 }
 
@@ -338,8 +399,8 @@ std::vector<Image> Reconstructor::Render(const Scene& scene, std::span<const Cam
   const bool on_gpu = !impl_->device.is_cpu();
   const torch::Tensor images = on_gpu && cameras.size() == 1
                                    ? (*scene.state->one_view)({wanted.c2w, wanted.fxfycxcy})
-                                   : impl_->model->Render(scene.state->memory, wanted, impl_->config.height,
-                                                          impl_->config.width, StepsOf(progress));
+                                   : impl_->model->Render(scene.state->memory, wanted, scene.frame_height(),
+                                                          scene.frame_width(), StepsOf(progress));
   for (int64_t i = 0; i < images.size(1); ++i) {
     const torch::Tensor planes = images[0][i].to(torch::kCPU, torch::kFloat).contiguous();
     views.push_back(FromPlanes({planes.data_ptr<float>(), static_cast<size_t>(planes.numel())}, scene.width,

@@ -27,6 +27,11 @@ namespace wildrayzer {
 // elsewhere.
 enum class PrecisionChoice { kAuto, kFp32, kBf16 };
 
+// What part of a photo the model sees: kCrop, the middle in the shape that the model was made for; kWhole,
+// all of it (but for up to 4 % where whole patches do not fit), in a frame of the photos' shape and of about
+// as many patches. kByModel: kWhole if training showed the model frames of any shape (model.any_shape).
+enum class FrameChoice { kByModel, kCrop, kWhole };
+
 // Which model to run. Empty paths mean "not given".
 struct ModelSource {
   // Checkpoint (.pt, .pth, .safetensors or a folder of safetensors). Empty: random weights from `seed`.
@@ -43,6 +48,7 @@ struct ModelSource {
   // Without motion: load DINOv3 all the same when it is given, for Reconstructor::Features.
   bool dino_features = false;
   PrecisionChoice precision = PrecisionChoice::kAuto;
+  FrameChoice frame = FrameChoice::kByModel;
   // "auto" (a GPU where the build and the machine have one), "cpu", "cuda" or "cuda:N".
   std::string device = "auto";
   uint64_t seed = 0;
@@ -58,12 +64,16 @@ struct MotionMask {
   double masked_patches = 0;
 };
 
+// Whether given masks take the place of the model's, or what either says moves does.
+enum class MaskMode { kReplace, kAdd };
+
 // A place, encoded once; any number of cameras may be rendered from it. Cheap to copy; immutable.
 struct Scene {
   // One per photo, inputs first and held-out photos after them. Camera-to-world, OpenCV axes; the first
   // input's camera is the model's canonical one; lengths are in the model's own unit (no metric scale).
   std::vector<Camera> cameras;
-  // One per photo; empty when the model has no motion estimator or it was switched off.
+  // One per photo, as they were used; empty when the model has no motion estimator (or it was switched off)
+  // and none was given.
   std::vector<MotionMask> masks;
   // How each photo was resized and cropped to the model's frame.
   std::vector<Framing> framings;
@@ -75,6 +85,8 @@ struct Scene {
   int width = 0;
   int height = 0;
   int detail = 1;
+  int frame_width() const { return width / detail; }
+  int frame_height() const { return height / detail; }
 
   struct State;  // the scene tokens
   std::shared_ptr<const State> state;
@@ -109,14 +121,14 @@ class Reconstructor {
   // Estimates cameras and motion of all photos together and encodes the static place seen by the inputs: all
   // photos but the last `num_held_out`, whose cameras and masks are estimated too but whose pixels the scene
   // never sees. Needs at least two inputs (UsageError); photos may differ in size.
-  // input_masks: empty, or one mask per input in the model's frame (UsageError for another number or size)
-  // that takes the place of the estimated motion when tokens are masked; also works without a motion
-  // estimator.
+  // given_masks: of the photos in order, for as many as there are; each covers the whole photo, in any size
+  // (UsageError for more masks than photos or another number of values), or is empty, which means the model's
+  // own. They are used as `mode` says; also works without a motion estimator.
   // most_detail: how many times as many pixels a side views may have as the model's frame, where inputs have
   // as many and the model copies from them (model.copy_inputs); at least 1 (UsageError).
   Scene Reconstruct(std::span<const Image> photos, int num_held_out = 0,
-                    const ProgressCallback& progress = {}, std::span<const MotionMask> input_masks = {},
-                    int most_detail = 1) const;
+                    const ProgressCallback& progress = {}, std::span<const MotionMask> given_masks = {},
+                    int most_detail = 1, MaskMode mode = MaskMode::kReplace) const;
 
   // Motion masks (and cameras) alone: nothing is encoded, Render must not be called on the result.
   Scene EstimateMotion(std::span<const Image> photos, const ProgressCallback& progress = {}) const;

@@ -159,12 +159,18 @@ MotionMask FlatMask(float probability, int side = 64) {
           .probability = std::vector<float>(static_cast<size_t>(side) * side, probability)};
 }
 
+std::vector<Image> SquarePictures(int count) {
+  std::vector<Image> images;
+  for (int i = 0; i < count; ++i) images.push_back(Picture(64, 64, i));
+  return images;
+}
+
 TEST(Reconstructor, GivenMasksTakeThePlaceOfEstimatedOnes) {
   const Reconstructor reconstructor(TinySource());
-  const std::vector<Image> photos = Pictures(3);
+  const std::vector<Image> photos = SquarePictures(3);
   const auto view = [&](const std::vector<MotionMask>& masks) {
     const Scene scene = reconstructor.Reconstruct(photos, 1, {}, masks);
-    EXPECT_EQ(scene.masks.size(), 3u);  // still estimated
+    EXPECT_EQ(scene.masks.size(), 3u);
     return reconstructor.Render(scene, std::span(scene.cameras).last(1))[0];
   };
   const Scene scene = reconstructor.Reconstruct(photos, 1);
@@ -175,6 +181,69 @@ TEST(Reconstructor, GivenMasksTakeThePlaceOfEstimatedOnes) {
   EXPECT_NE(view({FlatMask(0), FlatMask(1)}), view({FlatMask(1), FlatMask(0)}));
   // Only the side of the threshold counts.
   EXPECT_EQ(view({FlatMask(0.05f), FlatMask(0.05f)}), still);
+  // An empty one is the model's own, and masks may have any size.
+  EXPECT_EQ(view({MotionMask(), scene.masks[1]}), view({}));
+  EXPECT_EQ(view({FlatMask(1, 7), FlatMask(0, 640)}), view({FlatMask(1), FlatMask(0)}));
+}
+
+TEST(Reconstructor, GivenMasksAreAddedWhereAskedAndTold) {
+  const Reconstructor reconstructor(TinySource());
+  const std::vector<Image> photos = SquarePictures(3);
+  const std::vector<MotionMask> own = reconstructor.Reconstruct(photos, 1).masks;
+  MotionMask left = FlatMask(0);
+  for (size_t i = 0; i < left.probability.size(); ++i) left.probability[i] = i % 64 < 32 ? 1.0f : 0.0f;
+  const std::vector<MotionMask> given = {left, MotionMask(), left};  // of the held-out photo as well
+  const auto masks = [&](MaskMode mode) {
+    return reconstructor.Reconstruct(photos, 1, {}, given, 1, mode).masks;
+  };
+  EXPECT_EQ(masks(MaskMode::kReplace)[0].probability, left.probability);
+  EXPECT_EQ(masks(MaskMode::kReplace)[2].probability, left.probability);
+  const std::vector<MotionMask> added = masks(MaskMode::kAdd);
+  for (const size_t view : {size_t{0}, size_t{2}}) {
+    for (size_t i = 0; i < left.probability.size(); ++i)
+      ASSERT_EQ(added[view].probability[i], std::max(own[view].probability[i], left.probability[i]));
+  }
+  EXPECT_EQ(added[1].probability, own[1].probability);
+}
+
+// A mask is of the photo, of which the model sees the middle.
+TEST(Reconstructor, GivenMasksAreCroppedAsThePhoto) {
+  const Reconstructor reconstructor(TinySource());
+  std::vector<Image> photos;
+  for (int i = 0; i < 2; ++i) photos.push_back(Picture(128, 64, i));
+  MotionMask mask = {.width = 128, .height = 64, .probability = std::vector<float>(128 * 64, 0.0f)};
+  for (size_t i = 0; i < mask.probability.size(); ++i) mask.probability[i] = i % 128 < 48 ? 1.0f : 0.0f;
+  const Scene scene = reconstructor.Reconstruct(photos, 0, {}, std::vector{mask});
+  for (int x = 0; x < 64; ++x)
+    EXPECT_EQ(scene.masks[0].probability[static_cast<size_t>(x)], x < 16 ? 1.0f : 0.0f);
+}
+
+// A model of any shape sees photos whole; with the others that has to be asked for in vain.
+TEST(Reconstructor, FramesHaveThePhotosShape) {
+  ModelSource source = TinySource();
+  source.overrides.insert(source.overrides.end(),
+                          {"model.any_shape=true", "model.pose_latent.focal=centred"});
+  std::vector<Image> photos;
+  for (int i = 0; i < 3; ++i) photos.push_back(Picture(192, 108, i));
+  photos[2] = Picture(108, 192, 2);  // the one among others is cropped
+  const auto size = [&](FrameChoice frame) {
+    source.frame = frame;
+    const Reconstructor reconstructor(source);
+    const Scene scene = reconstructor.Reconstruct(photos, 1);
+    const Image view = reconstructor.Render(scene, std::span(scene.cameras).first(1))[0];
+    EXPECT_EQ(view.width, scene.width);
+    EXPECT_EQ(view.height, scene.height);
+    EXPECT_EQ(scene.masks[2].width, scene.width);
+    return std::pair(scene.width, scene.height);
+  };
+  // 4 x 4 patches of 16 pixels; 5 x 3 is the shape nearest to 16:9 among those of about as many.
+  EXPECT_EQ(size(FrameChoice::kByModel), std::pair(80, 48));
+  EXPECT_EQ(size(FrameChoice::kWhole), std::pair(80, 48));
+  EXPECT_EQ(size(FrameChoice::kCrop), std::pair(64, 64));
+  source = TinySource();
+  EXPECT_EQ(size(FrameChoice::kByModel), std::pair(64, 64));
+  source.frame = FrameChoice::kWhole;
+  EXPECT_THROW(Reconstructor{source}, UsageError);
 }
 
 TEST(Reconstructor, GivenMasksWorkWithoutAMotionEstimator) {
@@ -193,9 +262,10 @@ TEST(Reconstructor, GivenMasksWorkWithoutAMotionEstimator) {
 TEST(Reconstructor, RefusesMasksThatDoNotFit) {
   const Reconstructor reconstructor(TinySource());
   const std::vector<Image> photos = Pictures(2);
-  for (const auto& masks :
-       {std::vector<MotionMask>{FlatMask(0)}, std::vector<MotionMask>{FlatMask(0), FlatMask(0, 32)},
-        std::vector<MotionMask>{FlatMask(0), FlatMask(0), FlatMask(0)}}) {
+  MotionMask short_of_one = FlatMask(0);
+  short_of_one.probability.pop_back();
+  for (const auto& masks : {std::vector<MotionMask>{FlatMask(0), short_of_one},
+                            std::vector<MotionMask>{FlatMask(0), FlatMask(0), FlatMask(0)}}) {
     EXPECT_THROW(reconstructor.Reconstruct(photos, 0, {}, masks), UsageError);
   }
 }

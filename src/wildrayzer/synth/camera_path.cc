@@ -148,7 +148,7 @@ std::optional<std::vector<View>> MakeCameraPath(const Room& room, const std::vec
       view.position = Curve(d.start, d.control, d.end, eased) + hand * shake.At(t);
       const Vec3 look = d.look_start + eased * (d.look_end - d.look_start) + wrist * 2.0F * turn.At(t);
       view.rotation = LookAt(view.position, look, roll + wrist * turn.At(t + 3).x());
-      view.fx = 0.5F / std::tan(fov / 2);
+      view.fx = 0.5F / (std::tan(fov / 2) * std::sqrt(aspect));
       view.fy = view.fx * aspect;
       views.push_back(view);
     }

@@ -29,7 +29,7 @@ struct View {
 // What every accepted path obeys, measured on a 20 x 20 grid of rays of the first view against the static
 // scene.
 struct PathLimits {
-  float min_fov = 45, max_fov = 75;  // degrees, horizontal
+  float min_fov = 45, max_fov = 75;  // degrees, of a square frame of as many pixels
   float min_height = 1.25F,
         max_height = 1.75F;  // metres above the floor (shake of a few millimetres comes on top)
   float min_parallax = 0.04F,

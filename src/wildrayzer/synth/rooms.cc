@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <cmath>
 #include <functional>
 #include <mutex>
 #include <nlohmann/json.hpp>
@@ -39,6 +40,7 @@ void Check(const RoomsOptions& o) {
   if (o.out.empty()) throw UsageError("--out must name a folder");
   range("size", o.size, 32, 1024);
   range("frames", o.frames, 8, 1000);
+  if (o.aspects.empty()) throw UsageError("--aspect must name at least one shape");
   range("samples", o.samples, 1, 256);
   range("threads", o.threads, 0, 4096);
   int total = o.paired + o.paired_val;
@@ -57,10 +59,12 @@ void Check(const RoomsOptions& o) {
 Json Settings(const RoomsOptions& o, const Catalogue& catalogue) {
   uint64_t models = 0;
   for (const ModelInfo& model : catalogue.models()) models = SplitMix64(models ^ Fnv1a64(model.id));
-  return {{"format", 1},          {"seed", o.seed},
-          {"size", o.size},       {"frames", o.frames},
-          {"samples", o.samples}, {"mover_shadows", o.mover_shadows},
-          {"depth", o.depth},     {"models", fmt::format("{:016x}", models)}};
+  Json settings = {{"format", 1},          {"seed", o.seed},
+                   {"size", o.size},       {"frames", o.frames},
+                   {"samples", o.samples}, {"mover_shadows", o.mover_shadows},
+                   {"depth", o.depth},     {"models", fmt::format("{:016x}", models)}};
+  if (o.aspects != std::vector<double>{1}) settings["aspects"] = o.aspects;
+  return settings;
 }
 
 class RoomsMaker {
@@ -139,9 +143,12 @@ class RoomsMaker {
     made.split = subset.split;
     made.frames = options_.frames;
     made.movers = subset.movers;
+    const double aspect = options_.aspects[static_cast<size_t>(index) % options_.aspects.size()];
+    made.aspect = static_cast<float>(aspect);
     const Scene scene = MakeScene(catalogue_, made);
     RenderOptions render;
-    render.width = render.height = options_.size;
+    render.width = static_cast<int>(std::lround(options_.size * std::sqrt(aspect)));
+    render.height = static_cast<int>(std::lround(options_.size / std::sqrt(aspect)));
     render.samples = options_.samples;
     render.mover_shadows = options_.mover_shadows;
     Renderer renderer(scene, catalogue_, render, made.seed);

@@ -19,14 +19,15 @@ struct SplitCounts {
 struct RoomsOptions {
   std::filesystem::path out;
   uint64_t seed = 0;
-  int size = 128;                                                     // pixels a side, 32 to 1024
-  int frames = 16;                                                    // a scene, 8 to 1000
-  int samples = 8;                                                    // rays a pixel, 1 to 256
-  int threads = 0;                                                    // 0: all cores
-  SplitCounts still = {20, 0, 4};                                     // RealEstate10K layout
-  SplitCounts dynamic = {20, 0, 4};                                   // D-RE10K layout
-  int paired = 4, paired_val = 0;                                     // D-RE10K-iPhone layout, test and val
-  SplitCounts cutouts = {16, 0, 0};                                   // COCO instances
+  int size = 128;                     // side of a square of as many pixels, 32 to 1024
+  std::vector<double> aspects = {1};  // width over height, of the scenes of a list in turn
+  int frames = 16;                    // a scene, 8 to 1000
+  int samples = 8;                    // rays a pixel, 1 to 256
+  int threads = 0;                    // 0: all cores
+  SplitCounts still = {20, 0, 4};     // RealEstate10K layout
+  SplitCounts dynamic = {20, 0, 4};   // D-RE10K layout
+  int paired = 4, paired_val = 0;     // D-RE10K-iPhone layout, test and val
+  SplitCounts cutouts = {16, 0, 0};   // COCO instances
   std::filesystem::path models = "/usr/share/sweethome3d/furniture";  // folder of *.sh3f catalogues
   bool built_in = false;  // use the built-in models even when catalogues are there
   bool mover_shadows = true;

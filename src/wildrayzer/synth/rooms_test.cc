@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -145,6 +146,31 @@ TEST_F(RoomsTest, ReadersAcceptTheLayouts) {
   EXPECT_EQ(*four, SpreadViews(8, 4, 4));
   EXPECT_TRUE(fs::exists(test / "contact_sheet_paired.png"));
   EXPECT_TRUE(fs::exists(out / "ATTRIBUTION.md"));
+}
+
+TEST_F(RoomsTest, ScenesHaveTheAspectsInTurn) {
+  RoomsOptions options = SmallSet(root_ / "aspects", 1);
+  options.aspects = {1, 16.0 / 9, 0.75};
+  options.still = {3, 0, 0};
+  options.dynamic = options.cutouts = {};
+  options.paired = options.paired_val = 0;
+  Make(options);
+  const auto scenes = OpenListedScenes(options.out / "re10k" / "train" / "full_list.txt");
+  const std::vector<std::pair<int, int>> sizes = {{32, 32}, {43, 24}, {28, 37}};
+  for (size_t i = 0; i < sizes.size(); ++i) {
+    const FrameRecord& frame = scenes->Read(i).frames[0];
+    const Image image = ReadImage(frame.image_path);
+    EXPECT_EQ(std::pair(image.width, image.height), sizes[i]);
+    // Pixels are square, and a square frame of as many pixels has a field of view of 45 to 75 degrees.
+    PixelIntrinsics k = frame.intrinsics->values;
+    if (frame.intrinsics->fractions) k = {k.fx * image.width, k.fy * image.height, 0, 0};
+    EXPECT_NEAR(k.fx / k.fy, 1, 0.03);  // sizes are rounded to whole pixels
+    const double degrees = 2 * std::atan(16 / std::sqrt(k.fx * k.fy)) * 180 / 3.14159265;
+    EXPECT_GT(degrees, 44);
+    EXPECT_LT(degrees, 76);
+  }
+  options.aspects = {1};
+  EXPECT_THROW(Make(options), UsageError);  // another set
 }
 
 TEST_F(RoomsTest, CutoutsAreValidCoco) {

@@ -245,6 +245,9 @@ TrainConfig TrainConfig::Read(const Config& config, torch::Device device) {
     train.loader.dynamic_ratio = 0;
   train.loader.view.width = static_cast<int>(train.model.width);
   train.loader.view.height = static_cast<int>(train.model.height);
+  const auto patch = static_cast<int>(train.model.patch);
+  for (const FrameShape& shape : train.model.TrainingShapes())
+    train.loader.sizes.push_back({shape.columns * patch, shape.rows * patch});
   train.precision = ReadPrecision(config, device);
   ReadOptimization(config, train);
   ReadLosses(config, train);

@@ -12,18 +12,11 @@ namespace {
 
 constexpr int kDrawnAhead = 3;  // batches beyond those that the threads are drawing
 
-std::vector<FrameShape> ShapesOf(const TrainConfig& config) {
-  const auto columns = static_cast<int>(config.model.width / config.model.patch);
-  const auto rows = static_cast<int>(config.model.height / config.model.patch);
-  if (config.worlds.mixed_shapes) return ShapesAbout(columns, rows);
-  return {{columns, rows}};
-}
-
 }  // namespace
 
 WorldBatches::WorldBatches(const TrainConfig& config, int64_t step)
     : options_(config.worlds),
-      shapes_(ShapesOf(config)),
+      shapes_(config.model.TrainingShapes()),
       patch_(static_cast<int>(config.model.patch)),
       seed_(config.seed),
       rank_(static_cast<uint64_t>(config.loader.rank)),

@@ -30,21 +30,6 @@ TrainConfig SmallWorlds() {
   return config;
 }
 
-TEST(ShapesAbout, LieBetweenTheRatiosOfPhotographs) {
-  const auto shapes = ShapesAbout(16, 16);
-  bool square = false, wide = false, tall = false;
-  for (const FrameShape& shape : shapes) {
-    const double ratio = static_cast<double>(shape.columns) / shape.rows;
-    EXPECT_GE(ratio, 9.0 / 16);
-    EXPECT_LE(ratio, 16.0 / 9);
-    EXPECT_NEAR(shape.columns * shape.rows, 256, 21);
-    square = square || shape.columns == shape.rows;
-    wide = wide || ratio > 1.6;
-    tall = tall || ratio < 0.65;
-  }
-  EXPECT_TRUE(square && wide && tall);
-}
-
 TEST(WorldBatches, DependOnTheirNumberOnly) {
   const TrainConfig config = SmallWorlds();
   WorldBatches from_start(config, 0), resumed(config, 2);
@@ -64,7 +49,7 @@ TEST(WorldBatches, DependOnTheirNumberOnly) {
 
 TEST(WorldBatches, HaveMoversMatchesAndViewsOfAllNumbers) {
   TrainConfig config = SmallWorlds();
-  config.worlds.mixed_shapes = true;
+  config.model.any_shape = true;
   WorldBatches batches(config, 0);
   std::set<int64_t> views, inputs, widths;
   double moving = 0;

@@ -29,7 +29,6 @@ WorldTraining ReadWorldTraining(const Config& config, int scenes) {
   worlds.min_overlap = ReadRamp(config, key + "min_overlap", worlds.drawn.min_overlap, 0.0, 0.9);
   worlds.motion = ReadRamp(config, key + "motion", 1.0, 0.01, 1.0);
   worlds.distinct = Bounded<int64_t>(config, key + "distinct", worlds.distinct, 0, 1'000'000'000);
-  worlds.mixed_shapes = config.Get<bool>(key + "mixed_shapes", worlds.mixed_shapes);
   WorldOptions& drawn = worlds.drawn;
   drawn.open = Bounded(config, key + "open", drawn.open, 0.0, 1.0);
   drawn.movers = Bounded(config, key + "movers", drawn.movers, 0.0, 1.0);

@@ -8,7 +8,6 @@
 #include "wildrayzer/training/schedule.h"
 #include "wildrayzer/util/config.h"
 #include "wildrayzer/worlds/draw_world.h"
-#include "wildrayzer/worlds/frame_shape.h"
 #include "wildrayzer/worlds/texture_bank.h"
 
 namespace wildrayzer {
@@ -35,8 +34,6 @@ struct WorldTraining {
   // So many worlds over and over; 0: new ones without end.
   int64_t distinct = 0;
   WorldOptions drawn;
-  // Frames from 16:9 to 9:16 of about the model's number of patches, one shape a step; else the model's.
-  bool mixed_shapes = false;
   TextureSources textures;
 };
 

@@ -5,6 +5,9 @@
 
 #include <algorithm>
 #include <mutex>
+#include <utility>
+
+#include "wildrayzer/util/warning_scope.h"
 
 namespace wildrayzer {
 namespace {
@@ -52,6 +55,13 @@ void LogWarning(const std::string& message) {
     list.texts.push_back(message);
   }
   Logger()->warn("{}", message);
+}
+
+WarningScope::WarningScope() : before_(std::exchange(Remembered().texts, {})) {}
+
+WarningScope::~WarningScope() {
+  std::vector<std::string>& texts = Remembered().texts;
+  texts.insert(texts.begin(), before_.begin(), before_.end());
 }
 
 std::vector<std::string> Warnings() {

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "wildrayzer/vision/frame_shape.h"
 #include "wildrayzer/worlds/draw_world.h"
-#include "wildrayzer/worlds/frame_shape.h"
 #include "wildrayzer/worlds/render_worlds.h"
 
 namespace wildrayzer {

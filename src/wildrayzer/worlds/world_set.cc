@@ -63,27 +63,11 @@ void CheckWorldSet(const WorldSetOptions& o) {
   part("movers", o.drawn.movers, 0, 1);
 }
 
-// "4:3" as 4/3.
-double RatioOf(const std::string& text) {
-  const char* const end = text.data() + text.size();
-  double width = 0, height = 0;
-  const auto first = std::from_chars(text.data(), end, width);
-  if (first.ec == std::errc() && first.ptr != end && *first.ptr == ':') {
-    const auto second = std::from_chars(first.ptr + 1, end, height);
-    if (second.ec == std::errc() && second.ptr == end && height > 0 && width / height >= 0.25 &&
-        width / height <= 4) {
-      return width / height;
-    }
-  }
-  throw UsageError("--aspect " + text +
-                   ": give WIDTH:HEIGHT between 1:4 and 4:1, for instance 4:3, or mixed alone");
-}
-
 std::vector<FrameShape> ShapesOfAspects(const std::vector<std::string>& aspects) {
   if (aspects == std::vector<std::string>{"mixed"}) return ShapesAbout(kPatchesOfASide, kPatchesOfASide);
   std::vector<FrameShape> shapes;
   for (const std::string& aspect : aspects)
-    shapes.push_back(ShapeOfRatio(RatioOf(aspect), kPatchesOfASide, kPatchesOfASide));
+    shapes.push_back(ShapeOfRatio(ParseAspect(aspect), kPatchesOfASide, kPatchesOfASide));
   if (shapes.empty()) throw UsageError("--aspect must name at least one shape");
   return shapes;
 }

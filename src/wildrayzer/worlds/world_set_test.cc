@@ -254,14 +254,5 @@ TEST(WorldSceneFiles, CamerasAndDepthsAgreeWithMatches) {
   EXPECT_GT(checked, 400);
 }
 
-TEST(FrameShape, RatiosKeepTheNumberOfPatches) {
-  const FrameShape wide = ShapeOfRatio(16.0 / 9, 16, 16);
-  EXPECT_EQ(wide.columns, 21);
-  EXPECT_EQ(wide.rows, 12);
-  const FrameShape square = ShapeOfRatio(1, 16, 16);
-  EXPECT_EQ(square.columns, 16);
-  EXPECT_EQ(square.rows, 16);
-}
-
 }  // namespace
 }  // namespace wildrayzer
