@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <span>
 #include <string>
 #include <vector>
@@ -11,6 +12,9 @@
 #include "wildrayzer/io/samples.h"
 
 namespace wildrayzer {
+
+// A picture that is data: upright, values as stored. Raises FileError (images.h).
+DecodedSamples ReadSamples(const std::filesystem::path& path);
 
 // Rows of `bits` (8 or 16) a sample, channels 1 or 3, to be written.
 struct SampleView {

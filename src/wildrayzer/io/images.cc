@@ -109,8 +109,12 @@ Image DecodeImage(std::span<const std::byte> bytes, const std::string& name) {
 
 Image ReadImage(const fs::path& path) { return DecodeImage(ReadBounded(path), path.string()); }
 
+DecodedSamples ReadSamples(const fs::path& path) {
+  return Decode(ReadBounded(path), path.string(), Meaning::kData);
+}
+
 GrayImage ReadGray(const fs::path& path) {
-  const DecodedSamples decoded = Decode(ReadBounded(path), path.string(), Meaning::kData);
+  const DecodedSamples decoded = ReadSamples(path);
   if (const auto* narrow = std::get_if<Samples<uint8_t>>(&decoded)) return ToGray(*narrow, path.string());
   const DepthImage wide = ToGray(std::get<Samples<uint16_t>>(decoded), path.string());
   GrayImage image(wide.width, wide.height);
@@ -120,7 +124,7 @@ GrayImage ReadGray(const fs::path& path) {
 }
 
 DepthImage ReadDepth(const fs::path& path) {
-  const DecodedSamples decoded = Decode(ReadBounded(path), path.string(), Meaning::kData);
+  const DecodedSamples decoded = ReadSamples(path);
   const auto* wide = std::get_if<Samples<uint16_t>>(&decoded);
   if (wide == nullptr) throw FileError(path.string(), "has 8 bits a sample; a 16-bit depth map is needed");
   return ToGray(*wide, path.string());

@@ -42,8 +42,7 @@ GrayImage MaskOf(const Samples<T>& samples) {
 }  // namespace
 
 GrayImage ReadMaskPicture(const std::filesystem::path& path) {
-  return std::visit([](const auto& samples) { return MaskOf(samples); },
-                    DecodeData(ReadBoundedFile(path), path.string()));
+  return std::visit([](const auto& samples) { return MaskOf(samples); }, ReadSamples(path));
 }
 
 }  // namespace wildrayzer

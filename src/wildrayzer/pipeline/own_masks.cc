@@ -42,13 +42,17 @@ bool IsNumber(const std::string& text) {
 }
 
 // The files that may be masks, by what they say of the photo's name.
-std::multimap<std::string, fs::path> MasksIn(const fs::path& folder) {
+std::multimap<std::string, fs::path> MasksIn(const fs::path& folder, std::span<const Photo> photos) {
   std::error_code error;
   std::multimap<std::string, fs::path> masks;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
     std::error_code ignored;
     const fs::path& path = entry.path();
     if (!entry.is_regular_file(ignored) || path.filename().string().front() == '.') continue;
+    const bool is_photo = std::any_of(photos.begin(), photos.end(), [&](const Photo& photo) {
+      return fs::equivalent(path, photo.source, ignored);
+    });
+    if (is_photo) continue;  // masks may lie beside the photos
     if (Lower(path.extension().string()) != ".npy" && !IsPictureFile(path)) continue;
     const std::string name = WithoutWordMask(Lower(path.stem().string()));
     masks.emplace(IsNumber(name) ? std::to_string(std::atol(name.c_str())) : name, path);
@@ -97,8 +101,8 @@ MotionMask Read(const fs::path& path, const Photo& photo, bool invert) {
 
 std::vector<MotionMask> ReadOwnMasks(const fs::path& folder, std::span<const Photo> photos, bool invert) {
   if (!fs::is_directory(folder)) throw UsageError(folder.string() + ": no such folder of masks");
-  std::multimap<std::string, fs::path> files = MasksIn(folder);
-  if (files.empty() && fs::is_directory(folder / "masks")) files = MasksIn(folder / "masks");
+  std::multimap<std::string, fs::path> files = MasksIn(folder, photos);
+  if (files.empty() && fs::is_directory(folder / "masks")) files = MasksIn(folder / "masks", photos);
   std::map<std::string, int> stems;
   for (const Photo& photo : photos) ++stems[Lower(fs::path(photo.source).stem().string())];
   std::vector<MotionMask> masks;
