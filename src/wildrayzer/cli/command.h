@@ -14,6 +14,7 @@ namespace wildrayzer {
 
 // Each adds one subcommand to `app`; its callback does the work and raises Error or UsageError.
 void AddRenderCommand(CLI::App& app);
+void AddServeCommand(CLI::App& app);
 void AddMasksCommand(CLI::App& app);
 void AddInspectCommand(CLI::App& app);
 void AddConvertCommand(CLI::App& app);

@@ -41,6 +41,7 @@ int Run(int argc, char** argv) {
       "-v,--verbose", [&] { verbosity = 2; }, "Say more");
   app.parse_complete_callback([&] { wildrayzer::InitLogging(verbosity); });
   wildrayzer::AddRenderCommand(app);
+  wildrayzer::AddServeCommand(app);
   wildrayzer::AddMasksCommand(app);
   wildrayzer::AddInspectCommand(app);
   wildrayzer::AddConvertCommand(app);

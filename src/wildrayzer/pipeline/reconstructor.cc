@@ -23,9 +23,14 @@
 namespace wildrayzer {
 
 struct Scene::State {
-  SceneMemory memory;
-  // Another single view, the work of somebody who looks around: inputs are c2w and fxfycxcy.
-  std::unique_ptr<Replay> one_view;
+  // What views are rendered from. Another single one, the work of somebody who looks around, is replayed
+  // where that pays: inputs are c2w and fxfycxcy.
+  struct Views {
+    SceneMemory memory;
+    std::unique_ptr<Replay> one;
+  };
+  Views full;
+  Views quick;  // the same without detail
 };
 
 namespace {
@@ -187,6 +192,7 @@ struct Reconstructor::Impl {
   // Masks of probabilities [1, V, 1, H, W]; none of undefined ones.
   void AddMasks(const torch::Tensor& motion, Scene& scene) const;
   MotionMask MaskAt(const torch::Tensor& motion, int64_t view) const;
+  Scene::State::Views ViewsOf(const SceneMemory& memory, int64_t height, int64_t width) const;
 };
 
 void Reconstructor::Impl::LoadDino(const ModelSource& source) {
@@ -273,6 +279,15 @@ MotionMask Reconstructor::Impl::MaskAt(const torch::Tensor& motion, int64_t view
   return mask;
 }
 
+Scene::State::Views Reconstructor::Impl::ViewsOf(const SceneMemory& memory, int64_t height,
+                                                 int64_t width) const {
+  const auto render = [rayzer = model, memory, height,
+                       width](const std::vector<torch::Tensor>& camera) mutable {
+    return rayzer->Render(memory, Cameras::Given(camera[0], camera[1]), height, width);
+  };
+  return {memory, std::make_unique<Replay>(render)};
+}
+
 Reconstructor::Reconstructor(const ModelSource& source, const ProgressCallback& progress)
     : impl_(std::make_unique<Impl>()) {
   torch::NoGradGuard no_grad;
@@ -344,20 +359,18 @@ Scene Reconstructor::Reconstruct(std::span<const Image> photos, int num_held_out
   torch::Tensor masks = in_effect(pass.InputMotionProbability(), 0, inputs);
   impl_->AddMasks(masks, scene);
   if (masks.defined()) masks = masks.to(impl_->device);
+  const SceneMemory memory = pass.Encode(masks).memory;
   auto state = std::make_shared<Scene::State>();
-  state->memory = pass.Encode(masks).memory;
-  if (state->memory.surface.defined()) {
-    WarnOfLoneInputs(state->memory.surface.weight, inputs);
-    scene.points = ToPoints(state->memory.surface.points);
+  state->quick = impl_->ViewsOf(memory, images.size(3), images.size(4));
+  if (memory.surface.defined()) {
+    WarnOfLoneInputs(memory.surface.weight, inputs);
+    scene.points = ToPoints(memory.surface.points);
     scene.detail = DetailOf(std::span(scene.framings).first(static_cast<size_t>(inputs)), most_detail);
-    if (scene.detail > 1)
-      state->memory.surface.detail = impl_->Detail(photos.first(static_cast<size_t>(inputs)), scene);
   }
-  const auto render = [model = impl_->model, memory = state->memory, height = images.size(3),
-                       width = images.size(4)](const std::vector<torch::Tensor>& camera) mutable {
-    return model->Render(memory, Cameras::Given(camera[0], camera[1]), height, width);
-  };
-  state->one_view = std::make_unique<Replay>(render);
+  SceneMemory detailed = memory;
+  if (scene.detail > 1)
+    detailed.surface.detail = impl_->Detail(photos.first(static_cast<size_t>(inputs)), scene);
+  state->full = impl_->ViewsOf(detailed, images.size(3), images.size(4));
   scene.state = std::move(state);
   if (num_held_out > 0 && !scene.masks.empty()) {
     torch::Tensor own;
@@ -389,22 +402,23 @@ Scene Reconstructor::EstimateMotion(std::span<const Image> photos, const Progres
 }
 
 std::vector<Image> Reconstructor::Render(const Scene& scene, std::span<const Camera> cameras,
-                                         const ProgressCallback& progress) const {
+                                         const ProgressCallback& progress, bool quick) const {
   torch::NoGradGuard no_grad;
   if (!scene.state) throw UsageError("this scene holds masks only; Render needs one made by Reconstruct");
   std::vector<Image> views;
   if (cameras.empty()) return views;
   Report(progress, "rendering", static_cast<int64_t>(cameras.size()));
+  const Scene::State::Views& place = quick ? scene.state->quick : scene.state->full;
   const Cameras wanted = ToModel(cameras, impl_->device);
   const bool on_gpu = !impl_->device.is_cpu();
   const torch::Tensor images = on_gpu && cameras.size() == 1
-                                   ? (*scene.state->one_view)({wanted.c2w, wanted.fxfycxcy})
-                                   : impl_->model->Render(scene.state->memory, wanted, scene.frame_height(),
-                                                          scene.frame_width(), StepsOf(progress));
+                                   ? (*place.one)({wanted.c2w, wanted.fxfycxcy})
+                                   : impl_->model->Render(place.memory, wanted, impl_->config.height,
+                                                          impl_->config.width, StepsOf(progress));
   for (int64_t i = 0; i < images.size(1); ++i) {
     const torch::Tensor planes = images[0][i].to(torch::kCPU, torch::kFloat).contiguous();
-    views.push_back(FromPlanes({planes.data_ptr<float>(), static_cast<size_t>(planes.numel())}, scene.width,
-                               scene.height));
+    views.push_back(FromPlanes({planes.data_ptr<float>(), static_cast<size_t>(planes.numel())},
+                               static_cast<int>(planes.size(2)), static_cast<int>(planes.size(1))));
   }
   return views;
 }
@@ -427,6 +441,8 @@ PatchFeatures Reconstructor::Features(std::span<const Image> photos, const Progr
   return features;
 }
 
+int Reconstructor::frame_width() const { return static_cast<int>(impl_->config.width); }
+int Reconstructor::frame_height() const { return static_cast<int>(impl_->config.height); }
 bool Reconstructor::has_motion() const { return impl_->config.use_motion; }
 
 std::string Reconstructor::precision() const {

@@ -135,13 +135,17 @@ class Reconstructor {
 
   // One image of scene.width x scene.height per camera: one renderer pass each, nothing of the scene is
   // recomputed.
+  // quick: of the model's own size, without the detail that the photos have beyond it.
   std::vector<Image> Render(const Scene& scene, std::span<const Camera> cameras,
-                            const ProgressCallback& progress = {}) const;
+                            const ProgressCallback& progress = {}, bool quick = false) const;
 
   // Features of photos that are looked at together: DINOv3's when it is loaded (each photo on its own), else
   // the camera estimator's own image tokens after model.motion.feature_layer of its blocks.
   PatchFeatures Features(std::span<const Image> photos, const ProgressCallback& progress = {}) const;
 
+  // The model's frame in pixels.
+  int frame_width() const;
+  int frame_height() const;
   // True when masks are estimated.
   bool has_motion() const;
   // Facts for metadata: "fp32" or "bf16"; parameters of the model without DINOv3; SHA-256 over names, shapes

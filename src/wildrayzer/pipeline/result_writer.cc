@@ -58,21 +58,6 @@ UncroppedMask PhotoMask(const Scene& scene, size_t photo) {
   return UncropMask(FromProbabilities(mask.probability, mask.width, mask.height), scene.framings[photo]);
 }
 
-// The clean view where the model saw the photo, over `background`, which has the photo's size.
-Image InPhotoFrame(const Image& clean, const Framing& framing, Image background) {
-  const UncroppedImage part = UncropImage(clean, framing);
-  for (int y = 0; y < part.image.height; ++y) {
-    std::copy_n(part.image.Pixel(0, y), 3 * part.image.width, background.Pixel(part.x, part.y + y));
-  }
-  return background;
-}
-
-// The photo with the part that the model did not see darkened.
-Image SeenPart(const Image& photo, const Framing& framing) {
-  const GrayImage nothing(framing.width, framing.height);
-  return DimUnknown(photo, UncropMask(nothing, framing).known);
-}
-
 // There and back, so that the loop has no jump.
 void WriteVideo(const fs::path& path, const std::vector<Image>& views, double fps) {
   VideoWriter video(path, views[0].width, views[0].height, fps);
@@ -98,6 +83,19 @@ std::string VideoDataUrl(const fs::path& path) {
 }
 
 }  // namespace
+
+Image InPhotoFrame(const Image& clean, const Framing& framing, Image background) {
+  const UncroppedImage part = UncropImage(clean, framing);
+  for (int y = 0; y < part.image.height; ++y) {
+    std::copy_n(part.image.Pixel(0, y), 3 * part.image.width, background.Pixel(part.x, part.y + y));
+  }
+  return background;
+}
+
+Image SeenPart(const Image& photo, const Framing& framing) {
+  const GrayImage nothing(framing.width, framing.height);
+  return DimUnknown(photo, UncropMask(nothing, framing).known);
+}
 
 void WriteMaskFiles(const fs::path& folder, const std::vector<Photo>& photos, const Scene& scene,
                     size_t first) {

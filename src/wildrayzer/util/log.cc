@@ -9,6 +9,8 @@
 
 #include "wildrayzer/util/warning_scope.h"
 
+#include "wildrayzer/util/collected_warnings.h"
+
 namespace wildrayzer {
 namespace {
 
@@ -33,7 +35,16 @@ WarningList& Remembered() {
   return list;
 }
 
+thread_local CollectedWarnings* collecting = nullptr;
+
 }  // namespace
+
+CollectedWarnings::CollectedWarnings() : outer_(collecting) { collecting = this; }
+CollectedWarnings::~CollectedWarnings() { collecting = outer_; }
+
+void CollectedWarnings::Add(const std::string& message) {
+  if (std::find(texts_.begin(), texts_.end(), message) == texts_.end()) texts_.push_back(message);
+}
 
 void InitLogging(int verbosity) {
   Logger()->set_level(verbosity <= 0   ? spdlog::level::warn
@@ -48,6 +59,10 @@ void LogInfo(const std::string& message) { Logger()->info("{}", message); }
 void LogDebug(const std::string& message) { Logger()->debug("{}", message); }
 
 void LogWarning(const std::string& message) {
+  if (collecting) {
+    collecting->Add(message);
+    return;
+  }
   WarningList& list = Remembered();
   {
     const std::lock_guard<std::mutex> lock(list.mutex);

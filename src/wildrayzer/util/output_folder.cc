@@ -36,22 +36,6 @@ constexpr char kNew[] = "new", kOld[] = "old";
 // Where a result that could not be put in place is kept in its temporary folder.
 constexpr char kKept[] = "result";
 
-// What killed runs have left in the folder. A result that was kept for the user stays.
-void RemoveLeftovers(const fs::path& folder) {
-  std::vector<fs::path> leftovers;
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(folder, error)) {
-    if (IsUnfinished(entry.path()) && !fs::exists(entry.path() / kKept, error))
-      leftovers.push_back(entry.path());
-  }
-  for (const fs::path& leftover : leftovers) {
-    const int lock = Lock(leftover);
-    if (lock < 0) continue;  // of a run that is at work now
-    fs::remove_all(leftover, error);
-    ::close(lock);
-  }
-}
-
 // Unfinished results aside.
 bool IsEmpty(const fs::path& folder) {
   std::error_code error;
@@ -97,6 +81,21 @@ void Rename(const fs::path& from, const fs::path& to) {
 
 }  // namespace
 
+void RemoveUnfinished(const fs::path& folder) {
+  std::vector<fs::path> leftovers;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    if (IsUnfinished(entry.path()) && !fs::exists(entry.path() / kKept, error))
+      leftovers.push_back(entry.path());
+  }
+  for (const fs::path& leftover : leftovers) {
+    const int lock = Lock(leftover);
+    if (lock < 0) continue;  // of a run that is at work now
+    fs::remove_all(leftover, error);
+    ::close(lock);
+  }
+}
+
 TemporaryFolder::TemporaryFolder(const fs::path& place, const fs::path& wanted) {
   std::error_code error;
   for (fs::path p = place.parent_path(); !p.empty() && !fs::exists(p, error); p = p.parent_path())
@@ -140,7 +139,7 @@ StagedFolder::StagedFolder(fs::path path, bool overwrite, std::vector<fs::path> 
   if (!fs::is_directory(path_, error))
     throw UsageError(path_.string() + ": is a file; choose another output folder");
   CheckExisting();
-  RemoveLeftovers(path_);
+  RemoveUnfinished(path_);
   temporary_ = std::make_unique<TemporaryFolder>(path_ / kUnfinishedName, path_);
   staging_ = temporary_->path() / kNew;
   fs::create_directory(staging_);

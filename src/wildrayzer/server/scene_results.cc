@@ -1,0 +1,179 @@
+// What SceneWorks makes of a scene that is encoded: clean photos, and the folder that `wildrayzer render`
+// writes.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+
+#include "wildrayzer/geometry/trajectory.h"
+#include "wildrayzer/io/mapped_file.h"
+#include "wildrayzer/io/zip_writer.h"
+#include "wildrayzer/server/http.h"
+#include "wildrayzer/server/scene_photos.h"
+#include "wildrayzer/server/scene_works.h"
+#include "wildrayzer/server/uploads.h"
+#include "wildrayzer/util/atomic_file.h"
+#include "wildrayzer/util/log.h"
+#include "wildrayzer/util/output_folder.h"
+
+namespace wildrayzer {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Of the path in a result, as `wildrayzer render` has it.
+constexpr int kPathFrames = 24;
+
+void ZipFolder(const fs::path& folder, const fs::path& to) {
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    if (entry.is_regular_file()) files.push_back(entry.path());
+  }
+  std::sort(files.begin(), files.end());
+  ZipWriter zip(to);
+  for (const fs::path& file : files) {
+    const std::string name = file.lexically_relative(folder).generic_string();
+    if (fs::file_size(file) == 0) {
+      zip.Add(name, "");
+      continue;
+    }
+    const auto content = MappedFile::Open(file);
+    zip.Add(name, std::string_view(reinterpret_cast<const char*>(content->bytes().data()),
+                                   content->bytes().size()));
+  }
+  zip.Commit();
+}
+
+std::vector<fs::path> ReadyRecordings(const ServedScene& scene) {
+  const std::lock_guard<std::mutex> lock(scene.mutex);
+  std::vector<fs::path> files;
+  for (const Recording& recording : scene.recordings) {
+    if (recording.state == WorkState::kReady) files.push_back(recording.file);
+  }
+  return files;
+}
+
+}  // namespace
+
+CleanFiles SceneWorks::Clean(const std::shared_ptr<ServedScene>& scene,
+                             const std::shared_ptr<Encoding>& encoded, size_t index,
+                             const std::function<bool()>& gone) {
+  if (index >= encoded->scene.cameras.size()) throw HttpError(404, "the scene has no such photo");
+  {
+    const std::lock_guard<std::mutex> lock(encoded->mutex);
+    if (const auto found = encoded->clean.find(index); found != encoded->clean.end()) return found->second;
+  }
+  const auto files = std::make_shared<CleanFiles>();
+  const auto job = Submit(
+      Urgency::kBrush, [this, scene, encoded, index, files] { *files = MakeClean(scene, encoded, index); });
+  worker_.Wait(job, gone);
+  return *files;
+}
+
+CleanFiles SceneWorks::MakeClean(const std::shared_ptr<ServedScene>& scene,
+                                 const std::shared_ptr<Encoding>& encoded, size_t index) {
+  if (scene->deleted) throw Cancelled();
+  {
+    const std::lock_guard<std::mutex> lock(encoded->mutex);
+    if (const auto found = encoded->clean.find(index); found != encoded->clean.end()) return found->second;
+  }
+  ScenePhoto photo;
+  {
+    const std::lock_guard<std::mutex> lock(scene->mutex);
+    photo = scene->photos.at(index);
+  }
+  const Scene& place = encoded->scene;
+  const Image view = reconstructor_.Render(place, std::span(&place.cameras.at(index), 1)).front();
+  const Image background = SeenPart(ReadScenePhoto(photo), place.framings[index]);
+  CleanFiles files;
+  files.image = encoded->folder.path() / fmt::format("clean{}.jpg", index);
+  WriteJpeg(files.image, InPhotoFrame(view, place.framings[index].Times(place.detail), background), 95);
+  const std::lock_guard<std::mutex> lock(encoded->mutex);
+  encoded->clean[index] = files;
+  return files;
+}
+
+std::shared_ptr<const ScopedFile> SceneWorks::Result(const std::shared_ptr<ServedScene>& scene,
+                                                     const std::function<bool()>& gone) {
+  const std::shared_ptr<Encoding> encoded = EncodedOf(*scene);
+  const auto archive = std::make_shared<std::shared_ptr<const ScopedFile>>();
+  const auto job =
+      Submit(Urgency::kOrdinary, [this, scene, encoded, archive] { *archive = MakeArchive(scene, encoded); });
+  worker_.Wait(job, gone);
+  return *archive;
+}
+
+std::shared_ptr<const ScopedFile> SceneWorks::MakeArchive(const std::shared_ptr<ServedScene>& scene,
+                                                          const std::shared_ptr<Encoding>& encoded) {
+  const size_t recordings = ReadyRecordings(*scene).size();
+  {
+    const std::lock_guard<std::mutex> lock(encoded->mutex);
+    if (encoded->archive && encoded->archived_recordings == recordings) return encoded->archive;
+  }
+  const ScopedFolder folder(encoded->folder.path() / scene->NewFile("result", "").filename());
+  WriteResult(scene, encoded, folder.path());
+  const fs::path file = encoded->folder.path() / scene->NewFile("result", ".zip").filename();
+  ZipFolder(folder.path(), file);
+  auto archive = std::make_shared<const ScopedFile>(file);
+  const std::lock_guard<std::mutex> lock(encoded->mutex);
+  encoded->archive = archive;
+  encoded->archived_recordings = recordings;
+  return archive;
+}
+
+void SceneWorks::WriteResult(const std::shared_ptr<ServedScene>& scene,
+                             const std::shared_ptr<Encoding>& encoded, const fs::path& folder) {
+  const ProgressCallback pause = Pause(scene);
+  RenderResult result;
+  result.photos = ReadPhotos(*scene, pause);
+  result.scene = encoded->scene;
+  if (!result.scene.masks.empty()) result.scene.masks = encoded->masks;
+  const auto render = [&](const std::vector<Camera>& cameras) {
+    std::vector<Image> views;
+    for (const Camera& camera : cameras) {
+      pause("", 0);
+      views.push_back(std::move(reconstructor_.Render(encoded->scene, std::span(&camera, 1)).front()));
+    }
+    return views;
+  };
+  result.clean = render(result.scene.cameras);
+  const std::vector<Camera> inputs(result.scene.cameras.begin(),
+                                   result.scene.cameras.begin() + result.scene.num_inputs);
+  result.path = InterpolateCameras(inputs, kPathFrames);
+  result.path_views = render(result.path);
+  result.motion_threshold = reconstructor_.motion_threshold();
+  pause("", 0);
+  WriteRenderFiles(folder, result, {"nerfstudio", "colmap"});
+  pause("", 0);
+  nlohmann::ordered_json metadata = metadata_();
+  for (const auto& [stage, seconds] : encoded->seconds) metadata["seconds"][stage] = seconds;
+  metadata["warnings"] = encoded->warnings;
+  DescribeResult(result, metadata);
+  WriteFileAtomically(folder / "metadata.json", metadata.dump(2) + "\n");
+  WriteRenderPage(folder, result, metadata);
+  size_t number = 0;
+  for (const fs::path& recording : ReadyRecordings(*scene)) {
+    fs::create_directories(folder / "recordings");
+    fs::copy_file(recording, folder / "recordings" / fmt::format("path_{}.mp4", number++));
+  }
+}
+
+void SceneWorks::KeepResult(const std::shared_ptr<ServedScene>& scene,
+                            const std::shared_ptr<Encoding>& encoded) {
+  const std::string name = SafeFileNames(std::span(&scene->name, 1)).front();
+  const fs::path place = keep_ / (name + "_" + scene->id);
+  try {
+    StagedFolder folder(place, /*overwrite=*/true, {});
+    WriteResult(scene, encoded, folder.staging());
+    folder.Commit();
+    LogInfo("{}: the result is kept", place.string());
+  } catch (const Cancelled&) {
+    throw;
+  } catch (const std::exception& error) {
+    LogWarning("{}: the result is not kept: {}", place.string(), error.what());
+  }
+}
+
+}  // namespace wildrayzer
