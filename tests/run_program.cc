@@ -68,6 +68,13 @@ void RunningProgram::Kill() {
   if (!ended_) ::kill(child_, SIGKILL);
 }
 
+void RunningProgram::Signal(int signal) {
+  if (!ended_) ::kill(child_, signal);
+}
+
+std::string RunningProgram::Output() const { return fs::exists(out_) ? ReadText(out_) : ""; }
+std::string RunningProgram::Errors() const { return fs::exists(err_) ? ReadText(err_) : ""; }
+
 ProgramResult RunningProgram::Wait() {
   if (!ended_) ::waitpid(child_, &status_, 0);
   ended_ = true;

@@ -41,6 +41,12 @@ class RunningProgram {
   bool Ended();
   // Sends SIGKILL unless it has ended.
   void Kill();
+  // Sends a signal.
+  void Signal(int signal);
+  // What it has written to its standard output and errors so far.
+  std::string Output() const;
+  std::string Errors() const;
+  pid_t pid() const { return child_; }
   // Waits for the end. To be called once.
   ProgramResult Wait();
 

@@ -74,16 +74,14 @@ bool IsLoopbackHost(const std::string& host) {
   return host == "127.0.0.1" || host == "localhost" || host == "::1";
 }
 
-void Announce(const ServeCommand& options, const std::string& url) {
-  std::printf("%s\n", url.c_str());
+void Announce(const ServeCommand& options, const ServeAddress& address) {
+  std::printf("%s\n", address.url.c_str());
   std::fflush(stdout);
-  const size_t colon = url.rfind(':', url.find("/?"));
-  const std::string port = url.substr(colon + 1, url.find("/?") - colon - 1);
   LogInfo("open the address above; from another machine, after: ssh -L {}:127.0.0.1:{} USER@THIS_MACHINE",
-          port, port);
+          address.port, address.port);
   LogInfo("Ctrl-C ends the server{}",
           options.keep.empty() ? " and deletes its scenes (--keep FOLDER keeps the results)" : "");
-  if (!options.no_browser && HasScreen()) OpenBrowser(url);
+  if (!options.no_browser && HasScreen()) OpenBrowser(address.once);
 }
 
 // The facts that do not change are gathered once: the hash reads all weights.
@@ -111,7 +109,7 @@ void RunServe(const ServeCommand& options) {
   serve.keep = options.keep;
   serve.model_name = model.weights.empty() ? "random weights" : model.weights.filename().string();
   Serve(reconstructor, serve, Metadata(model, reconstructor),
-        [&](const std::string& url) { Announce(options, url); });
+        [&](const ServeAddress& address) { Announce(options, address); });
 }
 
 }  // namespace

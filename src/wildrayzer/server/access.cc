@@ -132,6 +132,20 @@ void AccessRules::Check(const HttpRequest& request) const {
     throw HttpError(403, "the Origin of the request is not this server; open the address that it printed");
 }
 
+bool AccessRules::MayLogIn(std::string_view text) {
+  if (IsToken(text)) return true;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const bool is_key = !key_.empty() && SameSecret(text, key_);
+  if (is_key) key_.clear();
+  return is_key;
+}
+
+std::string AccessRules::OneTimeKey() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  key_ = RandomToken();
+  return key_;
+}
+
 std::string AccessRules::CookieLine() const {
   return cookie_ + "=" + token_ + "; Path=/; HttpOnly; SameSite=Strict";
 }

@@ -3,6 +3,7 @@
 // sites.
 #pragma once
 
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -37,7 +38,11 @@ class AccessRules {
   // The first of these alone, for the address that brings the token.
   void CheckHost(const HttpRequest& request) const;
 
-  bool IsToken(std::string_view text) const { return SameSecret(text, token_); }
+  // Whether the text is the token, or the key that OneTimeKey gave last and nobody has used since.
+  bool MayLogIn(std::string_view text);
+  // For the command line of a browser, which everybody on the machine can read: worth nothing once it was
+  // used.
+  std::string OneTimeKey();
   // Of this port, so that two servers on one machine do not overwrite each other's.
   void set_port(int port) { cookie_ = "wildrayzer_" + std::to_string(port); }
   // The value of Set-Cookie.
@@ -46,11 +51,14 @@ class AccessRules {
 
  private:
   bool MayBeCalled(const std::string& host) const;
+  bool IsToken(std::string_view text) const { return SameSecret(text, token_); }
 
   std::string token_;
   std::string bound_host_;
   std::string own_name_;
   std::string cookie_ = "wildrayzer";
+  std::mutex mutex_;
+  std::string key_;  // under the mutex; empty: there is none
 };
 
 // The value of a cookie in a Cookie header; empty when it is not there.

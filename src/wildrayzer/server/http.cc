@@ -1,5 +1,7 @@
 #include "wildrayzer/server/http.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <nlohmann/json.hpp>
@@ -32,6 +34,17 @@ HttpResponse ErrorResponse(int status, std::string_view line) {
   const nlohmann::json error = {{"error", std::string(line.substr(0, line.find('\n')))}};
   response.text = error.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
   return response;
+}
+
+std::string ReadBody(HttpRequest& request, uint64_t most_bytes) {
+  if (request.body_bytes > most_bytes)
+    throw HttpError(
+        413, fmt::format("the body has {} bytes; at most {} are taken", request.body_bytes, most_bytes));
+  std::string text;
+  request.read_body([&](std::span<const std::byte> bytes) {
+    text.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  });
+  return text;
 }
 
 RangeKind ParseRange(std::string_view header, uint64_t size, ByteRange& range) {

@@ -66,6 +66,9 @@ struct HttpResponse {
 // {"error": line}
 HttpResponse ErrorResponse(int status, std::string_view line);
 
+// The whole body. HttpError 413.
+std::string ReadBody(HttpRequest& request, uint64_t most_bytes);
+
 // A part of a file of `size` bytes.
 struct ByteRange {
   uint64_t first = 0;

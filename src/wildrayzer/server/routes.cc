@@ -163,10 +163,7 @@ HttpResponse Routes::OfScene(HttpRequest& request, const std::shared_ptr<ServedS
   const std::string& method = request.method;
   const bool reads = method == "GET" || method == "HEAD";
   if (kind.empty() && item.empty()) {
-    if (reads) {
-      return JsonResponse(SceneJson(*scene, parts_.worker, parts_.reconstructor.frame_width(),
-                                    parts_.reconstructor.frame_height()));
-    }
+    if (reads) return JsonResponse(SceneJson(*scene, parts_.worker));
     if (method == "DELETE") {
       parts_.scenes.Remove(scene->id);
       HttpResponse nothing;
@@ -191,7 +188,7 @@ HttpResponse Routes::OfScene(HttpRequest& request, const std::shared_ptr<ServedS
 }
 
 HttpResponse Routes::Login(const HttpRequest& request) const {
-  if (!parts_.access.IsToken(request.Query("token")))
+  if (!parts_.access.MayLogIn(request.Query("token")))
     throw HttpError(401, "the token is not this server's; open the address that it printed last");
   HttpResponse response;
   response.status = 303;
@@ -245,8 +242,7 @@ HttpResponse Routes::Add(HttpRequest& request) {
 }
 
 HttpResponse Routes::Upload(HttpRequest& request, const std::shared_ptr<ServedScene>& scene) {
-  GivenFile file;
-  const size_t index = uploads_.Receive(request, scene, file);
+  const auto [index, file] = uploads_.Receive(request, scene);
   return JsonResponse({{"index", index},
                        {"kind", file.is_video ? "video" : "photo"},
                        {"name", file.name},
@@ -291,8 +287,7 @@ HttpResponse Routes::Paint(HttpRequest& request, const std::shared_ptr<ServedSce
   std::optional<GrayImage> mask;
   if (request.method == "PUT") {
     EncodedOf(*scene);  // before the body is read
-    const std::string body = ReadBody(request, parts_.scenes.limits().mask_bytes);
-    mask = DecodeMask(body, parts_.scenes.limits().pixels);
+    mask = uploads_.ReceiveMask(request);
   }
   parts_.works.SetMask(scene, index, mask);
   return JsonResponse(SummaryJson(*scene), 202);

@@ -94,7 +94,7 @@ Json SummaryJson(const ServedScene& scene) {
   return SummaryUnlocked(scene);
 }
 
-Json SceneJson(const ServedScene& scene, const Worker& worker, int quick_width, int quick_height) {
+Json SceneJson(const ServedScene& scene, const Worker& worker) {
   const std::lock_guard<std::mutex> lock(scene.mutex);
   Json json = SummaryUnlocked(scene);
   if (const int position = worker.Position(scene.job); position >= 0) json["queue_position"] = position;
@@ -109,25 +109,15 @@ Json SceneJson(const ServedScene& scene, const Worker& worker, int quick_width, 
   json["warnings"] = scene.encoded ? scene.encoded->warnings : std::vector<std::string>();
   json["photos"] = PhotosJson(scene);
   if (scene.encoded) {
-    json["width"] = scene.encoded->scene.width;
-    json["height"] = scene.encoded->scene.height;
-    json["quick_width"] = quick_width;
-    json["quick_height"] = quick_height;
-    json["points"] = PointsJson(scene.encoded->scene);
+    const Scene& place = scene.encoded->scene;
+    json["width"] = place.width;
+    json["height"] = place.height;
+    json["quick_width"] = place.width / place.detail;
+    json["quick_height"] = place.height / place.detail;
+    json["points"] = PointsJson(place);
   }
   json["paths"] = RecordingsJson(scene);
   return json;
-}
-
-std::string ReadBody(HttpRequest& request, uint64_t most_bytes) {
-  if (request.body_bytes > most_bytes)
-    throw HttpError(
-        413, fmt::format("the body has {} bytes; at most {} are taken", request.body_bytes, most_bytes));
-  std::string text;
-  request.read_body([&](std::span<const std::byte> bytes) {
-    text.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  });
-  return text;
 }
 
 nlohmann::json ReadJson(HttpRequest& request, uint64_t most_bytes) {

@@ -14,13 +14,10 @@
 namespace wildrayzer {
 
 nlohmann::ordered_json SummaryJson(const ServedScene& scene);
-nlohmann::ordered_json SceneJson(const ServedScene& scene, const Worker& worker, int quick_width,
-                                 int quick_height);
+nlohmann::ordered_json SceneJson(const ServedScene& scene, const Worker& worker);
 
 // The body as a JSON object of at most `most_bytes`; empty: {}. HttpError 400, 413.
 nlohmann::json ReadJson(HttpRequest& request, uint64_t most_bytes);
-// The whole body. HttpError 413.
-std::string ReadBody(HttpRequest& request, uint64_t most_bytes);
 
 // `member` of an object as a number in [least, most]; HttpError 400. `otherwise` where it is missing.
 double NumberIn(const nlohmann::json& object, const char* member, double least, double most,

@@ -42,15 +42,13 @@ std::vector<ScenePhoto> PhotosOf(const std::vector<GivenFile>& files, const View
 
 std::vector<ScenePhoto> FramesOf(ServedScene& scene, PhotoSource& source, const ViewSplit& split,
                                  const ProgressCallback& progress) {
+  progress("reading frames", 0);
   std::vector<ScenePhoto> photos;
-  for (const std::vector<size_t>& indices : {split.inputs, split.targets}) {
-    progress("reading frames", 0);
-    for (const Photo& frame : source.Read(indices)) {
-      const std::filesystem::path file = scene.NewFile("frame", ".png");
-      WritePng(file, frame.image);
-      photos.push_back({frame.name, "", file, frame.image.width, frame.image.height});
-      progress("", 0);
-    }
+  for (const Photo& frame : source.Read(InOrder(split))) {
+    const std::filesystem::path file = scene.NewFile("frame", ".png");
+    WritePng(file, frame.image);
+    photos.push_back({frame.name, "", file, frame.image.width, frame.image.height});
+    progress("", 0);
   }
   return photos;
 }
@@ -96,11 +94,15 @@ void ChoosePhotos(ServedScene& scene, const ServeLimits& limits, const ProgressC
   std::vector<ScenePhoto> photos;
   if (files[0].is_video) {
     progress("counting frames", 0);
-    PhotoSource source({files[0].path.string()});
-    if (source.size() < std::max<size_t>(2, wanted))
-      throw Error(fmt::format("{}: has {} frames, too few", files[0].name, source.size()));
-    split = Split(source.size(), wanted, most, true);
-    photos = FramesOf(scene, source, split, progress);
+    try {
+      PhotoSource source({files[0].path.string()});
+      if (source.size() < std::max<size_t>(2, wanted))
+        throw Error(fmt::format("{}: has {} frames, too few", files[0].name, source.size()));
+      split = Split(source.size(), wanted, most, true);
+      photos = FramesOf(scene, source, split, progress);
+    } catch (const FileError& error) {
+      throw Error(files[0].name + ": " + error.problem());
+    }
   } else {
     split = Split(files.size(), wanted, most, false);
     photos = PhotosOf(files, split);

@@ -24,7 +24,7 @@ std::string HostInUrl(const std::string& host) {
 }  // namespace
 
 void Serve(const Reconstructor& reconstructor, const ServeOptions& options, MetadataFunction metadata,
-           const std::function<void(const std::string& url)>& ready) {
+           const std::function<void(const ServeAddress& address)>& ready) {
   const std::filesystem::path temp = std::filesystem::temp_directory_path();
   RemoveUnfinished(temp);  // what killed runs have left
   const TemporaryFolder folder(temp / kUnfinishedName, temp);
@@ -37,8 +37,9 @@ void Serve(const Reconstructor& reconstructor, const ServeOptions& options, Meta
   Routes routes({reconstructor, scenes, works, worker, access, options.model_name});
   HttpServer server(options.host, options.port, [&](HttpRequest& request) { return routes.Answer(request); });
   access.set_port(server.port());
-  ready("http://" + HostInUrl(options.host) + ":" + std::to_string(server.port()) +
-        "/?token=" + access.token());
+  const std::string login =
+      "http://" + HostInUrl(options.host) + ":" + std::to_string(server.port()) + "/?token=";
+  ready({login + access.token(), login + access.OneTimeKey(), server.port()});
   while (!InterruptRequested()) {
     if (!server.IsRunning()) throw Error("the server's socket was closed by the system");
     std::this_thread::sleep_for(std::chrono::milliseconds(50));

@@ -18,9 +18,17 @@ struct ServeOptions {
   ServeLimits limits;
 };
 
+// What to open: an address with the token, and one with a key that opens once, to be handed to another
+// program.
+struct ServeAddress {
+  std::string url;
+  std::string once;
+  int port = 0;
+};
+
 // Serves until the user interrupts it (util/interrupt.h), then removes all that clients brought. `ready` is
-// called once with the address to open, token and all. Raises Error when the port cannot be had.
+// called once. Raises Error when the port cannot be had.
 void Serve(const Reconstructor& reconstructor, const ServeOptions& options, MetadataFunction metadata,
-           const std::function<void(const std::string& url)>& ready);
+           const std::function<void(const ServeAddress& address)>& ready);
 
 }  // namespace wildrayzer

@@ -102,38 +102,42 @@ void CheckRoom(const ServedScene& scene, uint64_t bytes, const ServeLimits& limi
     throw HttpError(503, "the server's disk is nearly full; delete scenes there are no more use for");
 }
 
-// Counts an upload to the server and its scene as long as it lasts.
-class UploadSlot {
+// Counts what comes in at a time.
+class Turn {
  public:
-  UploadSlot(std::atomic<int>& under_way, ServedScene& scene, uint64_t bytes, const ServeLimits& limits)
-      : under_way_(under_way), scene_(scene), bytes_(bytes) {
-    if (++under_way_ > limits.uploads) {
-      --under_way_;
-      throw HttpError(503, "too many uploads at a time; try again in a moment");
-    }
-    try {
-      const std::lock_guard<std::mutex> lock(scene_.mutex);
-      CheckRoom(scene_, bytes, limits);
-      ++scene_.uploads;
-      scene_.reserved_bytes += bytes_;
-      order_ = scene_.next_order++;
-    } catch (...) {
-      --under_way_;
-      throw;
-    }
-  }
-  ~UploadSlot() {
+  Turn(std::atomic<int>& under_way, int most) : under_way_(under_way) {
+    if (++under_way_ <= most) return;
     --under_way_;
+    throw HttpError(503, "too many uploads at a time; try again in a moment");
+  }
+  ~Turn() { --under_way_; }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+
+ private:
+  std::atomic<int>& under_way_;
+};
+
+// Counts an upload to its scene as long as it lasts.
+class Place {
+ public:
+  Place(ServedScene& scene, uint64_t bytes, const ServeLimits& limits) : scene_(scene), bytes_(bytes) {
+    const std::lock_guard<std::mutex> lock(scene_.mutex);
+    CheckRoom(scene_, bytes, limits);
+    ++scene_.uploads;
+    scene_.reserved_bytes += bytes_;
+    order_ = scene_.next_order++;
+  }
+  ~Place() {
     const std::lock_guard<std::mutex> lock(scene_.mutex);
     --scene_.uploads;
     scene_.reserved_bytes -= bytes_;
   }
-  UploadSlot(const UploadSlot&) = delete;
-  UploadSlot& operator=(const UploadSlot&) = delete;
+  Place(const Place&) = delete;
+  Place& operator=(const Place&) = delete;
   uint64_t order() const { return order_; }
 
  private:
-  std::atomic<int>& under_way_;
   ServedScene& scene_;
   const uint64_t bytes_;
   uint64_t order_ = 0;
@@ -183,7 +187,8 @@ ProbedFile ProbeFile(const fs::path& path, const std::string& name, int64_t most
     const std::optional<NoPicture> problem = WhyNoPicture(path);
     if (!problem) return ProbePhoto(path, name, most_pixels);
     if (IsVideoFile(path)) return ProbeVideo(path, name, most_pixels);
-    throw HttpError(415, name + ": " + problem->problem);
+    throw HttpError(
+        415, name + ": " + problem->problem + (problem->is_picture ? "" : ", and no video that can be read"));
   } catch (const FileError& error) {
     throw HttpError(415, name + ": " + error.problem());
   }
@@ -204,7 +209,8 @@ GrayImage DecodeMask(std::string_view text, int64_t most_pixels) {
   }
 }
 
-size_t Uploads::Receive(HttpRequest& request, const std::shared_ptr<ServedScene>& scene, GivenFile& file) {
+Uploads::Received Uploads::Receive(HttpRequest& request, const std::shared_ptr<ServedScene>& scene) {
+  GivenFile file;
   file.name = DisplayName(request.Query("name"), "photo");
   file.bytes = request.body_bytes;
   if (file.bytes == 0) throw HttpError(400, file.name + ": is empty, or was sent without its Content-Length");
@@ -212,21 +218,32 @@ size_t Uploads::Receive(HttpRequest& request, const std::shared_ptr<ServedScene>
     throw HttpError(413, fmt::format("{}: has {} MB; at most {} MB are taken", file.name, file.bytes >> 20,
                                      limits_.file_bytes >> 20));
   }
-  const UploadSlot slot(under_way_, *scene, file.bytes, limits_);
-  file.order = slot.order();
+  const Turn turn(under_way_, limits_.uploads);
+  const Place place(*scene, file.bytes, limits_);
+  file.order = place.order();
   NewFile on_disk(scene->NewFile("given", ""));
   request.read_body([&](std::span<const std::byte> bytes) {
     if (scene->deleted) throw HttpError(404, "the scene was deleted");
     on_disk.Write(bytes);
   });
-  const ProbedFile probed = ProbeFile(on_disk.path(), file.name, limits_.pixels);
+  const ProbedFile probed = [&] {
+    const std::lock_guard<std::mutex> lock(decoding_);
+    return ProbeFile(on_disk.path(), file.name, limits_.pixels);
+  }();
   file.path = on_disk.path();
   file.is_video = probed.is_video;
   file.width = probed.width;
   file.height = probed.height;
   const size_t index = Put(*scene, file);
   on_disk.Keep();
-  return index;
+  return {index, file};
+}
+
+GrayImage Uploads::ReceiveMask(HttpRequest& request) {
+  const Turn turn(under_way_, limits_.uploads);
+  const std::string body = ReadBody(request, limits_.mask_bytes);
+  const std::lock_guard<std::mutex> lock(decoding_);
+  return DecodeMask(body, limits_.pixels);
 }
 
 }  // namespace wildrayzer

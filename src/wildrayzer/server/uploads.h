@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "wildrayzer/server/http.h"
@@ -27,20 +28,27 @@ struct ProbedFile {
 };
 ProbedFile ProbeFile(const std::filesystem::path& path, const std::string& name, int64_t most_pixels);
 
-// A painted mask: a picture of any size, in which white moves. HttpError 413, 415.
+// A painted mask: a PNG picture of any size, in which white moves. HttpError 413, 415.
 GrayImage DecodeMask(std::string_view bytes, int64_t most_pixels);
 
 class Uploads {
  public:
   explicit Uploads(const ServeLimits& limits) : limits_(limits) {}
 
-  // Reads the body into a file of the scene. The index of the file. HttpError: 409 (the scene has begun, or
+  struct Received {
+    size_t index = 0;  // among the files of the scene
+    GivenFile file;
+  };
+  // Reads the body into a file of the scene. HttpError: 409 (the scene has begun, or
   // one kind of file follows another), 411, 413, 415, 503; the scene is then as it was before.
-  size_t Receive(HttpRequest& request, const std::shared_ptr<ServedScene>& scene, GivenFile& file);
+  Received Receive(HttpRequest& request, const std::shared_ptr<ServedScene>& scene);
+  // Reads the body as a painted mask. HttpError 413, 415, 503.
+  GrayImage ReceiveMask(HttpRequest& request);
 
  private:
   const ServeLimits limits_;
   std::atomic<int> under_way_ = 0;
+  std::mutex decoding_;  // one at a time: a decoded picture is large
 };
 
 }  // namespace wildrayzer
