@@ -1,0 +1,66 @@
+// What a scene does until it can be looked at: waiting its turn, working through the stages, or why it failed.
+import { announce, el, showProblem } from "./dom.js";
+
+export class Progress {
+  // parts: of the scene's template; actions: buttons for a scene that waits for its start or has failed.
+  constructor(parts, { start, remove }) {
+    this.parts = parts;
+    this.stages = [];  // names in the order in which they were seen
+    this.startButton = el("button", { class: "primary", textContent: "Start", on: { click: start } });
+    this.removeButton = el("button", { textContent: "Delete this scene", on: { click: remove } });
+    this.otherLink = el("a", { class: "button", href: "#new", textContent: "Try other photos" });
+  }
+
+  show(scene) {
+    const { parts } = this;
+    const [title, note] = this.words(scene);
+    if (parts["stage-name"].textContent !== title) {
+      parts["stage-name"].textContent = title;
+      announce(title);
+    }
+    parts["stage-note"].textContent = note;
+    this.showBar(scene);
+    this.showStages(scene);
+    showProblem(parts.failure, scene.state === "failed" ? scene.error || "It failed, and the server does not say why." : "");
+    const actions = {
+      collecting: [this.startButton, this.removeButton],
+      failed: [this.otherLink, this.removeButton],
+    }[scene.state] || [this.removeButton];
+    if (actions.some((action, i) => parts["work-actions"].children[i] !== action)) parts["work-actions"].replaceChildren(...actions);
+  }
+
+  words(scene) {
+    const photos = `${scene.photos.length} ${scene.photos.length === 1 ? "photo" : "photos"}`;
+    const ahead = scene.queue_position;
+    switch (scene.state) {
+      case "collecting": return ["Not started yet", `${photos} so far.`];
+      case "queued": return ["Waiting", ahead > 0 ? `Number ${ahead} in the queue: one scene is computed at a time.` : ""];
+      case "failed": return ["This did not work", ""];
+      default: return [sentence(scene.stage || "starting"), scene.parts > 1 ? `${scene.done} of ${scene.parts}` : ""];
+    }
+  }
+
+  showBar(scene) {
+    const bar = this.parts["stage-progress"];
+    bar.hidden = scene.state !== "queued" && scene.state !== "working";
+    bar.setAttribute("aria-label", sentence(scene.stage || scene.state));
+    if (scene.state === "working" && scene.parts > 1) {
+      bar.max = scene.parts;
+      bar.value = scene.done;
+    } else {
+      bar.removeAttribute("value");  // it goes on, nobody knows how far
+    }
+  }
+
+  showStages(scene) {
+    if (scene.state !== "working" || !scene.stage) return;
+    const last = this.stages[this.stages.length - 1];
+    if (last !== scene.stage) {
+      this.stages.push(scene.stage);
+      this.parts.stages.append(el("li", { textContent: sentence(scene.stage) }));
+    }
+    [...this.parts.stages.children].forEach((item, i, all) => item.classList.toggle("done", i < all.length - 1));
+  }
+}
+
+const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
