@@ -21,7 +21,7 @@ function show() {
   shown = id || "new";
   document.title = "wildrayzer";
   view = id
-    ? new SceneView(byId("main"), { id, model: server.model, onGone })
+    ? new SceneView(byId("main"), { id, model: server.model, onChange: () => look(), onGone })
     : new NewScene(byId("main"), { limits: server.limits, onStarted: go });
   showScenes();
 }
@@ -51,6 +51,8 @@ function showScenes() {
     if (scene.id === current) link.setAttribute("aria-current", "page");
     return el("li", {}, link);
   }));
+  const now = document.querySelector("#scenes [aria-current]");
+  now?.scrollIntoView({ block: "nearest", inline: "nearest" });
   if (focused) document.querySelector(`#scenes a[href="${focused}"]`)?.focus();
   if (current) byId("new").removeAttribute("aria-current");
   else byId("new").setAttribute("aria-current", "page");

@@ -4,6 +4,12 @@ import { announce, el, fill, showProblem } from "./dom.js";
 
 const size = (bytes) => (bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
 
+// What a scene is called unless somebody says: as its first file, or by the time where that is but a number.
+function nameFor(file) {
+  const stem = file.name.replace(/\.[^.]*$/, "");
+  return /\D/.test(stem) ? stem.slice(0, 80) : `Scene ${new Date().toTimeString().slice(0, 5)}`;
+}
+
 // All files of a drop, those in folders too.
 export async function droppedFiles(transfer) {
   const entries = [...transfer.items].filter((item) => item.kind === "file").map((item) => item.webkitGetAsEntry());
@@ -72,7 +78,7 @@ export class NewScene {
     showProblem(this.parts.problem, files.length > room
       ? `A scene takes ${this.limits.files} files; ${files.length - room} were left out. Two to four photos are enough.` : "");
     for (const file of files.slice(0, Math.max(0, room))) this.items.push(this.newItem(file));
-    if (!this.parts.name.value && this.items.length > 0) this.parts.name.value = this.items[0].file.name.replace(/\.[^.]*$/, "");
+    if (!this.parts.name.value && this.items.length > 0) this.parts.name.value = nameFor(this.items[0].file);
     this.parts.form.hidden = this.items.length === 0;
     this.sendNext();
   }

@@ -1,10 +1,14 @@
 // What a scene does until it can be looked at: waiting its turn, working through the stages, or why it failed.
+import { sceneUrl } from "./api.js";
 import { announce, el, showProblem } from "./dom.js";
+
+const MOST_PHOTOS = 8;  // shown while one waits
 
 export class Progress {
   // parts: of the scene's template; actions: buttons for a scene that waits for its start or has failed.
-  constructor(parts, { start, remove }) {
+  constructor(parts, sceneId, { start, remove }) {
     this.parts = parts;
+    this.sceneId = sceneId;
     this.stages = [];  // names in the order in which they were seen
     this.startButton = el("button", { class: "primary", textContent: "Start", on: { click: start } });
     this.removeButton = el("button", { textContent: "Delete this scene", on: { click: remove } });
@@ -19,6 +23,7 @@ export class Progress {
       announce(title);
     }
     parts["stage-note"].textContent = note;
+    this.showPhotos(scene.photos);
     this.showBar(scene);
     this.showStages(scene);
     showProblem(parts.failure, scene.state === "failed" ? scene.error || "It failed, and the server does not say why." : "");
@@ -37,6 +42,14 @@ export class Progress {
       case "queued": return ["Waiting", ahead > 0 ? `Number ${ahead} in the queue: one scene is computed at a time.` : ""];
       case "failed": return ["This did not work", ""];
       default: return [sentence(scene.stage || "starting"), scene.parts > 1 ? `${scene.done} of ${scene.parts}` : ""];
+    }
+  }
+
+  showPhotos(photos) {
+    const { photos: row } = this.parts;
+    for (let i = row.children.length; i < Math.min(photos.length, MOST_PHOTOS); ++i) {
+      row.append(el("img", { src: sceneUrl(this.sceneId, `/photos/${i}?size=320`), alt: photos[i].name,
+        on: { error: (event) => { event.target.hidden = true; } } }));  // of a video there is none yet
     }
   }
 

@@ -16,15 +16,15 @@ const FAR_SPANS = 2.5;  // from the nearest photo's camera, where what nobody ph
 const FAR_ANGLE = 0.7;  // radians
 
 export class SceneView {
-  // model: of the server's state; onGone is called when the scene has been deleted.
-  constructor(root, { id, model, onGone }) {
-    Object.assign(this, { id, model, onGone });
+  // model: of the server's state; onChange is called when its state is another, onGone when it is no more.
+  constructor(root, { id, model, onChange, onGone }) {
+    Object.assign(this, { id, model, onChange, onGone });
     this.parts = fill(root, "scene-template");
     this.control = new AbortController();
     this.signal = this.control.signal;
     this.photo = 0;
     this.mode = "fly";
-    this.progress = new Progress(this.parts, { start: () => this.start(), remove: () => this.remove() });
+    this.progress = new Progress(this.parts, id, { start: () => this.start(), remove: () => this.remove() });
     this.parts.delete.addEventListener("click", () => this.remove());
     this.parts.zip.href = api.sceneUrl(id, "/result.zip");
     this.look = repeat(() => this.update(), () => (this.busy ? BUSY_MS : IDLE_MS), this.signal);
@@ -56,7 +56,9 @@ export class SceneView {
     document.title = `${scene.name} – wildrayzer`;
     const ready = scene.state === "ready";
     parts.work.hidden = ready;
-    parts.live.hidden = parts.modes.hidden = !ready;
+    parts.live.hidden = parts.bar.hidden = !ready;
+    if (this.state !== scene.state) this.onChange();
+    this.state = scene.state;
     if (ready) this.showReady(scene);
     else this.progress.show(scene);
   }
