@@ -7,9 +7,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstdlib>
 #include <stdexcept>
+#include <thread>
 
 namespace wildrayzer {
 namespace fs = std::filesystem;
@@ -43,7 +45,7 @@ fs::path OutputFile(const char* stream) {
 RunningProgram::RunningProgram(const std::vector<std::string>& arguments,
                                const ProgramSurroundings& surroundings)
     : out_(OutputFile("out")), err_(OutputFile("err")) {
-  std::vector<char*> argv = {const_cast<char*>(WILDRAYZER_PROGRAM)};
+  std::vector<char*> argv = {const_cast<char*>(surroundings.program.c_str())};
   for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
   child_ = ::fork();
@@ -62,6 +64,18 @@ RunningProgram::~RunningProgram() {
 bool RunningProgram::Ended() {
   ended_ = ended_ || ::waitpid(child_, &status_, WNOHANG) == child_;
   return ended_;
+}
+
+std::string RunningProgram::WaitForOut(const std::regex& pattern, double seconds) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
+  for (bool last = false;;) {
+    const std::string out = fs::exists(out_) ? ReadText(out_) : "";
+    std::smatch match;
+    if (std::regex_search(out, match, pattern)) return match[1];
+    if (last) throw std::runtime_error("never written to the standard output; there is: " + out);
+    last = Ended() || std::chrono::steady_clock::now() > end;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
 }
 
 void RunningProgram::Kill() {
@@ -87,7 +101,7 @@ ProgramResult RunningProgram::Wait() {
 }
 
 ProgramResult RunProgram(const std::vector<std::string>& arguments, uint64_t file_size_limit) {
-  return RunningProgram(arguments, {file_size_limit, {}}).Wait();
+  return RunningProgram(arguments, {.file_size_limit = file_size_limit}).Wait();
 }
 
 Image TestPicture(int width, int height, int seed) {

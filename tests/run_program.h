@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <filesystem>
+#include <regex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,10 +23,11 @@ struct ProgramResult {
   std::string err;
 };
 
-// What a program gets besides its arguments.
+// What is run, and what it gets besides its arguments.
 struct ProgramSurroundings {
-  uint64_t file_size_limit = 0;                                  // see RunProgram
-  std::vector<std::pair<std::string, std::string>> environment;  // added to our own
+  std::filesystem::path program = WILDRAYZER_PROGRAM;
+  uint64_t file_size_limit = 0;                                       // see RunProgram
+  std::vector<std::pair<std::string, std::string>> environment = {};  // added to our own
 };
 
 // `wildrayzer ARGUMENTS...` while it runs; several may run side by side. The destructor kills it.
@@ -39,6 +41,9 @@ class RunningProgram {
 
   // Whether it has ended on its own or by a signal; does not wait.
   bool Ended();
+  // Waits until what it has written to its standard output matches, and gives the first group of the match.
+  // std::runtime_error when it ends before or `seconds` pass.
+  std::string WaitForOut(const std::regex& pattern, double seconds);
   // Sends SIGKILL unless it has ended.
   void Kill();
   // Sends a signal.

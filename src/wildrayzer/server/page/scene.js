@@ -149,6 +149,7 @@ export class SceneView {
       Math.max(cameras.length(cameras.subtract(other.position, pose.position)) / (FAR_SPANS * this.span),
         cameras.angleBetween(other, pose) / FAR_ANGLE)));
     this.parts.far.hidden = nearest < 1;
+    this.parts.view.dataset.camera = cameras.c2wOf(pose).map((number) => number.toFixed(5)).join(" ");
     this.plot.setPose(pose);
   }
 

@@ -48,6 +48,10 @@ export class Viewer {
   }
 
   wake() {
+    if (this.pilot.moving || this.pilot.pose !== this.shownPose) {
+      this.detailed = false;
+      this.canvas.dataset.detail = "none";  // nothing is shown yet of where the camera goes
+    }
     if (this.scheduled || !this.active) return;
     this.scheduled = true;
     requestAnimationFrame((now) => {
