@@ -1,7 +1,7 @@
 // The mask over a photo, painted with a brush. After each stroke the mask goes to the server, which encodes the scene
 // again with it.
 import * as api from "./api.js";
-import { announce, isPressed, setPressed, swapImage } from "./dom.js";
+import { announce, clearImage, isPressed, setPressed, swapImage } from "./dom.js";
 
 const SIZE = 1280;         // of the longer side, of photo and mask
 const MOST_UNDO = 20;
@@ -66,6 +66,7 @@ export class Brush {
       this.canvas.width = Math.round(width * shrink);
       this.canvas.height = Math.round(height * shrink);
       parts["mask-photo"].alt = name;
+      for (const image of ["mask-photo", "mask-clean"]) clearImage(parts[image]);
     }
     parts.own.disabled = !painted && this.edits === 0;
     const url = (kind) => api.sceneUrl(this.sceneId, `/${kind}/${photo}?size=${SIZE}&revision=${scene.revision}`);

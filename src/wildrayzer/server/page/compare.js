@@ -1,6 +1,6 @@
 // Before and after: the photo left of a divider, the place without what moves right of it.
 import { sceneUrl } from "./api.js";
-import { el, isPressed, setPressed, swapImage } from "./dom.js";
+import { clearImage, el, isPressed, setPressed, swapImage } from "./dom.js";
 
 const FITTING = 1280;  // pixels of the longer side while the picture fits the window
 
@@ -23,8 +23,9 @@ export class Compare {
 
   show(scene, photo) {
     this.scene = scene;
-    this.photo = photo;
     const { parts } = this;
+    if (photo !== this.photo) for (const image of [parts.before, parts.after, parts.source]) clearImage(image);
+    this.photo = photo;
     const { name, width, height, shares } = scene.photos[photo];
     parts["compare-picture"].style.setProperty("--ratio", width / height);
     parts["compare-picture"].style.setProperty("--full-width", `${width}px`);
@@ -35,12 +36,13 @@ export class Compare {
     this.load();
   }
 
-  load() {
+  async load() {
     const { parts } = this;
     swapImage(parts.before, this.url("photos"));
-    swapImage(parts.after, this.url("clean"));
     parts["show-source"].hidden = !this.scene.source_legend?.length;
     this.showSource();
+    parts["after-tag"].textContent = "making it…";
+    if (await swapImage(parts.after, this.url("clean"))) parts["after-tag"].textContent = "without what moves";
   }
 
   url(kind) {

@@ -44,6 +44,12 @@ export async function swapImage(image, url) {
   return true;
 }
 
+// Takes a picture away, when what it shows would be wrong until the next has come.
+export function clearImage(image) {
+  wanted.delete(image);
+  image.removeAttribute("src");
+}
+
 // Says something to those who listen to the page.
 export function announce(text) {
   byId("announcer").textContent = text;

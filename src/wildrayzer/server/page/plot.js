@@ -9,8 +9,8 @@ export class Plot {
   // onChoose hears the index of the photo whose camera was clicked.
   constructor(element, onChoose, signal) {
     Object.assign(this, { element, onChoose, signal });
-    this.yaw = 0.5;
-    this.pitch = -0.45;
+    this.yaw = 0.7;
+    this.pitch = -0.5;
     this.zoom = 1;
     this.ready = this.load();
   }
@@ -66,9 +66,9 @@ export class Plot {
     const middle = (values) => values.sort((a, b) => a - b)[Math.floor(values.length / 2)];
     const seen = points.length > 0 ? [0, 1, 2].map((k) => middle(points.map((point) => point[k]))) : centres[0];
     const stand = cameras.scale(centres.reduce(cameras.add), 1 / centres.length);
-    this.focus = cameras.scale(cameras.add(cameras.scale(stand, 1.4), cameras.scale(seen, 0.6)), 0.5);
+    this.focus = cameras.scale(cameras.add(stand, seen), 0.5);
     const far = cameras.length(cameras.subtract(seen, stand));
-    this.radius = Math.max(1.3 * far, 4 * this.span);
+    this.radius = Math.max(1.5 * far, 4 * this.span);
     this.size = Math.max(0.35 * this.span, 0.12 * far);
   }
 

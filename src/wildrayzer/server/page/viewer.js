@@ -19,6 +19,7 @@ export class Viewer {
   constructor({ canvas, sceneId, pilot, camera, onFrame, onPose, signal }) {
     Object.assign(this, { canvas, sceneId, pilot, camera, onFrame, onPose, signal });
     this.context = canvas.getContext("2d", { alpha: false });
+    this.client = crypto.getRandomValues(new Uint32Array(2)).join("-");  // the server drops what this viewer no longer waits for
     this.context.imageSmoothingQuality = "high";
     this.active = true;
     this.request = null;     // { quick, control } on its way
@@ -102,7 +103,7 @@ export class Viewer {
     let frame = null;
     let retry = false;
     try {
-      const { picture, renderMs } = await api.view(this.sceneId, { ...this.camera(), quick }, control.signal);
+      const { picture, renderMs } = await api.view(this.sceneId, { ...this.camera(), quick, client: this.client }, control.signal);
       frame = { bitmap: await createImageBitmap(picture), renderMs };
     } catch (error) {
       retry = error.name !== "AbortError";
