@@ -270,15 +270,16 @@ HttpResponse Routes::Photo(const HttpRequest& request, const std::shared_ptr<Ser
 HttpResponse Routes::Mask(const HttpRequest& request, const std::shared_ptr<ServedScene>& scene,
                           size_t index) {
   const std::shared_ptr<Encoding> encoded = EncodedOf(*scene);
-  if (index >= encoded->masks.size()) throw HttpError(404, "the scene has no such photo");
+  if (index >= encoded->painted.size()) throw HttpError(404, "the scene has no such photo");
   const ScenePhoto photo = PhotoAt(*scene, index);
   const SentSize size = SizeToSend(photo.width, photo.height, LongestSide(request));
-  MotionMask mask = encoded->masks[index];
   {
     const std::lock_guard<std::mutex> lock(scene->mutex);  // what was painted counts at once
     if (const auto painted = scene->painted.find(index); painted != scene->painted.end())
-      mask = painted->second;
+      return Bytes(PngText(Resize(painted->second, size.width, size.height, Filter::kBilinear)), "image/png");
   }
+  if (encoded->scene.masks.empty()) return Bytes(PngText(GrayImage(size.width, size.height)), "image/png");
+  const MotionMask& mask = encoded->scene.masks[index];
   const GrayImage small = FromProbabilities(mask.probability, mask.width, mask.height);
   return Bytes(PngText(MaskToSend(small, encoded->scene.framings[index], size)), "image/png");
 }

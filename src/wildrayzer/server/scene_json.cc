@@ -26,7 +26,7 @@ Json Pose16(const Eigen::Matrix4d& c2w) {
 Json PhotoJson(const Encoding& encoded, size_t index) {
   const Rectangle seen = encoded.scene.framings[index].VisiblePhoto();
   const Camera& camera = encoded.scene.cameras[index];
-  return {{"masked", encoded.masks[index].masked_patches},
+  return {{"masked", encoded.scene.masks.empty() ? 0.0 : encoded.scene.masks[index].masked_patches},
           {"painted", static_cast<bool>(encoded.painted[index])},
           {"visible", {seen.left, seen.top, seen.right, seen.bottom}},
           {"camera",

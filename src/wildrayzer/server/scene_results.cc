@@ -129,7 +129,6 @@ void SceneWorks::WriteResult(const std::shared_ptr<ServedScene>& scene,
   RenderResult result;
   result.photos = ReadPhotos(*scene, pause);
   result.scene = encoded->scene;
-  if (!result.scene.masks.empty()) result.scene.masks = encoded->masks;
   const auto render = [&](const std::vector<Camera>& cameras) {
     std::vector<Image> views;
     for (const Camera& camera : cameras) {

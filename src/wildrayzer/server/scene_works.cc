@@ -10,47 +10,26 @@
 #include "wildrayzer/io/video.h"
 #include "wildrayzer/pipeline/photo_checks.h"
 #include "wildrayzer/server/http.h"
+#include "wildrayzer/server/pictures.h"
 #include "wildrayzer/server/scene_photos.h"
 #include "wildrayzer/util/collected_warnings.h"
 #include "wildrayzer/util/log.h"
+#include "wildrayzer/vision/resize.h"
 
 namespace wildrayzer {
 namespace {
 
-// The model's own; where it has none, nothing moves.
-MotionMask OwnMask(const Scene& scene, size_t photo) {
-  if (!scene.masks.empty()) return scene.masks.at(photo);
-  const Framing& framing = scene.framings.at(photo);
-  const size_t pixels = static_cast<size_t>(framing.width) * static_cast<size_t>(framing.height);
-  return {framing.width, framing.height, std::vector<float>(pixels), 0};
-}
-
-// The painted masks of the inputs and, for the others, the model's; empty when none is painted.
-std::vector<MotionMask> InputMasks(const ServedScene& scene) {
+// What was painted; empty for photos on which nothing was.
+std::vector<MotionMask> PaintedMasks(const ServedScene& scene) {
   const std::lock_guard<std::mutex> lock(scene.mutex);
-  const auto inputs = static_cast<size_t>(scene.num_inputs);
   std::vector<MotionMask> masks;
-  const bool any = !scene.painted.empty() && scene.painted.begin()->first < inputs;
-  for (size_t i = 0; any && i < inputs; ++i) {
-    const auto painted = scene.painted.find(i);
-    masks.push_back(painted != scene.painted.end() ? painted->second : OwnMask(scene.encoded->scene, i));
+  for (const auto& [index, painted] : scene.painted) {
+    masks.resize(index + 1);
+    masks[index] = {painted.width, painted.height, {}, 0};
+    for (const uint8_t value : painted.values)
+      masks[index].probability.push_back(static_cast<float>(value) / 255);
   }
   return masks;
-}
-
-MotionMask FromPainted(const GrayImage& mask, const Framing& of_photo) {
-  Framing framing = of_photo;
-  framing.photo_width = mask.width;
-  framing.photo_height = mask.height;
-  const GrayImage small = ApplyFraming(mask, framing);
-  MotionMask motion{small.width, small.height, {}, 0};
-  double sum = 0;
-  for (const uint8_t value : small.values) {
-    motion.probability.push_back(static_cast<float>(value) / 255);
-    sum += motion.probability.back();
-  }
-  motion.masked_patches = sum / static_cast<double>(std::max<size_t>(1, small.values.size()));
-  return motion;
 }
 
 std::string LineOf(const std::exception& error) {
@@ -157,23 +136,19 @@ void SceneWorks::EncodeOrThrow(const std::shared_ptr<ServedScene>& scene) {
   std::vector<Image> images;
   for (Photo& photo : photos) images.push_back(std::move(photo.image));
   const auto inputs = static_cast<size_t>(scene->num_inputs);
-  const std::vector<MotionMask> input_masks = InputMasks(*scene);
+  const std::vector<MotionMask> painted = PaintedMasks(*scene);
 
   auto encoded = std::make_shared<Encoding>(scene->NewFile("encoded", ""));
   encoded->scene = reconstructor_.Reconstruct(images, static_cast<int>(images.size() - inputs), report,
-                                              input_masks, kMostDetail);
+                                              painted, kMostDetail);
   WarnOfPoorViews(photos, encoded->scene);
   timings.Finish();
   encoded->seconds = timings.seconds();
   encoded->warnings = warnings.texts();
-  for (size_t i = 0; i < photos.size(); ++i) encoded->masks.push_back(OwnMask(encoded->scene, i));
 
   const std::lock_guard<std::mutex> lock(scene->mutex);
   encoded->painted.resize(photos.size());
-  for (const auto& [index, mask] : scene->painted) {
-    encoded->masks.at(index) = mask;
-    encoded->painted.at(index) = true;
-  }
+  for (const auto& [index, mask] : scene->painted) encoded->painted.at(index) = true;
   encoded->revision = ++scene->revision;
   scene->encoded = encoded;
   scene->state = WorkState::kReady;
@@ -186,13 +161,17 @@ void SceneWorks::EncodeOrThrow(const std::shared_ptr<ServedScene>& scene) {
 void SceneWorks::SetMask(const std::shared_ptr<ServedScene>& scene, size_t index,
                          const std::optional<GrayImage>& mask) {
   const std::shared_ptr<Encoding> encoded = EncodedOf(*scene);
-  if (index >= encoded->masks.size()) throw HttpError(404, "the scene has no such photo");
-  std::optional<MotionMask> motion;
-  if (mask) motion = FromPainted(*mask, encoded->scene.framings[index]);
+  if (index >= encoded->painted.size()) throw HttpError(404, "the scene has no such photo");
+  std::optional<GrayImage> painted;
+  if (mask) {
+    constexpr int kMostPixels = 1024;  // a side
+    const SentSize size = SizeToSend(mask->width, mask->height, kMostPixels);
+    painted = Resize(*mask, size.width, size.height, Filter::kBilinear);
+  }
   const std::lock_guard<std::mutex> lock(scene->mutex);
   if (worker_.Position(scene->job) <= 0) SubmitEncoding(scene, Urgency::kBrush);
-  if (motion) {
-    scene->painted[index] = std::move(*motion);
+  if (painted) {
+    scene->painted[index] = std::move(*painted);
   } else {
     scene->painted.erase(index);
   }

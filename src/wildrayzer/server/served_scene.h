@@ -76,8 +76,7 @@ struct Encoding {
   explicit Encoding(std::filesystem::path folder_path) : folder(std::move(folder_path)) {}
 
   Scene scene;
-  std::vector<MotionMask> masks;  // in effect, one a photo: the model's or what was painted
-  std::vector<bool> painted;
+  std::vector<bool> painted;  // one a photo
   uint64_t revision = 0;
   std::vector<std::pair<std::string, double>> seconds;  // of the stages
   std::vector<std::string> warnings;
@@ -132,7 +131,7 @@ class ServedScene {
   bool updating = false;    // a ready scene is encoded again
   int num_inputs = 0;
   std::vector<ScenePhoto> photos;
-  std::map<size_t, MotionMask> painted;  // of the model's frame
+  std::map<size_t, GrayImage> painted;  // of the whole photo, 255 moves, 1024 pixels a side at most
   std::shared_ptr<Encoding> encoded;
   std::vector<Recording> recordings;
 
