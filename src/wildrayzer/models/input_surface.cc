@@ -160,6 +160,14 @@ WarpedInputs Concatenate(const std::vector<WarpedInputs>& views) {
           all(&WarpedInputs::support)};
 }
 
+PlacesOfPixels FindPixels(const InputSurface& surface, const Tensor& c2w, const Tensor& fxfycxcy) {
+  const torch::NoGradGuard no_grad;
+  const int64_t height = surface.images.size(3), width = surface.images.size(4);
+  const Flow flow = FlowToInputs(surface, c2w.detach(), fxfycxcy.detach(), height, width);
+  const Tensor centres = GridCentres(height, width, c2w.device()).view({height, width, 2});
+  return {flow.displacement.permute({0, 1, 2, 4, 5, 3}) + centres, flow.support};
+}
+
 WarpedInputs WarpInputs(const InputSurface& surface, const Tensor& c2w, const Tensor& fxfycxcy, bool detail) {
   const torch::NoGradGuard no_grad;
   const Tensor poses = c2w.detach();

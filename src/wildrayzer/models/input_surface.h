@@ -31,6 +31,16 @@ struct InputSurface {
 InputSurface SurfaceOf(const torch::Tensor& images, const torch::Tensor& c2w, const torch::Tensor& fxfycxcy,
                        const PointMatches& matches, const torch::Tensor& masks);
 
+// Where what T cameras see appears in the inputs, in units of the inputs' frames.
+struct PlacesOfPixels {
+  torch::Tensor places;   // [B, T, K, H, W, 2], x right, y down; in (0, 1) where the input shows it
+  torch::Tensor support;  // [B, T, 1, H, W] in [0, 1]: whether points with known depth are near
+};
+
+// At every pixel of T cameras' frames of the inputs' size: a mean over near points' displacements. No gradient.
+PlacesOfPixels FindPixels(const InputSurface& surface, const torch::Tensor& c2w,
+                          const torch::Tensor& fxfycxcy);
+
 // The inputs as other cameras would see them.
 struct WarpedInputs {
   torch::Tensor image;    // [B, T, 3, H, W] in [0, 1]: their mean, what moves and what is far away for less

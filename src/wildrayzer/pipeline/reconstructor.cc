@@ -13,6 +13,7 @@
 #include "wildrayzer/kernels/replay.h"
 #include "wildrayzer/models/dinov3.h"
 #include "wildrayzer/models/dinov3_weights.h"
+#include "wildrayzer/models/input_surface.h"
 #include "wildrayzer/models/pass.h"
 #include "wildrayzer/models/weights.h"
 #include "wildrayzer/util/error.h"
@@ -421,6 +422,32 @@ std::vector<Image> Reconstructor::Render(const Scene& scene, std::span<const Cam
                                static_cast<int>(planes.size(2)), static_cast<int>(planes.size(1))));
   }
   return views;
+}
+
+std::vector<InputPlaces> Reconstructor::FindInInputs(const Scene& scene,
+                                                     std::span<const Camera> cameras) const {
+  torch::NoGradGuard no_grad;
+  if (!scene.state) throw UsageError("this scene holds masks only; places need one made by Reconstruct");
+  const InputSurface& surface = scene.state->memory.surface;
+  std::vector<InputPlaces> found;
+  if (!surface.defined()) return found;
+  for (const Camera& camera : cameras) {  // one after the other: the pairs of pixels and points are many
+    const Cameras wanted = ToModel(std::span(&camera, 1), impl_->device);
+    const PlacesOfPixels pixels = FindPixels(surface, wanted.c2w, wanted.fxfycxcy);
+    const torch::Tensor places =
+        pixels.places[0][0].permute({3, 0, 1, 2}).to(torch::kCPU, torch::kFloat).contiguous();
+    const torch::Tensor support = pixels.support[0][0][0].to(torch::kCPU, torch::kFloat).contiguous();
+    InputPlaces of_camera;
+    of_camera.inputs = static_cast<int>(places.size(1));
+    of_camera.height = static_cast<int>(places.size(2));
+    of_camera.width = static_cast<int>(places.size(3));
+    const int64_t count = places[0].numel();
+    of_camera.x.assign(places.data_ptr<float>(), places.data_ptr<float>() + count);
+    of_camera.y.assign(places.data_ptr<float>() + count, places.data_ptr<float>() + 2 * count);
+    of_camera.support.assign(support.data_ptr<float>(), support.data_ptr<float>() + support.numel());
+    found.push_back(std::move(of_camera));
+  }
+  return found;
 }
 
 PatchFeatures Reconstructor::Features(std::span<const Image> photos, const ProgressCallback& progress) const {

@@ -92,6 +92,18 @@ struct Scene {
   std::shared_ptr<const State> state;
 };
 
+// Where what a camera sees appears in the inputs of a scene, for every pixel of the model's frame.
+struct InputPlaces {
+  int width = 0;   // of the model's frame
+  int height = 0;
+  int inputs = 0;
+  // [inputs, height, width], row-major: the place in the input's frame, in units of its width and height; in
+  // (0, 1) where the input shows it. Smooth, and no more exact than the model's matches.
+  std::vector<float> x, y;
+  // [height, width] in [0, 1]: whether points of known depth are near; elsewhere places are guessed.
+  std::vector<float> support;
+};
+
 // Semantic features of photos, one vector a patch, patches row-major.
 struct PatchFeatures {
   int views = 0;
@@ -138,6 +150,10 @@ class Reconstructor {
   // quick: of the model's own size, without the detail that the photos have beyond it.
   std::vector<Image> Render(const Scene& scene, std::span<const Camera> cameras,
                             const ProgressCallback& progress = {}, bool quick = false) const;
+
+  // Where what these cameras see appears in the inputs, one result a camera; none at all when the model tells
+  // no depths (scene.points is empty then).
+  std::vector<InputPlaces> FindInInputs(const Scene& scene, std::span<const Camera> cameras) const;
 
   // Features of photos that are looked at together: DINOv3's when it is loaded (each photo on its own), else
   // the camera estimator's own image tokens after model.motion.feature_layer of its blocks.
