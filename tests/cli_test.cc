@@ -49,6 +49,7 @@ TEST(Render, LeavesEverythingThatIsPromised) {
                                                   "views/frame_003.png",
                                                   "views/target_photo1.png",
                                                   "clean/photo0.png",
+                                                  "source/photo2.png",
                                                   "masks/photo0.png",
                                                   "masks/photo1.png",
                                                   "masks/photo2.png",
@@ -69,17 +70,24 @@ TEST(Render, LeavesEverythingThatIsPromised) {
   EXPECT_EQ(metadata["photos"][2]["role"], "target");
   EXPECT_THAT(metadata["warnings"].dump(), HasSubstr("mean nothing"));
 
-  // Views have the model's resolution; masks the photo's; clean views the part of the photo that the model
-  // sees.
+  // Views have the model's resolution; masks and clean photos the photo's.
   EXPECT_EQ(ReadImage(folder / "out/views/frame_000.png").width, 64);
   const GrayImage mask = ReadGray(folder / "out/masks/photo0.png");
   EXPECT_EQ(std::make_pair(mask.width, mask.height), std::make_pair(80, 60));
   const Image clean = ReadImage(folder / "out/clean/photo0.png");
   EXPECT_EQ(std::make_pair(clean.width, clean.height), std::make_pair(80, 60));
-  const std::vector<uint8_t> black(3);
-  EXPECT_EQ(std::vector<uint8_t>(clean.Pixel(2, 30), clean.Pixel(3, 30)),
-            black);  // outside the square that the model saw
-  EXPECT_NE(std::vector<uint8_t>(clean.Pixel(40, 30), clean.Pixel(41, 30)), black);
+  // What the model did not see is the photo's own, and so is what the map says.
+  const Image photo = ReadImage(folder / "in/photo0.png"), source = ReadImage(folder / "out/source/photo0.png");
+  size_t own = 0;
+  for (int y = 0; y < 60; ++y) {
+    for (int x = 0; x < 80; ++x) {
+      const bool is_own = std::equal(source.Pixel(x, y), source.Pixel(x, y) + 3, source.Pixel(2, 30));
+      own += is_own;
+      if (is_own) EXPECT_TRUE(std::equal(photo.Pixel(x, y), photo.Pixel(x, y) + 3, clean.Pixel(x, y)));
+    }
+  }
+  EXPECT_NEAR(metadata["photos"][0]["clean"]["own"].get<double>(), static_cast<double>(own) / 4800, 1e-9);
+  EXPECT_EQ(metadata["output"]["source_colours"].size(), 4u);
 
   const auto cameras = nlohmann::json::parse(ReadText(folder / "out/cameras.json"))["cameras"];
   ASSERT_EQ(cameras.size(), 3u + 4u);

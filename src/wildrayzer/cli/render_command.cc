@@ -42,7 +42,7 @@ void AddOptions(CLI::App& command, RenderOptions& options) {
       ->check(CLI::Range(0.1, 360.0))
       ->capture_default_str();
   command.add_flag("--loop", options.loop, "Return to the first camera");
-  command.add_flag("--no-clean", options.no_clean, "Do not render the photos' own cameras");
+  command.add_flag("--no-clean", options.no_clean, "Leave out the photos without what moves (clean/, source/)");
   command
       .add_option("--detail", options.detail,
                   "Views have up to so many times the model's pixels a side, where photos have them and the "

@@ -4,6 +4,7 @@
 
 #include "wildrayzer/geometry/camera_files.h"
 #include "wildrayzer/geometry/trajectory.h"
+#include "wildrayzer/pipeline/clean_photos.h"
 #include "wildrayzer/pipeline/own_masks.h"
 #include "wildrayzer/pipeline/photo_checks.h"
 #include "wildrayzer/pipeline/photo_source.h"
@@ -151,8 +152,11 @@ PlaceResult PlaceRenderer::Render(const std::vector<std::string>& paths, const s
                                    options_.masks_mode == "add" ? MaskMode::kAdd : MaskMode::kReplace);
   WarnOfPoorViews(result.photos, result.scene);
   if (!options_.no_clean) {
-    result.clean =
-        model.Render(result.scene, result.scene.cameras, Renamed(report, "rendering clean photos"));
+    result.rendered =
+        model.Render(result.scene, result.scene.cameras, Renamed(report, "rendering the photos' views"));
+    result.clean = CleanPhotos(
+        images, result.scene, result.rendered, model.FindInInputs(result.scene, result.scene.cameras),
+        {.threshold = model.motion_threshold(), .masks_are_told = !own_masks.empty()}, report);
   }
   result.path = MakeTrajectory(result.scene, options_, result.extended_cameras);
   result.path_views = model.Render(result.scene, result.path, Renamed(report, "rendering the path"));
@@ -165,7 +169,9 @@ PlaceResult PlaceRenderer::Render(const std::vector<std::string>& paths, const s
   nlohmann::ordered_json metadata = RunMetadata(CommandLine(paths), source_, model, progress);
   DescribeResult(result, metadata);
   for (size_t i = 0; i < own_masks.size(); ++i)
-    metadata["photos"][i]["mask"] = own_masks[i].probability.empty() ? "model" : options_.masks_mode == "add" ? "model and own" : "own";
+    metadata["photos"][i]["mask"] = own_masks[i].probability.empty() ? "model"
+                                    : options_.masks_mode == "add"   ? "model and own"
+                                                                     : "own";
   WriteFileAtomically(folder.staging() / "metadata.json", metadata.dump(2) + "\n");
   WriteRenderPage(folder.staging(), result, metadata);
   folder.Commit();

@@ -10,6 +10,7 @@
 #include "wildrayzer/io/video.h"
 #include "wildrayzer/labels/cosegmentation.h"
 #include "wildrayzer/labels/refinement.h"
+#include "wildrayzer/pipeline/clean_photos.h"
 #include "wildrayzer/util/log.h"
 #include "wildrayzer/util/node_build.h"
 #include "wildrayzer/vision/overlay.h"
@@ -83,6 +84,17 @@ PastePool::PastePool(const std::filesystem::path&, const std::filesystem::path&,
 CutOut PastePool::Draw(Random&) const { MissingPasting(); }
 Pasted PasteObjects(std::span<const Image>, const PastePool&, const PasteOptions&, Random&) {
   MissingPasting();
+}
+
+// pipeline
+std::vector<CleanPhoto> CleanPhotos(std::span<const Image> photos, const Scene& scene,
+                                    std::span<const Image> rendered, std::span<const InputPlaces>,
+                                    const CleanOptions&, const ProgressCallback&) {
+  LogWarning("clean/ holds renderings alone: taking pixels from other photos {}", kNoOpenCv);
+  std::vector<CleanPhoto> clean;
+  for (size_t i = 0; i < photos.size(); ++i)
+    clean.push_back(RenderedPhoto(photos[i], scene.framings[i], rendered[i]));
+  return clean;
 }
 
 // labels

@@ -171,13 +171,33 @@ CleanPhoto CleanOne(std::span<const Image> photos, std::span<const WorkView> vie
       }
     }
   }
-  size_t own_pixels = 0, rendered_pixels = 0;
-  for (const uint8_t s : clean.source.values) own_pixels += s == kOwnPixel, rendered_pixels += s == kRenderedPixel;
-  const double count = static_cast<double>(clean.source.values.size());
-  clean.own = static_cast<double>(own_pixels) / count;
-  clean.rendered = static_cast<double>(rendered_pixels) / count;
-  clean.photos = static_cast<double>(clean.source.values.size() - own_pixels - rendered_pixels) / count;
+  clean.CountShares();
   return clean;
+}
+
+void CheckSizes(std::span<const Image> photos, const Scene& scene, std::span<const Image> rendered,
+                std::span<const InputPlaces> places) {
+  const size_t count = scene.framings.size();
+  bool fits = photos.size() == count && rendered.size() == count && (places.empty() || places.size() == count) &&
+              (scene.masks.empty() || scene.masks.size() == count) && scene.num_inputs >= 0 &&
+              static_cast<size_t>(scene.num_inputs) <= count && scene.num_inputs < kRenderedPixel - kFirstPhoto;
+  for (size_t i = 0; fits && i < count; ++i) {
+    const Framing& framing = scene.framings[i];
+    fits = photos[i].width == framing.photo_width && photos[i].height == framing.photo_height &&
+           rendered[i].width == framing.width * scene.detail && rendered[i].height == framing.height * scene.detail;
+    if (fits && !scene.masks.empty()) {
+      const MotionMask& mask = scene.masks[i];
+      fits = mask.width == framing.width && mask.height == framing.height &&
+             mask.probability.size() == static_cast<size_t>(mask.width) * mask.height;
+    }
+    if (fits && !places.empty()) {
+      const size_t pixels = static_cast<size_t>(places[i].width) * places[i].height;
+      fits = places[i].width == framing.width && places[i].height == framing.height &&
+             places[i].inputs == scene.num_inputs && places[i].x.size() == pixels * places[i].inputs &&
+             places[i].y.size() == places[i].x.size();
+    }
+  }
+  if (!fits) throw Error("photos, renderings, masks and places are not of one scene");
 }
 
 }  // namespace
@@ -185,6 +205,7 @@ CleanPhoto CleanOne(std::span<const Image> photos, std::span<const WorkView> vie
 std::vector<CleanPhoto> CleanPhotos(std::span<const Image> photos, const Scene& scene,
                                     std::span<const Image> rendered, std::span<const InputPlaces> places,
                                     const CleanOptions& options, const ProgressCallback& progress) {
+  CheckSizes(photos, scene, rendered, places);
   if (progress) progress("cleaning photos", static_cast<int>(photos.size()));
   std::vector<WorkView> views;
   for (size_t i = 0; i < photos.size(); ++i) {
@@ -193,6 +214,10 @@ std::vector<CleanPhoto> CleanPhotos(std::span<const Image> photos, const Scene& 
   }
   std::vector<CleanPhoto> clean;
   for (size_t i = 0; i < photos.size(); ++i) {
+    if (scene.masks.empty()) {
+      clean.push_back(RenderedPhoto(photos[i], scene.framings[i], rendered[i]));
+      continue;
+    }
     clean.push_back(CleanOne(photos, views, scene, i, rendered[i], places.empty() ? InputPlaces{} : places[i], options));
     if (progress) progress("", 0);
   }

@@ -8,6 +8,7 @@
 
 #include "wildrayzer/io/images.h"
 #include "wildrayzer/pipeline/reconstructor.h"
+#include "wildrayzer/vision/overlay.h"
 
 namespace wildrayzer {
 
@@ -21,6 +22,8 @@ struct CleanPhoto {
   double own = 1;
   double photos = 0;  // from other photos
   double rendered = 0;
+  // Sets the shares by the map.
+  void CountShares();
 };
 
 struct CleanOptions {
@@ -31,10 +34,18 @@ struct CleanOptions {
   bool masks_are_told = false;
 };
 
+// The rendering wherever the model looked, the photo's own pixels elsewhere: what is left to do where nobody
+// tells what moves. rendered: of framing.Times(n)'s size for a whole n.
+CleanPhoto RenderedPhoto(const Image& photo, const Framing& framing, const Image& rendered);
+
+// What a source map means, in colours that are told apart: gray own, one colour a photo (they repeat after
+// six), red rendered.
+Rgb SourceColour(uint8_t source);
+Image ColourSources(const GrayImage& source);
+
 // photos: those that `scene` was made of, in its order; rendered: one view of scene.width x scene.height from
 // each photo's camera; places: Reconstructor::FindInInputs at each photo's camera, or none, and then
-// everything that moves is rendered. A scene without masks gives rendered pixels wherever the model looked.
-// What the model did not see is the photo's own. Only inputs' pixels are used for other photos. Error for
+// everything that moves is rendered. A scene without masks gives RenderedPhoto. What the model did not see is the photo's own. Only inputs' pixels are used for other photos. Error for
 // numbers and sizes that do not fit.
 std::vector<CleanPhoto> CleanPhotos(std::span<const Image> photos, const Scene& scene,
                                     std::span<const Image> rendered, std::span<const InputPlaces> places,

@@ -40,8 +40,8 @@ PictureSet PlaceSet(const RenderResult& result, std::span<const NamedCamera> cam
     set.cameras.push_back({"images/" + names[name] + ".png", role, image.width, image.height, camera});
     set.images.push_back(&image);
   };
-  for (size_t i = 0; i < result.clean.size(); ++i)
-    add(i, cameras[i].role, result.scene.cameras[i], result.clean[i]);
+  for (size_t i = 0; i < result.rendered.size(); ++i)
+    add(i, cameras[i].role, result.scene.cameras[i], result.rendered[i]);
   for (size_t i = 0; i < result.path_views.size(); ++i)
     add(result.photos.size() + i, CameraRole::kTrajectory, result.path[i], result.path_views[i]);
   return set;

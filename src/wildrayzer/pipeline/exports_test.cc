@@ -46,7 +46,7 @@ RenderResult HostileResult() {
     for (size_t pixel = 0; i == 0 && pixel < mask.probability.size(); ++pixel)
       mask.probability[pixel] = pixel % kFrame < kFrame / 2 ? 0.7f : 0.3f;
     scene.masks.push_back(mask);
-    result.clean.push_back(PlainImage(scene.width, scene.height, 200));
+    result.rendered.push_back(PlainImage(scene.width, scene.height, 200));
   }
   result.path = {scene.cameras[1]};
   result.path_views = {PlainImage(scene.width, scene.height, 100)};
@@ -128,7 +128,7 @@ TEST(Exports, PicturesMasksAndCamerasBelongTogether) {
   ExpectOneSet(folder, {"images/my_photo.jpg", "images/my_photo_2.jpg", "images/path_000.jpg"});
   ExpectOneSet(folder / "place", {"images/my_photo.png", "images/my_photo_2.png", "images/path_000.png",
                                   "images/path_000_2.png"});
-  EXPECT_EQ(ReadImage(folder / "place/images/my_photo.png"), result.clean[0]);
+  EXPECT_EQ(ReadImage(folder / "place/images/my_photo.png"), result.rendered[0]);
   EXPECT_EQ(ReadImage(folder / "place/images/path_000_2.png"), result.path_views[0]);
 
   // What the model's frame shows at (0.25, 0.75) stands in the photo where its framing says.
@@ -176,7 +176,7 @@ TEST(Exports, WithoutMasksRenderingsAndDepths) {
   RenderResult result = HostileResult();
   result.scene.masks.clear();
   result.scene.points.clear();
-  result.clean.clear();
+  result.rendered.clear();
   result.path.clear();
   result.path_views.clear();
   WriteRenderFiles(folder, result, {"nerfstudio"});

@@ -50,12 +50,23 @@ std::vector<NamedCamera> AllCameras(const RenderResult& result) {
   return cameras;
 }
 
-// Of what is rendered at the photo's camera.
-Framing FramingOfViews(const Scene& scene, size_t photo) { return scene.framings[photo].Times(scene.detail); }
-
 UncroppedMask PhotoMask(const Scene& scene, size_t photo) {
   const MotionMask& mask = scene.masks[photo];
   return UncropMask(FromProbabilities(mask.probability, mask.width, mask.height), scene.framings[photo]);
+}
+
+// [{colour, meaning}] of source/, in the order in which they are explained.
+Json SourceLegend(const RenderResult& result) {
+  Json legend = Json::array();
+  const auto add = [&](uint8_t source, const std::string& meaning) {
+    const Rgb c = SourceColour(source);
+    legend.push_back({{"colour", fmt::format("#{:02x}{:02x}{:02x}", c[0], c[1], c[2])}, {"meaning", meaning}});
+  };
+  add(kOwnPixel, "the photo's own pixel");
+  for (int k = 0; k < result.scene.num_inputs; ++k)
+    add(static_cast<uint8_t>(kFirstPhoto + k), "from " + result.photos[static_cast<size_t>(k)].name);
+  add(kRenderedPixel, "rendered by the model");
+  return legend;
 }
 
 // There and back, so that the loop has no jump.
@@ -116,15 +127,16 @@ void WriteRenderFiles(const fs::path& folder, const RenderResult& result,
   for (size_t i = 0; i < result.path_views.size(); ++i) {
     WritePng(folder / "views" / (FrameName(i) + ".png"), result.path_views[i]);
   }
-  if (!result.clean.empty()) fs::create_directories(folder / "clean");
+  for (size_t i = static_cast<size_t>(result.scene.num_inputs); i < result.rendered.size(); ++i)
+    WritePng(folder / "views" / ("target_" + result.photos[i].name + ".png"), result.rendered[i]);
+  if (!result.clean.empty()) {
+    fs::create_directories(folder / "clean");
+    fs::create_directories(folder / "source");
+  }
   for (size_t i = 0; i < result.clean.size(); ++i) {
-    const std::string& name = result.photos[i].name;
-    const Image& photo = result.photos[i].image;
-    WritePng(
-        folder / "clean" / (name + ".png"),
-        InPhotoFrame(result.clean[i], FramingOfViews(result.scene, i), Image(photo.width, photo.height)));
-    if (Role(result.scene, i) == CameraRole::kTarget)
-      WritePng(folder / "views" / ("target_" + name + ".png"), result.clean[i]);
+    const std::string file = result.photos[i].name + ".png";
+    WritePng(folder / "clean" / file, result.clean[i].image);
+    WritePng(folder / "source" / file, ColourSources(result.clean[i].source));
   }
   if (result.path_views.size() > 1) {
     if (kNodeBuild) {
@@ -152,6 +164,10 @@ void DescribeResult(const RenderResult& result, Json& metadata) {
                   {"height", result.photos[i].image.height},
                   {"seen_by_the_model", {seen.left, seen.top, seen.right, seen.bottom}}};
     if (!scene.masks.empty()) photo["masked_patches"] = scene.masks[i].masked_patches;
+    if (!result.clean.empty()) {
+      const CleanPhoto& clean = result.clean[i];
+      photo["clean"] = {{"own", clean.own}, {"other_photos", clean.photos}, {"rendered", clean.rendered}};
+    }
     photos.push_back(photo);
   }
   metadata["output"] = {
@@ -162,7 +178,9 @@ void DescribeResult(const RenderResult& result, Json& metadata) {
       {"clean", result.clean.size()},
       {"note",
        "views/ has this resolution; what is copied from the photos has their detail, what is "
-       "rendered the model's; clean/ is brought to the photos' pixels, no detail is invented"}};
+       "rendered the model's; clean/ has the photos' own pixels where nothing moved, elsewhere those of other "
+       "photos, or the rendering enlarged: source/ says which"}};
+  if (!result.clean.empty()) metadata["output"]["source_colours"] = SourceLegend(result);
 }
 
 void WriteRenderPage(const fs::path& folder, const RenderResult& result, const Json& metadata) {
@@ -186,8 +204,7 @@ void WriteRenderPage(const fs::path& folder, const RenderResult& result, const J
     const Image seen = SeenPart(photo.image, scene.framings[i]);
     const std::string overlay =
         scene.masks.empty() ? "" : DataUrl(OverlayMask(seen, PhotoMask(scene, i).mask));
-    const std::string clean =
-        result.clean.empty() ? "" : DataUrl(InPhotoFrame(result.clean[i], FramingOfViews(scene, i), seen));
+    const std::string clean = result.clean.empty() ? "" : DataUrl(result.clean[i].image);
     page["photos"].push_back({{"name", photo.name},
                               {"role", CameraRoleName(Role(scene, i))},
                               {"photo", DataUrl(photo.image)},

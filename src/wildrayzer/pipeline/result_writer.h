@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "wildrayzer/pipeline/clean_photos.h"
 #include "wildrayzer/pipeline/photo_source.h"
 #include "wildrayzer/pipeline/reconstructor.h"
 
@@ -15,7 +16,8 @@ namespace wildrayzer {
 struct RenderResult {
   std::vector<Photo> photos;  // inputs, then held-out targets
   Scene scene;
-  std::vector<Image> clean;  // the place from each photo's own camera, model resolution; may be empty
+  std::vector<Image> rendered;    // the place from each photo's own camera, size of the scene; may be empty
+  std::vector<CleanPhoto> clean;  // each photo without what moves; empty or one a photo
   std::vector<Camera> path;
   std::vector<Image> path_views;
   int extended_cameras = 0;  // of the path, whose frames had another shape (ExtendToShape)
@@ -24,7 +26,7 @@ struct RenderResult {
 };
 
 // Under `folder`: views/ (one PNG per camera of the path, and target_NAME.png per held-out photo), clean/
-// (the place from each photo's camera, in the photo's own pixels), masks/ (probability, 0..255, the photo's
+// and source/ (photos without what moves, and where each pixel came from), masks/ (probability, 0..255, the photo's
 // size), masks_overlay/, video.mp4 (there and back), cameras.json; and what exports.h says for
 // `exports`.
 void WriteRenderFiles(const std::filesystem::path& folder, const RenderResult& result,

@@ -10,6 +10,7 @@
 #include "wildrayzer/geometry/trajectory.h"
 #include "wildrayzer/io/mapped_file.h"
 #include "wildrayzer/io/zip_writer.h"
+#include "wildrayzer/pipeline/clean_photos.h"
 #include "wildrayzer/server/http.h"
 #include "wildrayzer/server/scene_photos.h"
 #include "wildrayzer/server/scene_works.h"
@@ -137,7 +138,14 @@ void SceneWorks::WriteResult(const std::shared_ptr<ServedScene>& scene,
     }
     return views;
   };
-  result.clean = render(result.scene.cameras);
+  result.rendered = render(result.scene.cameras);
+  std::vector<Image> images;
+  for (const Photo& photo : result.photos) images.push_back(photo.image);
+  const bool told =
+      std::find(encoded->painted.begin(), encoded->painted.end(), true) != encoded->painted.end();
+  result.clean = CleanPhotos(images, result.scene, result.rendered,
+                             reconstructor_.FindInInputs(result.scene, result.scene.cameras),
+                             {.threshold = reconstructor_.motion_threshold(), .masks_are_told = told}, pause);
   const std::vector<Camera> inputs(result.scene.cameras.begin(),
                                    result.scene.cameras.begin() + result.scene.num_inputs);
   result.path = InterpolateCameras(inputs, kPathFrames);
