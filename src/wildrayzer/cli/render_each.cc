@@ -9,11 +9,11 @@
 #include "wildrayzer/data/json_file.h"
 #include "wildrayzer/pipeline/photo_source.h"
 #include "wildrayzer/util/atomic_file.h"
+#include "wildrayzer/util/collected_warnings.h"
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/interrupt.h"
 #include "wildrayzer/util/log.h"
 #include "wildrayzer/util/output_folder.h"
-#include "wildrayzer/util/warning_scope.h"
 
 namespace wildrayzer {
 namespace {
@@ -75,7 +75,8 @@ struct Row {
 void PrintTable(const std::vector<Row>& rows) {
   size_t width = 5;
   for (const Row& row : rows) width = std::max(width, row.place.size());
-  std::printf("%-*s  %6s  %6s  %7s  %s\n", static_cast<int>(width), "place", "photos", "moves", "seconds", "result");
+  std::printf("%-*s  %6s  %6s  %7s  %s\n", static_cast<int>(width), "place", "photos", "moves", "seconds",
+              "result");
   for (const Row& row : rows) {
     std::printf("%-*s  %6s  %6s  %7s  %s\n", static_cast<int>(width), row.place.c_str(), row.photos.c_str(),
                 row.own.c_str(), row.seconds.c_str(), row.result.c_str());
@@ -126,15 +127,16 @@ class EachPlace {
   void Finish() const {
     if (!options_.json) PrintTable(rows_);
     if (failed_ > 0) {
-      throw Error(fmt::format("{}: {} of {} places failed or had to do without some photos; the table says why",
-                              options_.out, failed_, rows_.size()));
+      throw Error(
+          fmt::format("{}: {} of {} places failed or had to do without some photos; the table says why",
+                      options_.out, failed_, rows_.size()));
     }
   }
 
  private:
   // What went wrong, or nothing.
   std::string Try(const fs::path& place, const std::string& out, Row& row, Json& line) {
-    const WarningScope warnings;
+    const CollectedWarnings warnings(/*printed=*/true);
     try {
       const PlaceResult result = renderer_.Render({place.string()}, out);
       row.photos = std::to_string(result.metadata["photos"].size());

@@ -428,7 +428,7 @@ std::vector<InputPlaces> Reconstructor::FindInInputs(const Scene& scene,
                                                      std::span<const Camera> cameras) const {
   torch::NoGradGuard no_grad;
   if (!scene.state) throw UsageError("this scene holds masks only; places need one made by Reconstruct");
-  const InputSurface& surface = scene.state->memory.surface;
+  const InputSurface& surface = scene.state->full.memory.surface;
   std::vector<InputPlaces> found;
   if (!surface.defined()) return found;
   for (const Camera& camera : cameras) {  // one after the other: the pairs of pixels and points are many

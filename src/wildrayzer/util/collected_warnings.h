@@ -6,11 +6,12 @@
 
 namespace wildrayzer {
 
-// While it lives, LogWarning on its thread adds to it, once per distinct text, instead of printing and
-// remembering: a server would print and remember without end. The innermost one counts.
+// While it lives, LogWarning on its thread adds to it, once per distinct text, and Warnings() tells what is
+// in it; nothing is remembered beyond (a server would remember without end). The innermost one counts.
 class CollectedWarnings {
  public:
-  CollectedWarnings();
+  // printed: they are also printed.
+  explicit CollectedWarnings(bool printed = false);
   ~CollectedWarnings();
   CollectedWarnings(const CollectedWarnings&) = delete;
   CollectedWarnings& operator=(const CollectedWarnings&) = delete;
@@ -20,6 +21,7 @@ class CollectedWarnings {
 
  private:
   CollectedWarnings* const outer_;
+  const bool printed_;
   std::vector<std::string> texts_;
 };
 

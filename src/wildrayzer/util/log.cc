@@ -5,9 +5,6 @@
 
 #include <algorithm>
 #include <mutex>
-#include <utility>
-
-#include "wildrayzer/util/warning_scope.h"
 
 #include "wildrayzer/util/collected_warnings.h"
 
@@ -39,11 +36,15 @@ thread_local CollectedWarnings* collecting = nullptr;
 
 }  // namespace
 
-CollectedWarnings::CollectedWarnings() : outer_(collecting) { collecting = this; }
+CollectedWarnings::CollectedWarnings(bool printed) : outer_(collecting), printed_(printed) {
+  collecting = this;
+}
 CollectedWarnings::~CollectedWarnings() { collecting = outer_; }
 
 void CollectedWarnings::Add(const std::string& message) {
-  if (std::find(texts_.begin(), texts_.end(), message) == texts_.end()) texts_.push_back(message);
+  if (std::find(texts_.begin(), texts_.end(), message) != texts_.end()) return;
+  texts_.push_back(message);
+  if (printed_) Logger()->warn("{}", message);
 }
 
 void InitLogging(int verbosity) {
@@ -72,14 +73,8 @@ void LogWarning(const std::string& message) {
   Logger()->warn("{}", message);
 }
 
-WarningScope::WarningScope() : before_(std::exchange(Remembered().texts, {})) {}
-
-WarningScope::~WarningScope() {
-  std::vector<std::string>& texts = Remembered().texts;
-  texts.insert(texts.begin(), before_.begin(), before_.end());
-}
-
 std::vector<std::string> Warnings() {
+  if (collecting) return collecting->texts();
   WarningList& list = Remembered();
   const std::lock_guard<std::mutex> lock(list.mutex);
   return list.texts;
