@@ -36,8 +36,8 @@ std::string TextMember(const json& object, const std::string& key, const std::fi
   return member->get<std::string>();
 }
 
-std::vector<double> Numbers(const json& value, size_t count, const std::filesystem::path& path,
-                            const std::string& where) {
+std::vector<double> FiniteNumbers(const json& value, size_t count, const std::filesystem::path& path,
+                                  const std::string& where) {
   std::vector<double> numbers;
   if (value.is_array() && value.size() == count) {
     for (const json& item : value) {

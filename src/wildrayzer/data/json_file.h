@@ -16,7 +16,7 @@ nlohmann::json ReadJsonFile(const std::filesystem::path& path);
 // `where`.
 std::string TextMember(const nlohmann::json& object, const std::string& key,
                        const std::filesystem::path& path, const std::string& where);
-std::vector<double> Numbers(const nlohmann::json& value, size_t count, const std::filesystem::path& path,
-                            const std::string& where);
+std::vector<double> FiniteNumbers(const nlohmann::json& value, size_t count,
+                                  const std::filesystem::path& path, const std::string& where);
 
 }  // namespace wildrayzer

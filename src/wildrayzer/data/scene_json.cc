@@ -21,7 +21,7 @@ Eigen::Matrix4d RigidMatrix(const json& value, const fs::path& path, const std::
     throw FileError(path.string(), where + " is not a 4 x 4 matrix");
   Eigen::Matrix4d matrix;
   for (int row = 0; row < 4; ++row) {
-    const std::vector<double> numbers = Numbers(value[static_cast<size_t>(row)], 4, path, where);
+    const std::vector<double> numbers = FiniteNumbers(value[static_cast<size_t>(row)], 4, path, where);
     for (int column = 0; column < 4; ++column) matrix(row, column) = numbers[static_cast<size_t>(column)];
   }
   const Eigen::Matrix3d rotation = matrix.topLeftCorner<3, 3>();
@@ -38,7 +38,7 @@ FrameRecord ReadFrame(const json& frame, const fs::path& path, const fs::path& l
   FrameRecord record;
   record.image_path = ResolvePicture(TextMember(frame, "image_path", path, where), path, list_folder, scene);
   if (const auto found = frame.find("fxfycxcy"); found != frame.end() && !found->is_null()) {
-    const std::vector<double> k = Numbers(*found, 4, path, where + " fxfycxcy");
+    const std::vector<double> k = FiniteNumbers(*found, 4, path, where + " fxfycxcy");
     if (!(k[0] > 0) || !(k[1] > 0))
       throw FileError(path.string(), where + " has a focal length that is not positive");
     record.intrinsics = StoredIntrinsics{{k[0], k[1], k[2], k[3]}, false};
