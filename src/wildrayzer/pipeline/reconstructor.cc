@@ -414,8 +414,8 @@ std::vector<Image> Reconstructor::Render(const Scene& scene, std::span<const Cam
   const bool on_gpu = !impl_->device.is_cpu();
   const torch::Tensor images = on_gpu && cameras.size() == 1
                                    ? (*place.one)({wanted.c2w, wanted.fxfycxcy})
-                                   : impl_->model->Render(place.memory, wanted, impl_->config.height,
-                                                          impl_->config.width, StepsOf(progress));
+                                   : impl_->model->Render(place.memory, wanted, scene.frame_height(),
+                                                          scene.frame_width(), StepsOf(progress));
   for (int64_t i = 0; i < images.size(1); ++i) {
     const torch::Tensor planes = images[0][i].to(torch::kCPU, torch::kFloat).contiguous();
     views.push_back(FromPlanes({planes.data_ptr<float>(), static_cast<size_t>(planes.numel())},
