@@ -19,7 +19,6 @@ using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
 using ::testing::Not;
 using ::testing::StartsWith;
-using Clock = std::chrono::steady_clock;
 
 std::string Head(const ServeProgram& server, const std::string& line, const std::string& headers = "") {
   return line + " HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer " + server.token() + "\r\n" + headers +
@@ -329,16 +328,12 @@ TEST(ServeHostile, TwentyClientsAtOnceSlowAndBrokenOnesAmongThem) {
   EXPECT_EQ(server.State()["queue"]["length"], 0);
 }
 
-// More silent connections than there may be: those who come then are turned away, not kept; and it is over
-// soon.
-TEST(ServeHostile, SilentConnectionsDoNotStay) {
+// More silent connections than there may be do not keep anybody out.
+TEST(ServeHostile, SilentConnectionsMakeRoom) {
   ServeProgram server("silent");
   std::vector<int> silent;
   for (int i = 0; i < 300; ++i) silent.push_back(server.Connect());
-  const auto begin = Clock::now();
-  while (!Answers(server) && Clock::now() - begin < std::chrono::seconds(30))
-    std::this_thread::sleep_for(std::chrono::milliseconds(200));
-  EXPECT_LT(Clock::now() - begin, std::chrono::seconds(12));
+  for (int i = 0; i < 20; ++i) EXPECT_TRUE(Answers(server));
   for (const int descriptor : silent) ::close(descriptor);
 }
 

@@ -53,12 +53,19 @@ TEST(Serve, FromPhotosToEverythingThatIsPromised) {
   // Pictures of every kind, in the size that is asked for.
   const Image photo = Decoded(client.Get(scene + "/photos/1?size=40"));
   EXPECT_EQ(std::pair(photo.width, photo.height), std::pair(40, 30));
-  for (const char* kind : {"/photos/0", "/masks/0", "/clean/0"}) {
+  for (const char* kind : {"/photos/0", "/masks/0", "/clean/0", "/source/0"}) {
     const httplib::Result result = client.Get(scene + kind + "?size=full");
     ASSERT_EQ(result->status, 200) << kind << result->body;
     EXPECT_EQ(std::pair(Decoded(result).width, Decoded(result).height), std::pair(80, 60)) << kind;
   }
+  // And of what the clean ones are made.
+  const json shares = server.Scene(id)["photos"][0]["shares"];
+  EXPECT_NEAR(shares["own"].get<double>() + shares["photos"].get<double>() + shares["rendered"].get<double>(),
+              1, 1e-6);
+  EXPECT_EQ(ready["source_legend"].size(), 5u);
+  EXPECT_EQ(ready["source_legend"][1]["meaning"], "from photo0.png");
   EXPECT_EQ(client.Get(scene + "/photos/3")->status, 404);
+  EXPECT_EQ(client.Get(scene + "/source/3")->status, 404);
   EXPECT_EQ(client.Get(scene + "/photos/0?size=3")->status, 400);
 
   // A view is what Render gives for the camera; the same again is the same.
@@ -87,10 +94,10 @@ TEST(Serve, FromPhotosToEverythingThatIsPromised) {
 
   const httplib::Result zip = client.Get(scene + "/result.zip");
   ASSERT_EQ(zip->status, 200);
-  EXPECT_THAT(
-      NamesInZip(zip->body, server.temp()),
-      IsSupersetOf({"index.html", "metadata.json", "cameras.json", "clean/photo0.png", "masks/photo2.png",
-                    "views/frame_000.png", "transforms.json", "colmap/images.txt", "recordings/path_0.mp4"}));
+  EXPECT_THAT(NamesInZip(zip->body, server.temp()),
+              IsSupersetOf({"index.html", "metadata.json", "cameras.json", "clean/photo0.png",
+                            "source/photo1.png", "masks/photo2.png", "views/frame_000.png", "transforms.json",
+                            "colmap/images.txt", "recordings/path_0.mp4"}));
 
   EXPECT_EQ(client.Delete(scene)->status, 204);
   EXPECT_EQ(client.Get(scene)->status, 404);

@@ -86,7 +86,6 @@ void RunningProgram::Signal(int signal) {
   if (!ended_) ::kill(child_, signal);
 }
 
-std::string RunningProgram::Output() const { return fs::exists(out_) ? ReadText(out_) : ""; }
 std::string RunningProgram::Errors() const { return fs::exists(err_) ? ReadText(err_) : ""; }
 
 ProgramResult RunningProgram::Wait() {

@@ -48,8 +48,7 @@ class RunningProgram {
   void Kill();
   // Sends a signal.
   void Signal(int signal);
-  // What it has written to its standard output and errors so far.
-  std::string Output() const;
+  // What it has written to its standard errors so far.
   std::string Errors() const;
   pid_t pid() const { return child_; }
   // Waits for the end. To be called once.

@@ -31,18 +31,12 @@ ServeProgram::ServeProgram(const std::string& test, const std::vector<std::strin
   const std::vector<std::string> model = TinyModel();
   all.insert(all.end(), model.begin(), model.end());
   all.insert(all.end(), arguments.begin(), arguments.end());
-  program_ = std::make_unique<RunningProgram>(all, ProgramSurroundings{.environment = {{"TMPDIR", temp_.string()}}});
-  const auto deadline = Clock::now() + kPatience;
-  std::string url;
-  while (url.find('\n') == std::string::npos && Clock::now() < deadline && !program_->Ended()) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    url = program_->Output();
-  }
+  program_ =
+      std::make_unique<RunningProgram>(all, ProgramSurroundings{.environment = {{"TMPDIR", temp_.string()}}});
+  const std::string url = program_->WaitForOut(std::regex("(http://\\S+)\n"), kPatience.count());
   const size_t token = url.find("/?token="), colon = url.rfind(':', token);
-  if (token == std::string::npos || colon == std::string::npos)
-    throw std::runtime_error("the server did not start: " + program_->Errors());
   port_ = std::stoi(url.substr(colon + 1));
-  token_ = url.substr(token + 8, url.find('\n') - token - 8);
+  token_ = url.substr(token + 8);
 }
 
 std::vector<std::string> ServeProgram::Files() const { return Tree(temp_); }

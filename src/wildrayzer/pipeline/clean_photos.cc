@@ -202,9 +202,10 @@ void CheckSizes(std::span<const Image> photos, const Scene& scene, std::span<con
 
 }  // namespace
 
-std::vector<CleanPhoto> CleanPhotos(std::span<const Image> photos, const Scene& scene,
-                                    std::span<const Image> rendered, std::span<const InputPlaces> places,
-                                    const CleanOptions& options, const ProgressCallback& progress) {
+void ForEachCleanPhoto(std::span<const Image> photos, const Scene& scene, std::span<const Image> rendered,
+                       std::span<const InputPlaces> places, const CleanOptions& options,
+                       const ProgressCallback& progress,
+                       const std::function<void(size_t index, CleanPhoto clean)>& take) {
   CheckSizes(photos, scene, rendered, places);
   if (progress) progress("cleaning photos", static_cast<int>(photos.size()));
   std::vector<WorkView> views;
@@ -212,16 +213,21 @@ std::vector<CleanPhoto> CleanPhotos(std::span<const Image> photos, const Scene& 
     views.push_back(MakeWorkView(photos[i], scene.framings[i], scene.masks.empty() ? MotionMask{} : scene.masks[i],
                                  kWorkSide));
   }
-  std::vector<CleanPhoto> clean;
   for (size_t i = 0; i < photos.size(); ++i) {
-    if (scene.masks.empty()) {
-      clean.push_back(RenderedPhoto(photos[i], scene.framings[i], rendered[i]));
-      continue;
-    }
-    clean.push_back(CleanOne(photos, views, scene, i, rendered[i], places.empty() ? InputPlaces{} : places[i], options));
+    take(i, scene.masks.empty() ? RenderedPhoto(photos[i], scene.framings[i], rendered[i])
+                                : CleanOne(photos, views, scene, i, rendered[i],
+                                           places.empty() ? InputPlaces{} : places[i], options));
     if (progress) progress("", 0);
   }
-  return clean;
+}
+
+std::vector<CleanPhoto> CleanPhotos(std::span<const Image> photos, const Scene& scene,
+                                    std::span<const Image> rendered, std::span<const InputPlaces> places,
+                                    const CleanOptions& options, const ProgressCallback& progress) {
+  std::vector<CleanPhoto> all;
+  ForEachCleanPhoto(photos, scene, rendered, places, options, progress,
+                    [&](size_t, CleanPhoto clean) { all.push_back(std::move(clean)); });
+  return all;
 }
 
 }  // namespace wildrayzer

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -50,5 +51,10 @@ Image ColourSources(const GrayImage& source);
 std::vector<CleanPhoto> CleanPhotos(std::span<const Image> photos, const Scene& scene,
                                     std::span<const Image> rendered, std::span<const InputPlaces> places,
                                     const CleanOptions& options = {}, const ProgressCallback& progress = {});
+// The same one by one, for whoever need not have them all: `take` gets each with its index when it is made.
+void ForEachCleanPhoto(std::span<const Image> photos, const Scene& scene, std::span<const Image> rendered,
+                       std::span<const InputPlaces> places, const CleanOptions& options,
+                       const ProgressCallback& progress,
+                       const std::function<void(size_t index, CleanPhoto clean)>& take);
 
 }  // namespace wildrayzer

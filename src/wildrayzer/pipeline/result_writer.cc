@@ -55,18 +55,10 @@ UncroppedMask PhotoMask(const Scene& scene, size_t photo) {
   return UncropMask(FromProbabilities(mask.probability, mask.width, mask.height), scene.framings[photo]);
 }
 
-// [{colour, meaning}] of source/, in the order in which they are explained.
-Json SourceLegend(const RenderResult& result) {
-  Json legend = Json::array();
-  const auto add = [&](uint8_t source, const std::string& meaning) {
-    const Rgb c = SourceColour(source);
-    legend.push_back({{"colour", fmt::format("#{:02x}{:02x}{:02x}", c[0], c[1], c[2])}, {"meaning", meaning}});
-  };
-  add(kOwnPixel, "the photo's own pixel");
-  for (int k = 0; k < result.scene.num_inputs; ++k)
-    add(static_cast<uint8_t>(kFirstPhoto + k), "from " + result.photos[static_cast<size_t>(k)].name);
-  add(kRenderedPixel, "rendered by the model");
-  return legend;
+// The photo with the part that the model did not see darkened.
+Image SeenPart(const Image& photo, const Framing& framing) {
+  const GrayImage nothing(framing.width, framing.height);
+  return DimUnknown(photo, UncropMask(nothing, framing).known);
 }
 
 // There and back, so that the loop has no jump.
@@ -95,17 +87,16 @@ std::string VideoDataUrl(const fs::path& path) {
 
 }  // namespace
 
-Image InPhotoFrame(const Image& clean, const Framing& framing, Image background) {
-  const UncroppedImage part = UncropImage(clean, framing);
-  for (int y = 0; y < part.image.height; ++y) {
-    std::copy_n(part.image.Pixel(0, y), 3 * part.image.width, background.Pixel(part.x, part.y + y));
-  }
-  return background;
-}
-
-Image SeenPart(const Image& photo, const Framing& framing) {
-  const GrayImage nothing(framing.width, framing.height);
-  return DimUnknown(photo, UncropMask(nothing, framing).known);
+Json SourceLegend(std::span<const std::string> inputs) {
+  Json legend = Json::array();
+  const auto add = [&](uint8_t source, const std::string& meaning) {
+    const Rgb c = SourceColour(source);
+    legend.push_back({{"colour", fmt::format("#{:02x}{:02x}{:02x}", c[0], c[1], c[2])}, {"meaning", meaning}});
+  };
+  add(kOwnPixel, "the photo's own pixel");
+  for (size_t k = 0; k < inputs.size(); ++k) add(static_cast<uint8_t>(kFirstPhoto + k), "from " + inputs[k]);
+  add(kRenderedPixel, "rendered by the model");
+  return legend;
 }
 
 void WriteMaskFiles(const fs::path& folder, const std::vector<Photo>& photos, const Scene& scene,
@@ -180,7 +171,10 @@ void DescribeResult(const RenderResult& result, Json& metadata) {
        "views/ has this resolution; what is copied from the photos has their detail, what is "
        "rendered the model's; clean/ has the photos' own pixels where nothing moved, elsewhere those of other "
        "photos, or the rendering enlarged: source/ says which"}};
-  if (!result.clean.empty()) metadata["output"]["source_colours"] = SourceLegend(result);
+  if (result.clean.empty()) return;
+  std::vector<std::string> inputs;
+  for (int k = 0; k < scene.num_inputs; ++k) inputs.push_back(result.photos[static_cast<size_t>(k)].name);
+  metadata["output"]["source_colours"] = SourceLegend(inputs);
 }
 
 void WriteRenderPage(const fs::path& folder, const RenderResult& result, const Json& metadata) {

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -32,11 +33,8 @@ struct RenderResult {
 void WriteRenderFiles(const std::filesystem::path& folder, const RenderResult& result,
                       const std::vector<std::string>& exports);
 
-// A clean view where the model saw the photo, over `background`, which has the photo's size. framing: of the
-// view, Scene::framings with the view's detail (Framing::Times).
-Image InPhotoFrame(const Image& clean, const Framing& framing, Image background);
-// The photo with the part that the model did not see darkened.
-Image SeenPart(const Image& photo, const Framing& framing);
+// [{colour, meaning}] of source/ for inputs of these names, in the order in which they are explained.
+nlohmann::ordered_json SourceLegend(std::span<const std::string> inputs);
 
 // masks/ and masks_overlay/ alone, of the photos from `first` on. Nothing when the scene has no masks.
 void WriteMaskFiles(const std::filesystem::path& folder, const std::vector<Photo>& photos, const Scene& scene,

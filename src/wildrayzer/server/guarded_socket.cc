@@ -105,6 +105,7 @@ bool GuardedSocket::PeerIsGone() const {
 void GuardedSocket::Linger() {
   constexpr std::chrono::milliseconds kMost{2000};
   constexpr uint64_t kMostBytes = 64 << 20;
+  in_head_ = true;
   ::shutdown(descriptor_, SHUT_WR);
   const Clock::time_point deadline = Clock::now() + kMost;
   for (uint64_t thrown_away = 0; thrown_away < kMostBytes && WaitFor(POLLIN, deadline);) {

@@ -1,6 +1,7 @@
 // A connection whose other side may be slow, silent, endless or gone.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -35,6 +36,8 @@ class GuardedSocket {
   // All of it, or -1.
   int64_t Write(const char* data, size_t size);
 
+  // Whether nothing of a request is here but, at most, a part of its head. May be asked on any thread.
+  bool IsIdle() const { return in_head_; }
   // Bytes of the body that were read.
   uint64_t body_bytes() const { return body_bytes_; }
   bool IsReadable() const;
@@ -56,7 +59,7 @@ class GuardedSocket {
   SocketLimits limits_;
   std::vector<char> buffer_;
   size_t begin_ = 0, end_ = 0;  // of what is in the buffer
-  bool in_head_ = true;
+  std::atomic<bool> in_head_ = true;
   bool broken_ = false;
   Clock::time_point start_;  // of the head, then of the body
   uint64_t head_bytes_ = 0, body_bytes_ = 0, written_ = 0;

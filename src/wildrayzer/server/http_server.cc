@@ -6,10 +6,11 @@
 #include <atomic>
 #include <condition_variable>
 #include <fstream>
+#include <list>
 #include <mutex>
-#include <set>
 #include <thread>
 
+#include "wildrayzer/io/utf8.h"
 #include "wildrayzer/util/log.h"
 
 namespace wildrayzer {
@@ -41,28 +42,27 @@ class GuardedStream : public httplib::Stream {
   GuardedSocket& socket_;
 };
 
-// A thread for every connection. Where there are too many, the task runs on the accepting thread, where all
-// it does is to close.
+// A thread for every connection. Where there are too many, `make_room` is asked to end one; if it cannot, the
+// task runs on the accepting thread, where all it does is to close.
 class ConnectionThreads : public httplib::TaskQueue {
  public:
-  explicit ConnectionThreads(int most) : most_(most) {}
+  ConnectionThreads(int most, std::function<bool()> make_room)
+      : most_(most), make_room_(std::move(make_room)) {}
 
   void enqueue(std::function<void()> task) override {
-    {
-      const std::lock_guard<std::mutex> lock(mutex_);
-      if (count_ < most_) {
-        ++count_;
-        std::thread([this, work = std::move(task)] {
-          on_own_thread = true;
-          work();
-          const std::lock_guard<std::mutex> done(mutex_);
-          --count_;
-          changed_.notify_all();
-        }).detach();
-        return;
-      }
+    if (IsFull() && !make_room_()) {
+      task();
+      return;
     }
-    task();
+    const std::lock_guard<std::mutex> lock(mutex_);
+    ++count_;
+    std::thread([this, work = std::move(task)] {
+      on_own_thread = true;
+      work();
+      const std::lock_guard<std::mutex> done(mutex_);
+      --count_;
+      changed_.notify_all();
+    }).detach();
   }
   void shutdown() override {
     std::unique_lock<std::mutex> lock(mutex_);
@@ -70,7 +70,13 @@ class ConnectionThreads : public httplib::TaskQueue {
   }
 
  private:
+  bool IsFull() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return count_ >= most_;
+  }
+
   const int most_;
+  const std::function<bool()> make_room_;
   std::mutex mutex_;
   std::condition_variable changed_;
   int count_ = 0;
@@ -79,7 +85,9 @@ class ConnectionThreads : public httplib::TaskQueue {
 class Listener : public httplib::Server {
  public:
   Listener(const SocketLimits& limits, int most_connections) : limits_(limits) {
-    new_task_queue = [most_connections] { return new ConnectionThreads(most_connections); };
+    new_task_queue = [this, most_connections] {
+      return new ConnectionThreads(most_connections, [this] { return EndAnIdleOne(); });
+    };
     // The library's default lets a second server share the port.
     set_socket_options([](socket_t socket) {
       const int yes = 1;
@@ -93,35 +101,55 @@ class Listener : public httplib::Server {
   void CloseAll() {
     stopping_ = true;
     const std::lock_guard<std::mutex> lock(mutex_);
-    for (const int descriptor : open_) ::shutdown(descriptor, SHUT_RDWR);
+    for (const Open& open : open_) ::shutdown(open.descriptor, SHUT_RDWR);
   }
 
  private:
-  bool process_and_close_socket(socket_t descriptor) override {
-    if (on_own_thread) {
-      {
-        const std::lock_guard<std::mutex> lock(mutex_);
-        open_.insert(descriptor);
-      }
-      try {
-        ServeConnection(descriptor);
-      } catch (const std::exception& error) {  // out of memory
-        LogWarning("a connection is given up: {}", error.what());
-      }
-      const std::lock_guard<std::mutex> lock(mutex_);
-      open_.erase(descriptor);
-      ::close(descriptor);
+  struct Open {
+    int descriptor;
+    GuardedSocket* socket;
+    bool ended = false;
+  };
+
+  // The one that has been there for longest of those that have asked for nothing (more). Those who dawdle
+  // with their requests make room for those who do not.
+  bool EndAnIdleOne() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    for (Open& open : open_) {
+      if (open.ended || !open.socket->IsIdle()) continue;
+      ::shutdown(open.descriptor, SHUT_RDWR);
+      open.ended = true;
       return true;
     }
-    ::close(descriptor);
     return false;
   }
 
-  void ServeConnection(int descriptor) {
+  bool process_and_close_socket(socket_t descriptor) override {
+    if (!on_own_thread) {
+      ::close(descriptor);
+      return false;
+    }
+    GuardedSocket socket(descriptor, limits_);
+    std::list<Open>::iterator open;
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      open = open_.insert(open_.end(), {descriptor, &socket});
+    }
+    try {
+      ServeConnection(descriptor, socket);
+    } catch (const std::exception& error) {  // out of memory
+      LogWarning("a connection is given up: {}", error.what());
+    }
+    const std::lock_guard<std::mutex> lock(mutex_);
+    open_.erase(open);
+    ::close(descriptor);
+    return true;
+  }
+
+  void ServeConnection(int descriptor, GuardedSocket& socket) {
     constexpr int kMostRequests = 1000;
     const int yes = 1;
     ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
-    GuardedSocket socket(descriptor, limits_);
     GuardedStream stream(socket);
     const auto stopping = [this] { return stopping_.load(); };
     for (int left = kMostRequests; left > 0 && socket.WaitForRequest(stopping); --left) {
@@ -166,7 +194,7 @@ class Listener : public httplib::Server {
   SocketLimits limits_;
   std::atomic<bool> stopping_ = false;
   std::mutex mutex_;
-  std::set<int> open_;
+  std::list<Open> open_;  // the oldest first
 };
 
 HttpRequest ToRequest(const httplib::Request& from, const httplib::ContentReader* reader) {
@@ -229,7 +257,7 @@ HttpResponse Answer(const HttpServer::Handler& handler, HttpRequest& request) {
   } catch (const std::bad_alloc&) {
     return ErrorResponse(503, "out of memory; try again with smaller photos");
   } catch (const std::exception& error) {
-    LogWarning("{} {}: {}", request.method, request.path.substr(0, 100), error.what());
+    LogInfo("{} {}: {}", request.method, Printable(request.path), error.what());
     return ErrorResponse(500, "the server failed; its output says how");
   }
 }

@@ -28,6 +28,16 @@ GrayImage MaskToSend(const GrayImage& mask, const Framing& framing, SentSize siz
   return UncropMask(mask, small).mask;
 }
 
+GrayImage ShrunkMap(const GrayImage& map, SentSize size) {
+  GrayImage small(size.width, size.height);
+  const auto middle = [](int at, int from, int to) { return static_cast<int>((at + 0.5) * from / to); };
+  for (int y = 0; y < size.height; ++y) {
+    for (int x = 0; x < size.width; ++x)
+      small.At(x, y) = map.At(middle(x, map.width, size.width), middle(y, map.height, size.height));
+  }
+  return small;
+}
+
 bool PictureCache::Find(const std::string& key, std::string& bytes) {
   const auto found =
       std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) { return entry.key == key; });
@@ -74,5 +84,6 @@ std::string PictureCache::Get(const std::string& key, const std::function<std::s
 
 std::string JpegText(const Image& image, int quality) { return ToText(EncodeJpeg(image, quality)); }
 std::string PngText(const GrayImage& image) { return ToText(EncodePng(image)); }
+std::string PngText(const Image& image) { return ToText(EncodePng(image)); }
 
 }  // namespace wildrayzer

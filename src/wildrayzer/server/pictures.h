@@ -25,6 +25,9 @@ SentSize SizeToSend(int width, int height, int longest);
 // not look.
 GrayImage MaskToSend(const GrayImage& mask, const Framing& framing, SentSize size);
 
+// A map of names of things, not of amounts: of pixels that become one, that in the middle counts.
+GrayImage ShrunkMap(const GrayImage& map, SentSize size);
+
 // Encoded pictures by a key that says all of what is in them.
 class PictureCache {
  public:
@@ -53,5 +56,6 @@ class PictureCache {
 // JPEG or PNG as text.
 std::string JpegText(const Image& image, int quality);
 std::string PngText(const GrayImage& image);
+std::string PngText(const Image& image);
 
 }  // namespace wildrayzer

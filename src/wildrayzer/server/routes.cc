@@ -5,6 +5,7 @@
 #include <charconv>
 #include <optional>
 
+#include "wildrayzer/pipeline/clean_photos.h"
 #include "wildrayzer/server/page_files.h"
 #include "wildrayzer/server/scene_json.h"
 #include "wildrayzer/server/scene_photos.h"
@@ -181,7 +182,7 @@ HttpResponse Routes::OfScene(HttpRequest& request, const std::shared_ptr<ServedS
     if (kind == "photos" && reads) return Photo(request, scene, index);
     if (kind == "masks" && reads) return Mask(request, scene, index);
     if (kind == "masks" && (method == "PUT" || method == "DELETE")) return Paint(request, scene, index);
-    if (kind == "clean" && reads) return Clean(request, scene, index);
+    if ((kind == "clean" || kind == "source") && reads) return Clean(request, scene, index, kind == "source");
     if (kind == "paths" && reads) return Recorded(request, scene, index);
   }
   throw NotFound();
@@ -295,16 +296,19 @@ HttpResponse Routes::Paint(HttpRequest& request, const std::shared_ptr<ServedSce
 }
 
 HttpResponse Routes::Clean(const HttpRequest& request, const std::shared_ptr<ServedScene>& scene,
-                           size_t index) {
+                           size_t index, bool source) {
   const std::shared_ptr<Encoding> encoded = EncodedOf(*scene);
   const int longest = LongestSide(request);
   const ScenePhoto photo = PhotoAt(*scene, index);
   const CleanFiles files = parts_.works.Clean(scene, encoded, index, request.client_is_gone);
   const SentSize size = SizeToSend(photo.width, photo.height, longest);
-  const std::string key =
-      fmt::format("{} {} clean {} {} {}", scene->id, encoded->revision, index, size.width, size.height);
-  HttpResponse response = Bytes(
-      pictures_.Get(key, [&] { return JpegText(Shrunk(ReadImage(files.image), size), 90); }), "image/jpeg");
+  const std::string key = fmt::format("{} {} {} {} {} {}", scene->id, encoded->revision,
+                                      source ? "source" : "clean", index, size.width, size.height);
+  const std::string bytes = pictures_.Get(key, [&] {
+    if (source) return PngText(ColourSources(ShrunkMap(ReadGray(files.source), size)));
+    return JpegText(Shrunk(ReadImage(files.image), size), 90);
+  });
+  HttpResponse response = Bytes(bytes, source ? "image/png" : "image/jpeg");
   response.headers.emplace_back("X-Revision", std::to_string(encoded->revision));
   return response;
 }

@@ -45,7 +45,9 @@ class Routes {
   HttpResponse Photo(const HttpRequest& request, const std::shared_ptr<ServedScene>& scene, size_t index);
   HttpResponse Mask(const HttpRequest& request, const std::shared_ptr<ServedScene>& scene, size_t index);
   HttpResponse Paint(HttpRequest& request, const std::shared_ptr<ServedScene>& scene, size_t index);
-  HttpResponse Clean(const HttpRequest& request, const std::shared_ptr<ServedScene>& scene, size_t index);
+  // The clean photo, or where its pixels came from.
+  HttpResponse Clean(const HttpRequest& request, const std::shared_ptr<ServedScene>& scene, size_t index,
+                     bool source);
   HttpResponse View(HttpRequest& request, const std::shared_ptr<ServedScene>& scene);
   HttpResponse Record(HttpRequest& request, const std::shared_ptr<ServedScene>& scene);
   HttpResponse Recorded(const HttpRequest& request, const std::shared_ptr<ServedScene>& scene, size_t number);

@@ -98,6 +98,15 @@ TEST(Pictures, AMaskLiesOnThePhotoInEverySize) {
   }
 }
 
+TEST(Pictures, AMapIsMadeSmallWithoutNewValues) {
+  GrayImage map(9, 6, 1);
+  map.At(4, 1) = 255;
+  const GrayImage small = ShrunkMap(map, {3, 2});
+  EXPECT_EQ(small.At(1, 0), 255);
+  EXPECT_EQ(small.At(0, 0), 1);
+  EXPECT_EQ(ShrunkMap(map, {9, 6}), map);
+}
+
 TEST(PictureCache, RemembersTheLatestAndNoMoreThanItMay) {
   PictureCache cache(/*most_bytes=*/1000, /*at_a_time=*/2);
   int made = 0;

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "wildrayzer/geometry/camera_files.h"
+#include "wildrayzer/pipeline/result_writer.h"
 #include "wildrayzer/server/scene_store.h"
 
 namespace wildrayzer {
@@ -23,18 +24,24 @@ Json Pose16(const Eigen::Matrix4d& c2w) {
   return numbers;
 }
 
-Json PhotoJson(const Encoding& encoded, size_t index) {
+Json PhotoJson(Encoding& encoded, size_t index) {
   const Rectangle seen = encoded.scene.framings[index].VisiblePhoto();
   const Camera& camera = encoded.scene.cameras[index];
-  return {{"masked", encoded.scene.masks.empty() ? 0.0 : encoded.scene.masks[index].masked_patches},
-          {"painted", static_cast<bool>(encoded.painted[index])},
-          {"visible", {seen.left, seen.top, seen.right, seen.bottom}},
-          {"camera",
-           {{"c2w", Pose16(camera.c2w)},
-            {"fx", camera.fx},
-            {"fy", camera.fy},
-            {"cx", camera.cx},
-            {"cy", camera.cy}}}};
+  Json json = {{"masked", encoded.scene.masks.empty() ? 0.0 : encoded.scene.masks[index].masked_patches},
+               {"painted", static_cast<bool>(encoded.painted[index])},
+               {"visible", {seen.left, seen.top, seen.right, seen.bottom}},
+               {"camera",
+                {{"c2w", Pose16(camera.c2w)},
+                 {"fx", camera.fx},
+                 {"fy", camera.fy},
+                 {"cx", camera.cx},
+                 {"cy", camera.cy}}}};
+  const std::lock_guard<std::mutex> lock(encoded.mutex);
+  if (const auto found = encoded.clean.find(index); found != encoded.clean.end()) {
+    const CleanFiles& clean = found->second;
+    json["shares"] = {{"own", clean.own}, {"photos", clean.photos}, {"rendered", clean.rendered}};
+  }
+  return json;
 }
 
 Json PhotosJson(const ServedScene& scene) {
@@ -115,6 +122,9 @@ Json SceneJson(const ServedScene& scene, const Worker& worker) {
     json["quick_width"] = place.width / place.detail;
     json["quick_height"] = place.height / place.detail;
     json["points"] = PointsJson(place);
+    std::vector<std::string> inputs;
+    for (int i = 0; i < scene.num_inputs; ++i) inputs.push_back(scene.photos[static_cast<size_t>(i)].name);
+    json["source_legend"] = SourceLegend(inputs);
   }
   json["paths"] = RecordingsJson(scene);
   return json;

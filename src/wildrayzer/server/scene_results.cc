@@ -4,8 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
+#include <chrono>
+#include <thread>
 
 #include "wildrayzer/geometry/trajectory.h"
 #include "wildrayzer/io/mapped_file.h"
@@ -56,44 +56,72 @@ std::vector<fs::path> ReadyRecordings(const ServedScene& scene) {
   return files;
 }
 
+CleanOptions OptionsOf(const Encoding& encoded, const Reconstructor& model) {
+  const bool told = std::find(encoded.painted.begin(), encoded.painted.end(), true) != encoded.painted.end();
+  return {.threshold = model.motion_threshold(), .masks_are_told = told};
+}
+
 }  // namespace
 
 CleanFiles SceneWorks::Clean(const std::shared_ptr<ServedScene>& scene,
                              const std::shared_ptr<Encoding>& encoded, size_t index,
                              const std::function<bool()>& gone) {
   if (index >= encoded->scene.cameras.size()) throw HttpError(404, "the scene has no such photo");
-  {
-    const std::lock_guard<std::mutex> lock(encoded->mutex);
-    if (const auto found = encoded->clean.find(index); found != encoded->clean.end()) return found->second;
+  std::shared_ptr<Job> job;
+  for (bool ended = false;;) {
+    {
+      const std::lock_guard<std::mutex> lock(encoded->mutex);
+      if (const auto found = encoded->clean.find(index); found != encoded->clean.end()) return found->second;
+      if (!job && (!encoded->cleaning || worker_.Position(encoded->cleaning) < 0))
+        encoded->cleaning = Submit(Urgency::kBrush, [this, scene, encoded] { MakeClean(scene, encoded); });
+      if (!job) job = encoded->cleaning;
+    }
+    if (ended) worker_.Wait(job, gone);  // raises what it raised
+    if (ended || gone() || scene->deleted) throw Cancelled();
+    ended = worker_.Position(job) < 0;
+    if (!ended) std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
-  const auto files = std::make_shared<CleanFiles>();
-  const auto job = Submit(
-      Urgency::kBrush, [this, scene, encoded, index, files] { *files = MakeClean(scene, encoded, index); });
-  worker_.Wait(job, gone);
-  return *files;
 }
 
-CleanFiles SceneWorks::MakeClean(const std::shared_ptr<ServedScene>& scene,
-                                 const std::shared_ptr<Encoding>& encoded, size_t index) {
-  if (scene->deleted) throw Cancelled();
-  {
-    const std::lock_guard<std::mutex> lock(encoded->mutex);
-    if (const auto found = encoded->clean.find(index); found != encoded->clean.end()) return found->second;
-  }
-  ScenePhoto photo;
-  {
+void SceneWorks::MakeClean(const std::shared_ptr<ServedScene>& scene,
+                           const std::shared_ptr<Encoding>& encoded) {
+  const ProgressCallback pause = [&, others = Pause(scene)](const std::string& stage, int parts) {
+    others(stage, parts);
     const std::lock_guard<std::mutex> lock(scene->mutex);
-    photo = scene->photos.at(index);
-  }
+    if (scene->updating || scene->encoded != encoded) throw Cancelled();
+  };
   const Scene& place = encoded->scene;
-  const Image view = reconstructor_.Render(place, std::span(&place.cameras.at(index), 1)).front();
-  const Image background = SeenPart(ReadScenePhoto(photo), place.framings[index]);
-  CleanFiles files;
-  files.image = encoded->folder.path() / fmt::format("clean{}.jpg", index);
-  WriteJpeg(files.image, InPhotoFrame(view, place.framings[index].Times(place.detail), background), 95);
-  const std::lock_guard<std::mutex> lock(encoded->mutex);
-  encoded->clean[index] = files;
-  return files;
+  std::vector<Image> photos;
+  for (Photo& photo : ReadPhotos(*scene, pause)) photos.push_back(std::move(photo.image));
+  const std::vector<Image> rendered = RenderAll(*encoded, place.cameras, pause);
+  const auto keep = [&](size_t index, const CleanPhoto& clean) {
+    CleanFiles files;
+    files.image = encoded->folder.path() / fmt::format("clean{}.jpg", index);
+    files.source = encoded->folder.path() / fmt::format("source{}.png", index);
+    WriteJpeg(files.image, clean.image, 95);
+    WritePng(files.source, clean.source);
+    files.own = clean.own;
+    files.photos = clean.photos;
+    files.rendered = clean.rendered;
+    {
+      const std::lock_guard<std::mutex> lock(encoded->mutex);
+      encoded->clean[index] = files;
+    }
+    const std::lock_guard<std::mutex> lock(scene->mutex);
+    ++scene->revision;  // its shares are told
+  };
+  ForEachCleanPhoto(photos, place, rendered, reconstructor_.FindInInputs(place, place.cameras),
+                    OptionsOf(*encoded, reconstructor_), pause, keep);
+}
+
+std::vector<Image> SceneWorks::RenderAll(const Encoding& encoded, const std::vector<Camera>& cameras,
+                                         const ProgressCallback& pause) const {
+  std::vector<Image> views;
+  for (const Camera& camera : cameras) {
+    pause("", 0);
+    views.push_back(std::move(reconstructor_.Render(encoded.scene, std::span(&camera, 1)).front()));
+  }
+  return views;
 }
 
 std::shared_ptr<const ScopedFile> SceneWorks::Result(const std::shared_ptr<ServedScene>& scene,
@@ -130,26 +158,16 @@ void SceneWorks::WriteResult(const std::shared_ptr<ServedScene>& scene,
   RenderResult result;
   result.photos = ReadPhotos(*scene, pause);
   result.scene = encoded->scene;
-  const auto render = [&](const std::vector<Camera>& cameras) {
-    std::vector<Image> views;
-    for (const Camera& camera : cameras) {
-      pause("", 0);
-      views.push_back(std::move(reconstructor_.Render(encoded->scene, std::span(&camera, 1)).front()));
-    }
-    return views;
-  };
-  result.rendered = render(result.scene.cameras);
+  result.rendered = RenderAll(*encoded, result.scene.cameras, pause);
   std::vector<Image> images;
   for (const Photo& photo : result.photos) images.push_back(photo.image);
-  const bool told =
-      std::find(encoded->painted.begin(), encoded->painted.end(), true) != encoded->painted.end();
   result.clean = CleanPhotos(images, result.scene, result.rendered,
                              reconstructor_.FindInInputs(result.scene, result.scene.cameras),
-                             {.threshold = reconstructor_.motion_threshold(), .masks_are_told = told}, pause);
+                             OptionsOf(*encoded, reconstructor_), pause);
   const std::vector<Camera> inputs(result.scene.cameras.begin(),
                                    result.scene.cameras.begin() + result.scene.num_inputs);
   result.path = InterpolateCameras(inputs, kPathFrames);
-  result.path_views = render(result.path);
+  result.path_views = RenderAll(*encoded, result.path, pause);
   result.motion_threshold = reconstructor_.motion_threshold();
   pause("", 0);
   WriteRenderFiles(folder, result, {"nerfstudio", "colmap"});

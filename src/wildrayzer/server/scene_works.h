@@ -49,7 +49,8 @@ class SceneWorks {
                     const std::string& client, const std::function<bool()>& gone);
   // The number of the recording.
   size_t Record(const std::shared_ptr<ServedScene>& scene, std::vector<Camera> cameras, double fps);
-  // The clean photo of the encoding; made when it is first asked for.
+  // The clean photo of the encoding. When one is first asked for all are made, one after the other; that ends
+  // (Cancelled) when somebody paints on the scene's masks.
   CleanFiles Clean(const std::shared_ptr<ServedScene>& scene, const std::shared_ptr<Encoding>& encoded,
                    size_t index, const std::function<bool()>& gone);
   // Everything as `wildrayzer render` writes it, with the recordings, as a zip file.
@@ -68,8 +69,10 @@ class SceneWorks {
   void EncodeOrThrow(const std::shared_ptr<ServedScene>& scene);
   void MakeRecording(const std::shared_ptr<ServedScene>& scene, const std::shared_ptr<Encoding>& encoded,
                      size_t number, const std::vector<Camera>& cameras, double fps);
-  CleanFiles MakeClean(const std::shared_ptr<ServedScene>& scene, const std::shared_ptr<Encoding>& encoded,
-                       size_t index);
+  void MakeClean(const std::shared_ptr<ServedScene>& scene, const std::shared_ptr<Encoding>& encoded);
+  // One view a camera, letting others through.
+  std::vector<Image> RenderAll(const Encoding& encoded, const std::vector<Camera>& cameras,
+                               const ProgressCallback& pause) const;
   std::shared_ptr<const ScopedFile> MakeArchive(const std::shared_ptr<ServedScene>& scene,
                                                 const std::shared_ptr<Encoding>& encoded);
   // Into an empty folder.

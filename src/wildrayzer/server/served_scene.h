@@ -65,9 +65,11 @@ struct ScenePhoto {
   int width = 0, height = 0;
 };
 
-// A clean photo as it lies on disk.
+// A clean photo as it lies on disk, in the photo's size, and the shares of CleanPhoto.
 struct CleanFiles {
-  std::filesystem::path image;  // JPEG of the photo's size
+  std::filesystem::path image;   // JPEG
+  std::filesystem::path source;  // PNG of PixelSource
+  double own = 1, photos = 0, rendered = 0;
 };
 
 // What one encoding gave. Nothing ever changes but what is under the mutex, which is made when it is asked
@@ -84,6 +86,7 @@ struct Encoding {
 
   std::mutex mutex;
   std::map<size_t, CleanFiles> clean;
+  std::shared_ptr<Job> cleaning;  // that fills them
   std::shared_ptr<const ScopedFile> archive;
   size_t archived_recordings = 0;
 };
