@@ -182,6 +182,7 @@ void SceneWorks::SetMask(const std::shared_ptr<ServedScene>& scene, size_t index
 RenderedView SceneWorks::View(const std::shared_ptr<ServedScene>& scene, const Camera& camera, bool quick,
                               const std::string& client, const std::function<bool()>& gone) {
   const std::shared_ptr<Encoding> encoded = EncodedOf(*scene);
+  if (gone()) throw Cancelled();  // takes no place in the queue
   const auto view = std::make_shared<RenderedView>();
   view->revision = encoded->revision;
   const auto job = Submit(
