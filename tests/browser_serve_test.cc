@@ -252,10 +252,38 @@ class WideWindow : public BrowserServe {
     browser.Drag("[data-part=view]", {{0.5, 0.5}, {0.7, 0.5}});
     browser.WaitFor(kRests);
     const std::vector<double> looked = CameraOf(browser);
+    browser.Wheel("[data-part=view]", -200);
+    browser.WaitFor(kRests);
+    EXPECT_GT(Moved(looked, CameraOf(browser)), 0);
+    EXPECT_EQ(browser.Run("return document.querySelector('[data-part=far]').hidden"), true);
+    browser.Hold(key::kRight, 1800);
+    browser.WaitFor("!document.querySelector('[data-part=far]').hidden");
     browser.Click("[data-part=reset]");
     browser.WaitFor(kRests);
     EXPECT_GT(Turned(looked, CameraOf(browser)), 0.05);
     EXPECT_LT(Moved(begin, CameraOf(browser)) + Turned(begin, CameraOf(browser)), 1e-6);
+  }
+
+  // A click on the frustum of another photo flies there. Where it is drawn only the page knows: the plot is
+  // searched.
+  void ClickAFrustum() {
+    Browser& browser = *browser_;
+    const auto photo = [&] {
+      return browser
+          .Run(
+              "return [...document.querySelectorAll('.strip button')].findIndex((b) => b.ariaCurrent === "
+              "'true')")
+          .get<int>();
+    };
+    EXPECT_EQ(photo(), 0);
+    const std::vector<double> begin = CameraOf(browser);
+    for (double y = 0.3; y < 0.9 && photo() == 0; y += 0.1)
+      for (double x = 0.1; x < 0.9 && photo() == 0; x += 0.1) browser.Drag("[data-part=plot]", {{x, y}});
+    EXPECT_GT(photo(), 0);
+    browser.WaitFor(kRests);
+    EXPECT_GT(Moved(begin, CameraOf(browser)) + Turned(begin, CameraOf(browser)), 1e-4);
+    browser.Click("[data-part=reset]");
+    browser.WaitFor(kRests);
   }
 
   void CompareBeforeAndAfter() {
@@ -349,6 +377,7 @@ TEST_F(WideWindow, FromPhotosToFilm) {
   DropPhotos();
   WatchProgress();
   FlyAndMeasure();
+  ClickAFrustum();
   CompareBeforeAndAfter();
   PaintMask();
   RecordFilm();
@@ -357,6 +386,21 @@ TEST_F(WideWindow, FromPhotosToFilm) {
   ExpectNothingFromElsewhere();
   for (const std::string& error : browser_->ConsoleErrors())
     EXPECT_THAT(error, HasSubstr("status of 415")) << error;
+}
+
+TEST_F(WideWindow, PicturesArePasted) {
+  Open({});
+  browser_->Run(
+      "const canvas = new OffscreenCanvas(64, 48);"
+      "canvas.getContext('2d').fillRect(8, 8, 9, 9);"
+      "const clipboardData = new DataTransfer();"
+      "clipboardData.items.add(new File([await canvas.convertToBlob()], 'image.png', {type: 'image/png'}));"
+      "document.body.dispatchEvent(new ClipboardEvent('paste', {clipboardData, bubbles: true}));");
+  browser_->WaitFor("document.querySelector('.files [data-state=sent]')");
+  EXPECT_THAT(browser_->Run("return document.querySelector('.files li').innerText").get<std::string>(),
+              HasSubstr("64 × 48"));
+  EXPECT_THAT(browser_->Run("return document.querySelector('[data-part=hint]').innerText").get<std::string>(),
+              HasSubstr("One more photo"));
 }
 
 TEST_F(WideWindow, SaysWhenTheServerIsGone) {

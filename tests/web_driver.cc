@@ -202,6 +202,12 @@ void Browser::Pinch(const std::string& element, const std::vector<Place>& first,
   Call("POST", "/actions", {{"actions", fingers}});
 }
 
+void Browser::Wheel(const std::string& element, int pixels) {
+  const auto [x, y] = PointOf(element, {0.5, 0.5});
+  const json scroll = {{"type", "scroll"}, {"x", x}, {"y", y}, {"deltaX", 0}, {"deltaY", pixels}};
+  Call("POST", "/actions", {{"actions", {{{"type", "wheel"}, {"id", "wheel"}, {"actions", {scroll}}}}}});
+}
+
 void Browser::Drop(const std::string& element, const std::vector<fs::path>& files) {
   const auto [x, y] = PointOf(element, {0.5, 0.5});
   json paths = json::array();

@@ -56,6 +56,8 @@ class Browser {
   void Drag(const std::string& element, const std::vector<Place>& places);
   // Moves two fingers at once, each from its first place to its second.
   void Pinch(const std::string& element, const std::vector<Place>& first, const std::vector<Place>& second);
+  // Turns the wheel over the element's middle, by CSS pixels; negative is away from the person.
+  void Wheel(const std::string& element, int pixels);
   // Drops files on the element, as from a file manager.
   void Drop(const std::string& element, const std::vector<std::filesystem::path>& files);
 

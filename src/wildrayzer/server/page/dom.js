@@ -91,7 +91,7 @@ export function repeat(work, pause, signal) {
     running = true;
     do {
       again = false;
-      await work();
+      await work().catch((error) => console.error(error));  // the next time may be better
     } while (again && !signal.aborted);
     running = false;
     if (!signal.aborted) timer = setTimeout(run, pause());

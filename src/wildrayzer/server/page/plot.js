@@ -3,6 +3,8 @@ import * as cameras from "./cameras.js";
 
 const COLOURS = { input: 0x2f80ed, target: 0xe08a1e, now: 0xe23d3d, point: 0x8a949c };
 
+const POSE_MS = 150;  // between two drawings of the camera that flies
+
 let three = null;  // loaded when a plot is first shown; it is the largest file of the page
 
 export class Plot {
@@ -99,10 +101,14 @@ export class Plot {
     object.quaternion.set(...pose.rotation);
   }
 
+  // The camera of now. Drawn a few times a second only, as where there is no graphics card the views need the processor.
   setPose(pose) {
     if (!this.now) return;
     this.place(this.now, pose);
-    this.redraw();
+    this.timer ??= setTimeout(() => {
+      this.timer = null;
+      this.redraw();
+    }, POSE_MS);
   }
 
   redraw() {

@@ -12,7 +12,7 @@ import { Viewer } from "./viewer.js";
 
 const BUSY_MS = 250;    // between looks at a scene that is computed
 const IDLE_MS = 2500;   // at one that is not
-const FAR_SPANS = 2.5;  // from the nearest photo's camera, where what nobody photographed begins
+const FAR_SPANS = 1.25;  // from the nearest photo's camera, where what nobody photographed begins
 const FAR_ANGLE = 0.7;  // radians
 
 export class SceneView {
