@@ -126,6 +126,11 @@ void AddSecurityHeaders(HttpResponse& response) {
   add("Cache-Control", "no-store");
 }
 
+// "name" of a request, "" where it has none.
+std::string NameIn(const nlohmann::json& body) {
+  return body.contains("name") && body["name"].is_string() ? body["name"].get<std::string>() : "";
+}
+
 }  // namespace
 
 HttpResponse Routes::Answer(HttpRequest& request) {
@@ -237,9 +242,7 @@ HttpResponse Routes::State() const {
 
 HttpResponse Routes::Add(HttpRequest& request) {
   const nlohmann::json body = ReadJson(request, parts_.scenes.limits().json_bytes);
-  const std::string name =
-      body.contains("name") && body["name"].is_string() ? body["name"].get<std::string>() : "";
-  return JsonResponse({{"id", parts_.scenes.Add(DisplayName(name, "scene"))->id}}, 201);
+  return JsonResponse({{"id", parts_.scenes.Add(DisplayName(NameIn(body), "scene"))->id}}, 201);
 }
 
 HttpResponse Routes::Upload(HttpRequest& request, const std::shared_ptr<ServedScene>& scene) {
@@ -254,7 +257,8 @@ HttpResponse Routes::Upload(HttpRequest& request, const std::shared_ptr<ServedSc
 
 HttpResponse Routes::Start(HttpRequest& request, const std::shared_ptr<ServedScene>& scene) {
   const nlohmann::json body = ReadJson(request, parts_.scenes.limits().json_bytes);
-  parts_.works.Start(scene, static_cast<int>(NumberIn(body, "inputs", 0, 1000, 0)));
+  parts_.works.Start(scene, static_cast<int>(NumberIn(body, "inputs", 0, 1000, 0)),
+                     DisplayName(NameIn(body), ""));
   return JsonResponse(SummaryJson(*scene), 202);
 }
 

@@ -87,12 +87,13 @@ ProgressCallback SceneWorks::Pause(const std::shared_ptr<ServedScene>& scene) co
   };
 }
 
-void SceneWorks::Start(const std::shared_ptr<ServedScene>& scene, int inputs) {
+void SceneWorks::Start(const std::shared_ptr<ServedScene>& scene, int inputs, const std::string& name) {
   const std::lock_guard<std::mutex> lock(scene->mutex);
   if (scene->state != WorkState::kCollecting) throw HttpError(409, "the scene has begun already");
   if (scene->uploads > 0) throw HttpError(409, "photos are still coming in; begin when they are there");
   CheckGiven(scene->files, inputs, limits_);
   scene->num_inputs = inputs;
+  if (!name.empty()) scene->name = name;
   SubmitEncoding(scene, Urgency::kOrdinary);
   scene->state = WorkState::kQueued;
   ++scene->revision;

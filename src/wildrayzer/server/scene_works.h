@@ -39,8 +39,9 @@ class SceneWorks {
   // `gone` is asked while a call waits for its job: when nobody waits any more, what has not begun is dropped
   // and Cancelled raised.
 
-  // Begins the work on the photos that were collected; inputs: 0 for the default.
-  void Start(const std::shared_ptr<ServedScene>& scene, int inputs);
+  // Begins the work on the photos that were collected; inputs: 0 for the default; name: "" for the one that
+  // it has.
+  void Start(const std::shared_ptr<ServedScene>& scene, int inputs, const std::string& name);
   // Takes `mask` (any size, 255: moves) in the place of the model's for photo `index`, or takes the model's
   // again; the scene is encoded anew.
   void SetMask(const std::shared_ptr<ServedScene>& scene, size_t index, const std::optional<GrayImage>& mask);

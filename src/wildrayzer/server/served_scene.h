@@ -109,7 +109,7 @@ class ServedScene {
       : id(std::move(scene_id)), name(std::move(scene_name)), folder(parent / id) {}
 
   const std::string id;
-  const std::string name;  // for people
+  std::string name;  // for people; final once the work has begun, until then guarded by `mutex`
   const ScopedFolder folder;
   std::atomic<bool> deleted = false;
 
