@@ -21,6 +21,7 @@ export class Brush {
     this.at = null;        // where the brush is, in pixels of the mask
     this.sending = false;
     this.unsent = new Map();  // photo: its mask as PNG (a promise)
+    this.usable = false;   // the mask has come: what is painted before would take its place
     this.edits = 0;        // strokes on this photo since it was opened; a mask that was painted here is not loaded again
     this.wire();
   }
@@ -60,12 +61,14 @@ export class Brush {
       this.history = [];
       this.edits = 0;
       this.at = null;
+      this.setUsable(false);
       parts.undo.disabled = true;
       for (const picture of ["mask-picture", "mask-clean-picture"]) parts[picture].style.setProperty("--ratio", width / height);
       const shrink = Math.min(1, SIZE / Math.max(width, height));
       this.canvas.width = Math.round(width * shrink);
       this.canvas.height = Math.round(height * shrink);
       parts["mask-photo"].alt = name;
+      this.showSeen(scene.photos[photo]);
       for (const image of ["mask-photo", "mask-clean"]) clearImage(parts[image]);
     }
     parts.own.disabled = !painted && this.edits === 0;
@@ -73,7 +76,24 @@ export class Brush {
     swapImage(parts["mask-photo"], url("photos"));
     swapImage(parts["mask-clean"], url("clean"));
     parts["mask-clean-tag"].textContent = scene.updating || this.sending ? "updating…" : "result";
-    if (other || this.edits === 0) this.loadMask(url("masks"));
+    if (other || (this.edits === 0 && !scene.updating)) this.loadMask(url("masks"));
+  }
+
+  // The part of the photo that the model looks at.
+  showSeen({ width, height, visible }) {
+    const [left, top, right, bottom] = visible || [0, 0, width, height];
+    const { style } = this.parts["mask-seen"];
+    style.left = `${(100 * left) / width}%`;
+    style.top = `${(100 * top) / height}%`;
+    style.width = `${(100 * (right - left)) / width}%`;
+    style.height = `${(100 * (bottom - top)) / height}%`;
+    this.parts["mask-outside"].hidden = right - left > width - 2 && bottom - top > height - 2;
+  }
+
+  setUsable(usable) {
+    this.usable = usable;
+    this.canvas.setAttribute("aria-busy", String(!usable));
+    this.parts["mask-tag"].textContent = usable ? "what moves" : "the mask is on its way…";
   }
 
   async loadMask(url) {
@@ -81,7 +101,9 @@ export class Brush {
     this.loaded = url;
     try {
       const bitmap = await createImageBitmap(await api.blob(url, this.signal));
-      if (this.loaded === url && this.edits === 0) this.setMask(bitmap);
+      if (this.loaded !== url || this.edits > 0) return;
+      this.setMask(bitmap);
+      this.setUsable(true);
     } catch (error) {
       if (error.name === "AbortError") return;
       this.loaded = null;
@@ -137,7 +159,7 @@ export class Brush {
   }
 
   beginStroke() {
-    if (this.stroke) return;
+    if (this.stroke || !this.usable) return;
     const { width, height } = this.canvas;
     const { data } = this.context.getImageData(0, 0, width, height);
     const opacities = new Uint8Array(width * height);
@@ -257,6 +279,7 @@ export class Brush {
       this.history = [];
       this.edits = 0;
       this.loaded = null;
+      this.setUsable(false);
       this.parts.undo.disabled = true;
       this.canvas.focus();
       this.onSent();

@@ -3,7 +3,8 @@
 import * as api from "./api.js";
 
 const REST_MS = 140;       // without movement before all detail is asked for
-const RETRY_MS = 1000;
+const RETRY_MS = 1000;     // after the server did not answer
+const SOON_MS = 60;
 
 // Resolves when what was drawn before is on the screen.
 const painted = () =>
@@ -101,19 +102,20 @@ export class Viewer {
     if (quick) this.stale = false;
     const begun = performance.now();
     let frame = null;
-    let retry = false;
+    let retry = 0;
     try {
       const { picture, renderMs } = await api.view(this.sceneId, { ...this.camera(), quick, client: this.client }, control.signal);
       frame = { bitmap: await createImageBitmap(picture), renderMs };
     } catch (error) {
-      retry = error.name !== "AbortError";
+      // 409: a view that was given up came to the server after this one and took its place.
+      if (error.name !== "AbortError") retry = error.status === 409 ? SOON_MS : RETRY_MS;
     }
     const aborted = control.signal.aborted;
-    this.request = null;
+    if (this.request?.control === control) this.request = null;
     if (frame && !aborted) this.draw(frame, quick, begun);
     else if (quick) this.stale = true;
     if (this.signal.aborted) return;
-    if (retry) this.later(RETRY_MS);
+    if (retry) this.later(retry);
     else this.advance();
   }
 
