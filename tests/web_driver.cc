@@ -34,8 +34,7 @@ json Capabilities(const BrowserWindow& window, const fs::path& downloads) {
                     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
                     "--disable-background-networking", "--disable-component-update", "--disable-sync",
                     "--no-pings",
-                    // 3D without a graphics card.
-                    "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"};
+      "--enable-unsafe-swiftshader"};  // 3D without a graphics card
   if (::getuid() == 0) arguments.push_back("--no-sandbox");  // Chromium refuses root otherwise
   json options = {{"args", arguments}};
   if (window.phone) {

@@ -140,7 +140,8 @@ export class SceneView {
     const { parts } = this;
     parts.readout.textContent = `${Math.round(ms)} ms${renderMs ? `, ${Math.round(renderMs)} of them rendering` : ""}${quick ? "" : ", all detail"}`;
     Object.assign(parts.view.dataset, {
-      frames: Number(parts.view.dataset.frames || 0) + 1, ms: ms.toFixed(1), detail: quick ? "quick" : "full",
+      ms: ms.toFixed(1), rendering: renderMs, detail: quick ? "quick" : "full",
+      frames: Number(parts.view.dataset.frames || 0) + 1,
     });
   }
 
