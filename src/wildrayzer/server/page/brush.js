@@ -79,7 +79,7 @@ export class Brush {
     if (other || (this.edits === 0 && !scene.updating)) this.loadMask(url("masks"));
   }
 
-  // The part of the photo that the model looks at.
+  // The part of the photo that the model sees.
   showSeen({ width, height, visible }) {
     const [left, top, right, bottom] = visible || [0, 0, width, height];
     const { style } = this.parts["mask-seen"];
