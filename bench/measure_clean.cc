@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <map>
+#include <sstream>
 #include <opencv2/imgproc.hpp>
 #include <opencv2/photo.hpp>
 
@@ -100,7 +101,44 @@ int main(int argc, char** argv) {
     CleanOptions options;
     options.threshold = model.motion_threshold();
     options.masks_are_told = told;
+    setenv("KEY", std::to_string(s).c_str(), 1);
     const auto result = CleanPhotos(photos, scene, rendered, places, options);
+    // Other settings, by the aligned pictures that are kept: "A=1 B=2;A=3".
+    if (const char* variants = std::getenv("VARIANTS")) {
+      std::stringstream list(variants);
+      std::string variant;
+      while (std::getline(list, variant, ';')) {
+        std::stringstream settings(variant);
+        std::string setting;
+        std::vector<std::pair<std::string, std::string>> before;
+        while (settings >> setting) {
+          const std::string name = setting.substr(0, setting.find('='));
+          const char* old = std::getenv(name.c_str());
+          before.emplace_back(name, old ? old : "");
+          setenv(name.c_str(), setting.substr(setting.find('=') + 1).c_str(), 1);
+        }
+        const auto other = CleanPhotos(photos, scene, rendered, places, options);
+        for (auto& [name, old] : before) old.empty() ? unsetenv(name.c_str()) : setenv(name.c_str(), old.c_str(), 1);
+        for (size_t i = 0; i < photos.size(); ++i) {
+          const UncroppedMask seen = UncropMask(FromProbabilities(scene.masks[i].probability, scene.masks[i].width, scene.masks[i].height), scene.framings[i]);
+          GrayImage region = moved[i], still = moved[i];
+          size_t moving = 0;
+          for (size_t p = 0; p < region.values.size(); ++p) {
+            if (!seen.known.values[p]) region.values[p] = 0, still.values[p] = 255;
+            moving += region.values[p] > 0;
+          }
+          if (double(moving) < 0.005 * double(region.values.size())) continue;
+          sums["v " + variant].psnr += Psnr(other[i].image, clean[i], region, true), sums["v " + variant].count++;
+          double square = 0, n = 0;
+          for (size_t p = 0; p < still.values.size(); ++p) {
+            if (still.values[p]) continue;
+            n += 3;
+            for (int c = 0; c < 3; ++c) square += std::pow(double(other[i].image.rgb[3 * p + c]) - clean[i].rgb[3 * p + c], 2);
+          }
+          sums["v " + variant].square += std::sqrt(square / std::max(1.0, n));
+        }
+      }
+    }
     seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     cleaned += double(photos.size());
     for (size_t i = 0; i < photos.size(); ++i) {
@@ -193,7 +231,7 @@ int main(int argc, char** argv) {
                  Psnr(rendering, clean[i], region, true), Psnr(result[i].image, clean[i], region, true), double(ghosts) / double(std::max<size_t>(replaced, 1)), double(touched) / n_still, double(moving) / double(mask.values.size()));
     }
   }
-  for (const auto& [name, sum] : sums) fmt::print("{:22} {:6.2f} dB  ({} photos)\n", name, sum.psnr / double(sum.count), sum.count);
+  for (const auto& [name, sum] : sums) fmt::print("{:22} {:6.2f} dB  ({} photos) {:.2f}\n", name, sum.psnr / double(sum.count), sum.count, sum.square / double(sum.count));
   for (const auto& [name, share] : shares) fmt::print("{:22} {:.4f}\n", name, share.first / share.second);
   fmt::print("{:.3f} s a photo\n", seconds / cleaned);
 }

@@ -1,186 +1,254 @@
-// Other photos brought into line with one photo, and into its exposure.
+// Other pictures brought into line with one photo, and into its exposure.
 #include <algorithm>
 #include <cmath>
+#include <opencv2/calib3d.hpp>
 #include <opencv2/imgproc.hpp>
 #include <opencv2/video/tracking.hpp>
 
 #include "wildrayzer/pipeline/clean_work.h"
 
 namespace wildrayzer {
-double CleanKnob(const char* name, double value);
 namespace {
 
 constexpr int kLeastFlowSide = 48;  // of pictures in which flow is looked for
-constexpr int kRounds = 2;
+constexpr int kRounds = 2;          // of flow: the second finds what the first could not reach
+// What moves has soft edges and shadows, and flow sees some pixels about; all in units of the model's pixels.
+constexpr double kMargin = 1.5, kMarginBlur = 0.7;
+constexpr double kFlowBlur = 1.5;  // of what is carried on behind what moves
 
-// From full pixels of the other picture to pixels of `picture.colour`.
-cv::Mat InPicture(const cv::Mat& place, const OtherPicture& picture) {
-  const float sx = static_cast<float>(picture.colour.cols) / static_cast<float>(picture.part.width);
-  const float sy = static_cast<float>(picture.colour.rows) / static_cast<float>(picture.part.height);
-  cv::Mat there(place.size(), CV_32FC2);
-  for (int y = 0; y < place.rows; ++y) {
-    const auto* in = place.ptr<cv::Vec2f>(y);
-    auto* out = there.ptr<cv::Vec2f>(y);
-    for (int x = 0; x < place.cols; ++x) {
-      out[x] = {(in[x][0] - static_cast<float>(picture.part.x) + 0.5F) * sx - 0.5F,
-                (in[x][1] - static_cast<float>(picture.part.y) + 0.5F) * sy - 0.5F};
-    }
+cv::Mat PixelGrid(const cv::Size& size) {
+  cv::Mat grid(size, CV_32FC2);
+  for (int y = 0; y < size.height; ++y) {
+    for (int x = 0; x < size.width; ++x)
+      grid.at<cv::Vec2f>(y, x) = {static_cast<float>(x), static_cast<float>(y)};
   }
-  return there;
+  return grid;
 }
 
-// Colour, motion and validity at other.place.
+cv::Mat Sampled(const cv::Mat& picture, const cv::Mat& at, int interpolation = cv::INTER_LINEAR) {
+  cv::Mat out;
+  cv::remap(picture, out, at, {}, interpolation, cv::BORDER_REPLICATE);
+  return out;
+}
+
+// From the full picture to the pixels of picture.colour, and back.
+cv::Scalar Scale(const OtherPicture& picture) {
+  return {static_cast<double>(picture.colour.cols) / picture.part.width,
+          static_cast<double>(picture.colour.rows) / picture.part.height};
+}
+cv::Mat InPicture(const cv::Mat& place, const OtherPicture& picture) {
+  const cv::Scalar scale = Scale(picture);
+  cv::Mat out = place + cv::Scalar(0.5 - picture.part.x, 0.5 - picture.part.y);
+  cv::multiply(out, scale, out);
+  return out - cv::Scalar(0.5, 0.5);
+}
+cv::Mat InFull(const cv::Mat& there, const OtherPicture& picture) {
+  const cv::Scalar scale = Scale(picture);
+  cv::Mat out = there + cv::Scalar(0.5, 0.5);
+  cv::multiply(out, cv::Scalar(1 / scale[0], 1 / scale[1]), out);
+  return out + cv::Scalar(picture.part.x - 0.5, picture.part.y - 0.5);
+}
+
+// Colour (as it is there), motion and validity at other.place.
 void Warp(const OtherPicture& picture, OtherView& other) {
   const cv::Mat there = InPicture(other.place, picture);
-  cv::remap(picture.colour, other.colour, there, {}, cv::INTER_CUBIC, cv::BORDER_REPLICATE);
-  cv::remap(picture.moves, other.moves, there, {}, cv::INTER_LINEAR, cv::BORDER_REPLICATE);
-  other.valid = cv::Mat::zeros(other.place.size(), CV_32FC1);
-  for (int y = 0; y < there.rows; ++y) {
-    for (int x = 0; x < there.cols; ++x) {
-      const cv::Vec2f& p = there.at<cv::Vec2f>(y, x);
-      other.valid.at<float>(y, x) = p[0] >= -0.5F && p[1] >= -0.5F && p[0] <= static_cast<float>(picture.colour.cols) - 0.5F &&
-                                            p[1] <= static_cast<float>(picture.colour.rows) - 0.5F
-                                        ? 1.0F
-                                        : 0.0F;
-    }
-  }
+  other.colour = Sampled(picture.colour, there, cv::INTER_CUBIC);
+  other.moves = Sampled(picture.moves, there);
+  cv::Mat inside;
+  cv::inRange(there, cv::Scalar(-0.5, -0.5), cv::Scalar(picture.colour.cols - 0.5, picture.colour.rows - 0.5),
+              inside);
+  inside.convertTo(other.valid, CV_32FC1, 1 / 255.0);
 }
 
-cv::Mat Gray8(const cv::Mat& colour) {
+cv::Mat Gray(const cv::Mat& colour) {
   cv::Mat gray, bytes;
   cv::cvtColor(colour, gray, cv::COLOR_RGB2GRAY);
   gray.convertTo(bytes, CV_8UC1);
   return bytes;
 }
 
-// A robust straight line from their colours to ours, channel by channel.
-void FitExposure(const cv::Mat& own, const cv::Mat& theirs, const cv::Mat& weight, OtherView& other) {
+// One channel's robust straight line from x to y: outliers count for less the farther they are.
+cv::Vec2d RobustLine(const std::vector<cv::Vec3f>& points) {  // (x, y, weight)
   constexpr int kSteps = 8;
-  constexpr double kHold = 0.02;  // of the weight: the line that changes nothing
+  constexpr double kLeastWeight = 16;
+  // As if there were points besides, of this variance, that say that nothing changes: flat pictures tell no
+  // gain.
+  constexpr double kHold = 0.02 * 40 * 40;
+  double a = 1, b = 0, spread = 20;
+  for (int step = 0; step < kSteps; ++step) {
+    double n = 1e-9, sx = 0, sy = 0, sxx = 0, sxy = 0, apart = 0;
+    for (const cv::Vec3f& p : points) {
+      const double r = (p[1] - (a * p[0] + b)) / spread, w = p[2] / (1 + r * r);
+      n += w, sx += w * p[0], sy += w * p[1], sxx += w * p[0] * p[0], sxy += w * p[0] * p[1];
+      apart += w * std::abs(r) * spread;
+    }
+    if (n < kLeastWeight) return {1, 0};
+    const double mx = sx / n, my = sy / n;
+    a = std::clamp((sxy / n - mx * my + kHold) / (std::max(0.0, sxx / n - mx * mx) + kHold), 0.4, 2.5);
+    b = std::clamp(my - a * mx, -60.0, 60.0);
+    spread = std::clamp(1.5 * apart / n, 3.0, 20.0);
+  }
+  return {a, b};
+}
+
+void MatchExposure(const WorkView& own, const cv::Mat& weight, OtherView& other) {
+  std::vector<cv::Mat> scaled;
+  cv::split(other.colour, scaled);
   for (int c = 0; c < 3; ++c) {
-    double a = 1, b = 0, spread = 20;
-    for (int step = 0; step < kSteps; ++step) {
-      double n = 1e-9, x1 = 0, y1 = 0, xx = 0, xy = 0, absolute = 0, total = 0;
-      for (int y = 0; y < own.rows; ++y) {
-        const auto* o = own.ptr<cv::Vec3f>(y);
-        const auto* t = theirs.ptr<cv::Vec3f>(y);
-        const auto* w = weight.ptr<float>(y);
-        for (int x = 0; x < own.cols; ++x) {
-          if (w[x] <= 0) continue;
-          const double r = o[x][c] - (a * t[x][c] + b);
-          const double weigh = w[x] / (1 + (r / spread) * (r / spread));
-          n += weigh, x1 += weigh * t[x][c], y1 += weigh * o[x][c];
-          xx += weigh * t[x][c] * t[x][c], xy += weigh * t[x][c] * o[x][c];
-          absolute += weigh * std::abs(r), total += weigh;
-        }
+    std::vector<cv::Vec3f> points;
+    for (int y = 0; y < weight.rows; ++y) {
+      for (int x = 0; x < weight.cols; ++x) {
+        const float w = weight.at<float>(y, x);
+        if (w > 0)
+          points.emplace_back(other.colour.at<cv::Vec3f>(y, x)[c], own.colour.at<cv::Vec3f>(y, x)[c], w);
       }
-      const double mx = x1 / n, my = y1 / n;
-      const double hold = kHold * 40 * 40;  // a prior of this variance
-      const double variance = std::max(0.0, xx / n - mx * mx), covariance = xy / n - mx * my;
-      a = std::clamp((covariance + hold) / (variance + hold), 0.4, 2.5);
-      b = std::clamp(my - a * mx, -60.0, 60.0);
-      if (total < 16) a = 1, b = 0;
-      spread = std::clamp(1.5 * absolute / std::max(total, 1e-9), 3.0, 20.0);
     }
-    other.gain[c] = static_cast<float>(a);
-    other.offset[c] = static_cast<float>(b);
+    const cv::Vec2d line = RobustLine(points);
+    other.gain[c] = static_cast<float>(line[0]);
+    other.offset[c] = static_cast<float>(line[1]);
+    scaled[static_cast<size_t>(c)].convertTo(scaled[static_cast<size_t>(c)], CV_32F, line[0], line[1]);
   }
+  cv::merge(scaled, other.colour);
 }
 
-cv::Mat Exposed(const cv::Mat& colour, const OtherView& other) {
-  cv::Mat out = colour.clone();
-  for (int y = 0; y < out.rows; ++y) {
-    auto* p = out.ptr<cv::Vec3f>(y);
-    for (int x = 0; x < out.cols; ++x) {
-      for (int c = 0; c < 3; ++c) p[x][c] = std::clamp(p[x][c] * other.gain[c] + other.offset[c], 0.0F, 255.0F);
-    }
-  }
-  return out;
+// Where the photo and the other view agree, by other.noise.
+cv::Mat Agreement(const cv::Mat& apart, const cv::Mat& still, const OtherView& other) {
+  cv::Mat ratio = apart / (3 * other.noise), fits;
+  cv::exp(-ratio.mul(ratio), fits);
+  return fits.mul(other.valid).mul(still).mul(1 - other.moves);
 }
 
-// Where the photo and the other view agree, in [0, 1].
-void FindAgreement(const WorkView& own, const cv::Mat& still, OtherView& other) {
+cv::Mat Apart(const cv::Mat& own, const cv::Mat& theirs) {
   cv::Mat difference, gray;
-  cv::absdiff(own.colour, other.colour, difference);
+  cv::absdiff(own, theirs, difference);
   cv::transform(difference, gray, cv::Matx13f(1 / 3.0F, 1 / 3.0F, 1 / 3.0F));
   cv::blur(gray, gray, {3, 3}, {-1, -1}, cv::BORDER_REPLICATE);
-  // The noise is that of the half that fits best.
+  return gray;
+}
+
+// Noise and agreement. Noise is that of the half that fits best.
+void FindAgreement(const cv::Mat& own, const cv::Mat& still, OtherView& other) {
+  constexpr size_t kFewest = 32;
+  const cv::Mat apart = Apart(own, other.colour);
+  const cv::Mat counts = other.valid.mul(still).mul(1 - other.moves);
   std::vector<float> values;
-  for (int y = 0; y < gray.rows; ++y) {
-    for (int x = 0; x < gray.cols; ++x) {
-      if (still.at<float>(y, x) * other.valid.at<float>(y, x) * (1 - other.moves.at<float>(y, x)) > 0.5F)
-        values.push_back(gray.at<float>(y, x));
+  for (int y = 0; y < apart.rows; ++y) {
+    for (int x = 0; x < apart.cols; ++x) {
+      if (counts.at<float>(y, x) > 0.5F) values.push_back(apart.at<float>(y, x));
     }
   }
-  other.noise = 6;
-  if (values.size() > 32) {
+  other.noise = OtherView{}.noise;
+  if (values.size() > kFewest) {
     const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
     std::nth_element(values.begin(), middle, values.end());
     other.noise = std::clamp(1.5F * *middle, 2.0F, 12.0F);
   }
-  cv::Mat ratio = gray / (3 * other.noise), fits;
-  cv::exp(-ratio.mul(ratio), fits);
-  other.agrees = fits.mul(other.valid).mul(still).mul(1 - other.moves);
+  other.agrees = Agreement(apart, still, other);
+}
+
+// Exposure, noise and agreement at other.place.
+void Compare(const WorkView& own, const OtherPicture& picture, const cv::Mat& still, OtherView& other) {
+  Warp(picture, other);
+  MatchExposure(own, other.valid.mul(still).mul(1 - other.moves), other);
+  FindAgreement(own.colour, still, other);
+}
+
+cv::Mat Grown(const cv::Mat& moves, double unit) {
+  cv::Mat out;
+  cv::dilate(moves, out, Disc(kMargin * unit));
+  cv::GaussianBlur(out, out, {}, kMarginBlur * unit, kMarginBlur * unit);
+  return out;
+}
+
+// Photos from one place, or of a plane, are one homography apart, which is more exact than flow and goes on
+// behind what moves. Empty where not even half of what is found again says so.
+cv::Mat PlacesByHomography(const WorkView& own, const cv::Mat& still, const OtherPicture& picture,
+                           const OtherView& other) {
+  constexpr int kMostPoints = 2000;
+  constexpr size_t kFewestPoints = 50;
+  constexpr double kLeastShare = 0.5, kTolerance = 1;
+  const cv::Mat reference = Gray(own.colour), theirs = Gray(picture.colour);
+  const cv::Mat guess = InPicture(other.place, picture);
+  std::vector<cv::Point2f> corners, found, back, here, there;
+  cv::goodFeaturesToTrack(reference, corners, kMostPoints, 0.001, 4, still > 0.5);
+  if (corners.size() < kFewestPoints) return {};
+  for (const cv::Point2f& p : corners) {
+    const auto& q = guess.at<cv::Vec2f>(static_cast<int>(p.y), static_cast<int>(p.x));
+    found.emplace_back(q[0], q[1]);
+  }
+  std::vector<uint8_t> ok, ok_back;
+  const auto track = [](const cv::Mat& from, const cv::Mat& to, const std::vector<cv::Point2f>& at,
+                        std::vector<cv::Point2f>& seen, std::vector<uint8_t>& well) {
+    const cv::TermCriteria stop(cv::TermCriteria::COUNT + cv::TermCriteria::EPS, 30, 0.01);
+    cv::calcOpticalFlowPyrLK(from, to, at, seen, well, cv::noArray(), {21, 21}, 2, stop,
+                             cv::OPTFLOW_USE_INITIAL_FLOW);
+  };
+  back = corners;
+  track(reference, theirs, corners, found, ok);
+  track(theirs, reference, found, back, ok_back);
+  const cv::Rect2f frame(0, 0, static_cast<float>(theirs.cols), static_cast<float>(theirs.rows));
+  for (size_t i = 0; i < corners.size(); ++i) {
+    if (!ok[i] || !ok_back[i] || cv::norm(back[i] - corners[i]) > 0.7 || !frame.contains(found[i])) continue;
+    here.push_back(corners[i]);
+    there.push_back(found[i]);
+  }
+  if (here.size() < kFewestPoints) return {};
+  cv::setRNGSeed(1);  // the same every time
+  std::vector<uint8_t> inliers;
+  const cv::Mat homography = cv::findHomography(here, there, cv::RANSAC, kTolerance, inliers);
+  if (homography.empty() || cv::countNonZero(inliers) < kLeastShare * static_cast<double>(here.size()))
+    return {};
+  cv::Mat places;
+  cv::perspectiveTransform(PixelGrid(own.colour.size()), places, homography);
+  return InFull(places, picture);
+}
+
+// One round of dense flow; `still` is this photo's.
+void FollowFlow(const WorkView& own, const OtherPicture& picture, const cv::Mat& guide, const cv::Mat& still,
+                OtherView& other) {
+  const cv::Size size = own.colour.size();
+  const cv::Mat moves = 1 - still;
+  const cv::Mat reference = Mixed(own.colour, guide.empty() ? other.colour : guide, moves);
+  // What moves there, or is not seen, is not to be found here.
+  const cv::Mat theirs = cv::max(Grown(other.moves, own.unit), 1 - other.valid);
+  const auto dis = cv::DISOpticalFlow::create(cv::DISOpticalFlow::PRESET_MEDIUM);
+  dis->setFinestScale(std::max(size.width, size.height) < 256 ? 0 : 1);
+  cv::Mat flow;
+  dis->calc(Gray(reference), Gray(Mixed(other.colour, reference, theirs)), flow);
+  // Flow counts where it makes them agree.
+  const cv::Mat grid = PixelGrid(size);
+  OtherView moved = other;
+  moved.colour = Sampled(other.colour, grid + flow);
+  moved.moves = Sampled(theirs, grid + flow);
+  FindAgreement(reference, still, moved);
+  cv::Mat smooth = FillIn(flow, moved.agrees);
+  cv::GaussianBlur(smooth, smooth, {}, kFlowBlur * own.unit, kFlowBlur * own.unit, cv::BORDER_REPLICATE);
+  smooth = Mixed(smooth, flow, moved.agrees);
+  other.place = Sampled(other.place, grid + smooth);
 }
 
 }  // namespace
 
-void AlignOther(const WorkView& own, const OtherPicture& picture, const cv::Mat& guide, double unit, OtherView& other) {
-  const cv::Size size = own.colour.size();
-  const auto grown = [&](const cv::Mat& moves, double by) {
-    cv::Mat out;
-    const int r = std::max(1, static_cast<int>(std::lround(by * unit)));
-    cv::dilate(moves, out, cv::getStructuringElement(cv::MORPH_ELLIPSE, {2 * r + 1, 2 * r + 1}));
-    cv::GaussianBlur(out, out, {}, 0.7 * unit, 0.7 * unit);
-    return out;
-  };
-  const auto spread = [&](const cv::Mat& field) {
-    cv::Mat at(size, CV_32FC2);
-    for (int y = 0; y < size.height; ++y) {
-      for (int x = 0; x < size.width; ++x)
-        at.at<cv::Vec2f>(y, x) = field.at<cv::Vec2f>(y, x) + cv::Vec2f(static_cast<float>(x), static_cast<float>(y));
-    }
-    return at;
-  };
-  const auto mixed = [](const cv::Mat& a, const cv::Mat& b, const cv::Mat& share) {
-    cv::Mat share3, out;
-    cv::merge(std::vector<cv::Mat>(3, share), share3);
-    out = a + (b - a).mul(share3);
-    return out;
-  };
-  const cv::Mat mine = grown(own.moves, CleanKnob("AGROW", 1.5));
-  const cv::Mat still = 1 - mine;
-  const bool flows = std::min(size.width, size.height) >= kLeastFlowSide;
-  Warp(picture, other);
-  const int rounds = static_cast<int>(CleanKnob("ROUNDS", kRounds));
-  for (int round = 0;; ++round) {
-    FitExposure(own.colour, other.colour, other.valid.mul(still).mul(1 - other.moves), other);
-    other.colour = Exposed(other.colour, other);
-    FindAgreement(own, still, other);
-    if (!flows || round == rounds) return;
-    const cv::Mat reference = mixed(own.colour, guide.empty() ? other.colour : guide, mine);
-    const cv::Mat theirs = cv::max(grown(other.moves, CleanKnob("AGROW", 1.5)), 1 - other.valid);
-    const cv::Mat compared = mixed(other.colour, reference, theirs);
-    cv::Mat flow;
-    const auto dis = cv::DISOpticalFlow::create(cv::DISOpticalFlow::PRESET_MEDIUM);
-    dis->setFinestScale(std::max(size.width, size.height) < 256 ? 0 : 1);
-    dis->calc(Gray8(reference), Gray8(compared), flow);
-    // Flow counts where it makes them agree.
-    OtherView moved = other;
-    cv::remap(other.colour, moved.colour, spread(flow), {}, cv::INTER_LINEAR, cv::BORDER_REPLICATE);
-    cv::remap(theirs, moved.moves, spread(flow), {}, cv::INTER_LINEAR, cv::BORDER_REPLICATE);
-    WorkView guided = own;
-    guided.colour = reference;
-    const cv::Mat trust = guide.empty() ? still : cv::Mat(still + CleanKnob("GUIDE", 0.1) * mine);
-    FindAgreement(guided, trust, moved);
-    cv::Mat smooth = FillIn(flow, moved.agrees);
-    const double soft = CleanKnob("FSOFT", 1.5) * unit;
-    if (soft > 0) cv::GaussianBlur(smooth, smooth, {}, soft, soft, cv::BORDER_REPLICATE);
-    cv::Mat place;
-    cv::remap(other.place, place, spread(smooth), {}, cv::INTER_LINEAR, cv::BORDER_REPLICATE);
-    other.place = place;
-    Warp(picture, other);
+void AlignOther(const WorkView& own, const OtherPicture& picture, const cv::Mat& guide, OtherView& other) {
+  const cv::Mat still = 1 - Grown(own.moves, own.unit);
+  Compare(own, picture, still, other);
+  if (std::min({own.colour.rows, own.colour.cols, picture.colour.rows, picture.colour.cols}) < kLeastFlowSide)
+    return;
+  OtherView plain = other;
+  for (int round = 0; round < kRounds; ++round) {
+    FollowFlow(own, picture, guide, still, other);
+    Compare(own, picture, still, other);
   }
+  if (guide.empty()) return;
+  plain.place = PlacesByHomography(own, still, picture, other);
+  if (plain.place.empty()) return;
+  Compare(own, picture, still, plain);
+  // Flow fits noise, too, so it always agrees a little better; where things are at many distances, by far.
+  constexpr double kNearly = 0.92;
+  plain.noise = other.noise = std::max(plain.noise, other.noise);
+  const cv::Scalar by_flow = cv::sum(Agreement(Apart(own.colour, other.colour), still, other));
+  const cv::Scalar by_plane = cv::sum(Agreement(Apart(own.colour, plain.colour), still, plain));
+  if (by_plane[0] > kNearly * by_flow[0]) other = plain;
 }
 
 }  // namespace wildrayzer

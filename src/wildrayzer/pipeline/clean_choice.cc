@@ -1,40 +1,32 @@
 // Which pixels of a photo show something that moved, and which other picture shows what is behind it.
+//
+// A pixel shows the place, or something that moves: a priori by the model's masks. So do the same pixels of
+// other photos, and the pictures that show the place look alike. Scores are logarithms of how likely all of
+// that is together: if the photo's own pixel shows the place; if another photo's does; if none does.
+// Constants were chosen on validation rooms (scripts/measure-clean), all lengths in units of the model's
+// pixels.
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <opencv2/imgproc.hpp>
 
 #include "wildrayzer/pipeline/clean_work.h"
 
 namespace wildrayzer {
-
-double CleanKnob(const char* name, double value) {
-  const char* text = std::getenv(name);
-  return text ? std::atof(text) : value;
-}
-
 namespace {
 
-// How much more likely two pictures show one thing than two things, as a logarithm; of the colours within
-// `reach` pixels. A pixel's place is known to a pixel or so: what is between its neighbours' colours fits.
-cv::Mat Likeness(const cv::Mat& a, const cv::Mat& b, double noise, int reach) {
-  const auto outside = [](const cv::Mat& p, const cv::Mat& q) {
-    cv::Mat low, high, below, above;
-    cv::erode(q, low, cv::Mat::ones(3, 3, CV_8U));
-    cv::dilate(q, high, cv::Mat::ones(3, 3, CV_8U));
-    below = low - p;
-    above = p - high;
-    cv::Mat out = cv::max(cv::max(below, above), 0.0);
-    return out;
-  };
-  const cv::Mat d = 0.5 * (outside(a, b) + outside(b, a));
-  cv::Mat square, mean;
-  cv::transform(d.mul(d), square, cv::Matx13f(1 / 3.0F, 1 / 3.0F, 1 / 3.0F));
-  cv::blur(square, mean, {2 * reach + 1, 2 * reach + 1}, {-1, -1}, cv::BORDER_REPLICATE);
-  const double agree = CleanKnob("AGREE", 2.0), most = CleanKnob("MOST", 4.0);
-  const cv::Mat score = agree - mean / (2 * noise * noise);
-  return cv::max(score, -most);
-}
+constexpr double kLeastProbability = 0.02;  // no mask is more certain than this
+// Near a mask, pixels are thought to move with this probability at least; it falls by e over this distance.
+constexpr double kNearMask = 0.1, kNearDistance = 4;
+// Gain of pictures that look alike, and the most that is lost where they do not, in logarithms.
+constexpr double kAlike = 2, kUnlike = 6;
+constexpr double kNoise = 2;  // in units of that of what agrees, which is measured on its better half
+constexpr double kRenderedNoise = 12;                  // of renderings, which are blurred
+constexpr double kNoneShows = 1;                       // what a score of the rendering lacks
+constexpr double kReach = 1;                           // colours are compared over this distance
+constexpr double kSmooth = 1, kSmoothAmongOthers = 4;  // scores are means over these
+constexpr double kSpeck = 1;                           // smaller specks and holes are closed
+constexpr double kBroad = 2;   // what touches no mask goes only where it is broader than twice this
+constexpr double kGrow = 1.5;  // soft edges and shadows
 
 cv::Mat Log(const cv::Mat& m) {
   cv::Mat out;
@@ -48,85 +40,144 @@ cv::Mat Exp(const cv::Mat& m) {
   return out;
 }
 
-}  // namespace
+void Smooth(cv::Mat& m, double sigma) { cv::GaussianBlur(m, m, {}, sigma, sigma, cv::BORDER_REPLICATE); }
 
-Choice ChooseSources(const WorkView& own, const std::vector<OtherView>& others, double unit,
-                     const CleanOptions& options) {
-  const cv::Size size = own.colour.size();
-  const int reach = std::max(1, static_cast<int>(std::lround(CleanKnob("REACH", 1) * unit)));
-  const double least = CleanKnob("LEAST", 0.02), noise_times = CleanKnob("NOISE", 2);
+// How much more likely two pictures show one thing than two things. Places are known to a pixel or so: what
+// is between its neighbours' colours fits.
+cv::Mat Likeness(const cv::Mat& a, const cv::Mat& b, double noise, double unit) {
+  const auto outside = [](const cv::Mat& p, const cv::Mat& q) {
+    cv::Mat low, high;
+    cv::erode(q, low, cv::Mat::ones(3, 3, CV_8U));
+    cv::dilate(q, high, cv::Mat::ones(3, 3, CV_8U));
+    cv::Mat below = low - p, above = p - high, either = cv::max(below, above);
+    return cv::Mat(cv::max(either, 0.0));
+  };
+  const cv::Mat apart = 0.5 * (outside(a, b) + outside(b, a));
+  cv::Mat square, mean;
+  cv::transform(apart.mul(apart), square, cv::Matx13f(1 / 3.0F, 1 / 3.0F, 1 / 3.0F));
+  const int side = 2 * std::max(1, static_cast<int>(std::lround(kReach * unit))) + 1;
+  cv::blur(square, mean, {side, side}, {-1, -1}, cv::BORDER_REPLICATE);
+  const cv::Mat score = kAlike - mean / (2 * noise * noise);
+  return cv::max(score, -kUnlike);
+}
+
+// The model's word, by odds that are even at its threshold.
+cv::Mat Believed(const cv::Mat& moves, double threshold) {
+  const double t = std::clamp(threshold, 0.01, 0.99);
+  const cv::Mat p = cv::min(cv::max(moves, kLeastProbability), 1 - kLeastProbability);
+  const cv::Mat even = 1 / (1 + Exp(Log(1 - p) - Log(p) + std::log(t / (1 - t))));
+  return cv::min(cv::max(even, kLeastProbability), 1 - kLeastProbability);
+}
+
+// Of this photo: whether a pixel moves, before other pictures are asked.
+cv::Mat OwnMotion(const WorkView& own, const cv::Mat& core, const CleanOptions& options) {
+  if (options.masks_are_told) {
+    cv::Mat soft, certain;
+    cv::GaussianBlur(own.moves, soft, {}, own.unit, own.unit);
+    certain = cv::min(cv::max(soft, 1e-3), 0.5);
+    certain.setTo(1 - 1e-6, core);
+    return certain;
+  }
+  cv::Mat distance;
+  cv::distanceTransform(~core, distance, cv::DIST_L2, 3);
+  const cv::Mat near = kNearMask * Exp(distance * (-1 / (kNearDistance * own.unit)));
+  return cv::max(Believed(own.moves, options.threshold), near);
+}
+
+struct Scores {
+  cv::Mat stays;
+  std::vector<cv::Mat> taken;  // of each other view
+};
+
+Scores Weigh(const WorkView& own, const std::vector<OtherView>& others, const cv::Mat& core,
+             const CleanOptions& options) {
   const size_t photos = others.size() - 1;
-  // Probabilities are sharpened about the threshold and never certain.
-  const auto believe = [&](const cv::Mat& p) {
-    const double t = std::clamp(options.threshold, 0.01, 0.99), power = CleanKnob("POWER", 1);
-    cv::Mat c = cv::min(cv::max(p, least), 1 - least), odds;
-    odds = Log(c) - Log(1 - c) - std::log(t / (1 - t));
-    const cv::Mat even = 1 / (1 + Exp(-power * odds));
-    return cv::Mat(cv::min(cv::max(even, least), 1 - least));
-  };
-  const cv::Mat moves = believe(own.moves);
+  const cv::Mat& rendering = others.back().colour;
+  const cv::Mat moves = OwnMotion(own, core, options);
   std::vector<cv::Mat> theirs;
-  for (size_t k = 0; k < photos; ++k) theirs.push_back(believe(others[k].moves));
-  // Their word about a picture: log of (shows the same and is still) + (moves there); nothing where not seen.
-  const auto word = [&](const cv::Mat& likeness, size_t k) {
-    const cv::Mat sum = (1 - theirs[k]).mul(Exp(likeness)) + theirs[k];
-    return cv::Mat(Log(sum).mul(others[k].valid));
+  for (size_t k = 0; k < photos; ++k) theirs.push_back(Believed(others[k].moves, options.threshold));
+  // What photo k says of a picture of the place that is so much like it: nothing where it shows nothing.
+  const auto word = [&](size_t k, const cv::Mat& likeness) {
+    return cv::Mat(Log((1 - theirs[k]).mul(Exp(likeness)) + theirs[k]).mul(others[k].valid));
   };
-  const double rendered_noise = CleanKnob("RNOISE", 12), rendered_weight = CleanKnob("RWEIGHT", 0.5);
-  cv::Mat stays = Log(1 - moves);
-  for (size_t k = 0; k < photos; ++k)
-    stays += word(Likeness(own.colour, others[k].colour, noise_times * others[k].noise, reach), k);
-  stays += rendered_weight * Likeness(own.colour, others.back().colour, rendered_noise, reach);
-
-  std::vector<cv::Mat> scores;
+  Scores scores;
+  scores.stays = Log(1 - moves) + Likeness(own.colour, rendering, kRenderedNoise, own.unit);
+  cv::Mat none = Log(moves) - kNoneShows;
   for (size_t k = 0; k < photos; ++k) {
-    cv::Mat score = Log(moves) + Log(1 - theirs[k]) + 20 * (others[k].valid - 1);
+    scores.stays += word(k, Likeness(own.colour, others[k].colour, kNoise * others[k].noise, own.unit));
+    none += Log(theirs[k]).mul(others[k].valid);
+    constexpr double kNever = 100;
+    cv::Mat score = Log(moves) + Log(1 - theirs[k]) + kNever * (others[k].valid - 1) +
+                    Likeness(others[k].colour, rendering, kRenderedNoise, own.unit);
     for (size_t j = 0; j < photos; ++j) {
       if (j == k) continue;
-      score += word(Likeness(others[k].colour, others[j].colour,
-                             noise_times * std::max(others[j].noise, others[k].noise), reach),
-                    j);
+      const double noise = kNoise * std::max(others[j].noise, others[k].noise);
+      score += word(j, Likeness(others[k].colour, others[j].colour, noise, own.unit));
     }
-    score += rendered_weight * Likeness(others[k].colour, others.back().colour, rendered_noise, reach);
-    scores.push_back(score);
+    scores.taken.push_back(score);
   }
-  cv::Mat rendered = Log(moves) - CleanKnob("RENDERED", 1.0);
-  for (size_t k = 0; k < photos; ++k) rendered += Log(theirs[k]).mul(others[k].valid);
-  scores.push_back(rendered);
+  scores.taken.push_back(none);
+  Smooth(scores.stays, kSmooth * own.unit);
+  for (cv::Mat& score : scores.taken) Smooth(score, kSmooth * own.unit);
+  return scores;
+}
 
-  const double sigma = CleanKnob("SMOOTH", 1.0) * unit;
-  const auto smooth = [&](cv::Mat& m, double s) { cv::GaussianBlur(m, m, {}, s, s, cv::BORDER_REPLICATE); };
-  smooth(stays, sigma);
-  for (cv::Mat& score : scores) smooth(score, sigma);
-  cv::Mat best = scores[0].clone();
-  for (const cv::Mat& score : scores) best = cv::max(best, score);
-  cv::Mat gone = best > stays;
-
-  // Specks
-  const int speck = std::max(1, static_cast<int>(std::lround(CleanKnob("SPECK", 1) * unit)));
-  const auto disc = [](int r) { return cv::getStructuringElement(cv::MORPH_ELLIPSE, {2 * r + 1, 2 * r + 1}); };
-  if (speck > 0) {
-    cv::morphologyEx(gone, gone, cv::MORPH_OPEN, disc(speck));
-    cv::morphologyEx(gone, gone, cv::MORPH_CLOSE, disc(speck));
+// Regions of `gone` that have a pixel of `seeds`.
+cv::Mat RegionsWith(const cv::Mat& gone, const cv::Mat& seeds) {
+  cv::Mat labels, kept = cv::Mat::zeros(gone.size(), CV_8UC1);
+  std::vector<uint8_t> keeps(static_cast<size_t>(cv::connectedComponents(gone, labels, 8, CV_32S)));
+  for (int y = 0; y < gone.rows; ++y) {
+    for (int x = 0; x < gone.cols; ++x) {
+      if (seeds.at<uint8_t>(y, x)) keeps[static_cast<size_t>(labels.at<int>(y, x))] = 1;
+    }
   }
-  const int grow = static_cast<int>(std::lround(CleanKnob("GROW", 1.5) * unit));
-  if (grow > 0) cv::dilate(gone, gone, disc(grow));
+  keeps[0] = 0;  // what is not gone
+  for (int y = 0; y < gone.rows; ++y) {
+    for (int x = 0; x < gone.cols; ++x) {
+      if (keeps[static_cast<size_t>(labels.at<int>(y, x))]) kept.at<uint8_t>(y, x) = 255;
+    }
+  }
+  return kept;
+}
 
-  const double wide = CleanKnob("WIDE", 2.0) * unit;
-  for (cv::Mat& score : scores) smooth(score, wide);
-  Choice choice;
-  choice.source = cv::Mat::zeros(size, CV_8UC1);
-  for (int y = 0; y < size.height; ++y) {
-    for (int x = 0; x < size.width; ++x) {
+}  // namespace
+
+cv::Mat ChooseSources(const WorkView& own, const std::vector<OtherView>& others,
+                      const CleanOptions& options) {
+  const size_t photos = others.size() - 1;
+  const cv::Mat core = own.moves > options.threshold;
+  Scores scores = Weigh(own, others, core, options);
+  cv::Mat best = scores.taken[0].clone();
+  for (const cv::Mat& score : scores.taken) best = cv::max(best, score);
+  cv::Mat gone = best > scores.stays;
+  cv::morphologyEx(gone, gone, cv::MORPH_OPEN, Disc(kSpeck * own.unit));
+  cv::morphologyEx(gone, gone, cv::MORPH_CLOSE, Disc(kSpeck * own.unit));
+  // Without a mask, two photos against one may also be parallax: at the edges of what is near.
+  cv::Mat seeds = core.clone();
+  if (photos > 1 && !options.masks_are_told) {
+    cv::Mat broad;
+    cv::morphologyEx(gone, broad, cv::MORPH_OPEN, Disc(kBroad * own.unit));
+    seeds |= broad;
+  }
+  gone = RegionsWith(gone, seeds);
+  if (options.masks_are_told) gone |= core;
+  if (cv::countNonZero(gone) > 0) cv::dilate(gone, gone, Disc(kGrow * own.unit));
+
+  for (cv::Mat& score : scores.taken) Smooth(score, kSmoothAmongOthers * own.unit);
+  cv::Mat sources = cv::Mat::zeros(gone.size(), CV_8UC1);
+  for (int y = 0; y < gone.rows; ++y) {
+    for (int x = 0; x < gone.cols; ++x) {
       if (!gone.at<uint8_t>(y, x)) continue;
-      size_t top = photos;
+      size_t top = photos;  // the rendering, unless a photo shows the place
       for (size_t k = 0; k < photos; ++k) {
-        if (others[k].valid.at<float>(y, x) > 0 && scores[k].at<float>(y, x) > scores[top].at<float>(y, x)) top = k;
+        if (others[k].valid.at<float>(y, x) > 0 &&
+            scores.taken[k].at<float>(y, x) > scores.taken[top].at<float>(y, x))
+          top = k;
       }
-      choice.source.at<uint8_t>(y, x) = others[top].source;
+      sources.at<uint8_t>(y, x) = others[top].source;
     }
   }
-  return choice;
+  return sources;
 }
 
 }  // namespace wildrayzer

@@ -46,8 +46,9 @@ Image ColourSources(const GrayImage& source);
 
 // photos: those that `scene` was made of, in its order; rendered: one view of scene.width x scene.height from
 // each photo's camera; places: Reconstructor::FindInInputs at each photo's camera, or none, and then
-// everything that moves is rendered. A scene without masks gives RenderedPhoto. What the model did not see is the photo's own. Only inputs' pixels are used for other photos. Error for
-// numbers and sizes that do not fit.
+// everything that moves is rendered. A scene without masks gives RenderedPhoto. What the model did not see is
+// the photo's own. Only inputs' pixels are used for other photos. Error for numbers and sizes that do not
+// fit.
 std::vector<CleanPhoto> CleanPhotos(std::span<const Image> photos, const Scene& scene,
                                     std::span<const Image> rendered, std::span<const InputPlaces> places,
                                     const CleanOptions& options = {}, const ProgressCallback& progress = {});

@@ -29,8 +29,8 @@ void CleanPhoto::CountShares() {
 }
 
 Rgb SourceColour(uint8_t source) {
-  constexpr std::array<Rgb, 6> kPhotos = {
-      Rgb{0, 114, 178}, {0, 158, 115}, {240, 228, 66}, {204, 121, 167}, {86, 180, 233}, {230, 159, 0}};
+  constexpr std::array<Rgb, 6> kPhotos = {Rgb{0, 114, 178}, {0, 158, 115},  {240, 228, 66},
+                                          {204, 121, 167},  {86, 180, 233}, {230, 159, 0}};
   if (source == kOwnPixel) return {96, 96, 96};
   if (source == kRenderedPixel) return {213, 40, 0};
   return kPhotos[(source - kFirstPhoto) % kPhotos.size()];
