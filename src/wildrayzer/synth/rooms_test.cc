@@ -158,7 +158,7 @@ TEST_F(RoomsTest, ScenesHaveTheAspectsInTurn) {
   const auto scenes = OpenListedScenes(options.out / "re10k" / "train" / "full_list.txt");
   const std::vector<std::pair<int, int>> sizes = {{32, 32}, {43, 24}, {28, 37}};
   for (size_t i = 0; i < sizes.size(); ++i) {
-    const FrameRecord& frame = scenes->Read(i).frames[0];
+    const FrameRecord frame = scenes->Read(i).frames[0];
     const Image image = ReadImage(frame.image_path);
     EXPECT_EQ(std::pair(image.width, image.height), sizes[i]);
     // Pixels are square, and a square frame of as many pixels has a field of view of 45 to 75 degrees.
