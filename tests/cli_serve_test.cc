@@ -142,6 +142,25 @@ TEST(Serve, APaintedMaskTakesThePlaceOfTheModels) {
   EXPECT_EQ(client.Put(scene + "/masks/0", "no picture", "image/png")->status, 415);
 }
 
+// What is being downloaded stays until it is sent, whatever becomes of the scene.
+TEST(Serve, AResultMayBeFetchedWhileMasksArePainted) {
+  ServeProgram server("fetched");
+  const std::string id = server.NewScene(2);
+  const std::string scene = "/api/scenes/" + id;
+  server.WaitUntilReady(id);
+  const std::string mask = server.Client().Get(scene + "/masks/1")->body;
+  for (int i = 0; i < 8; ++i) {
+    int status = 0;
+    std::thread fetch([&] { status = server.Client().Get(scene + "/result.zip")->status; });
+    for (int k = 0; k < 4; ++k) {
+      EXPECT_EQ(server.Client().Put(scene + "/masks/0", mask, "image/png")->status, 202);
+      std::this_thread::sleep_for(std::chrono::milliseconds(20 * i));
+    }
+    fetch.join();
+    EXPECT_EQ(status, 200);
+  }
+}
+
 TEST(Serve, AVideoIsASceneToo) {
   ServeProgram server("video");
   VideoWriter video(server.temp() / "in.mp4", 80, 60, 10);

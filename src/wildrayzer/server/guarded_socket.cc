@@ -25,6 +25,7 @@ GuardedSocket::GuardedSocket(int descriptor, const SocketLimits& limits)
 bool GuardedSocket::WaitForRequest(const std::function<bool()>& give_up) {
   if (broken_) return false;
   constexpr std::chrono::milliseconds kStep{50};
+  idle_since_ = Clock::now();
   const Clock::time_point deadline = Clock::now() + limits_.idle;
   while (begin_ == end_) {
     if (give_up()) return false;
@@ -40,7 +41,14 @@ bool GuardedSocket::WaitForRequest(const std::function<bool()>& give_up) {
 
 void GuardedSocket::BeginBody() {
   in_head_ = false;
+  idle_since_ = kBusy;
   start_ = Clock::now();
+}
+
+std::chrono::milliseconds GuardedSocket::IdleFor() const {
+  const Clock::time_point since = idle_since_;
+  return since == kBusy ? std::chrono::milliseconds(0)
+                        : std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - since);
 }
 
 bool GuardedSocket::WaitFor(short events, Clock::time_point deadline) const {
@@ -105,7 +113,7 @@ bool GuardedSocket::PeerIsGone() const {
 void GuardedSocket::Linger() {
   constexpr std::chrono::milliseconds kMost{2000};
   constexpr uint64_t kMostBytes = 64 << 20;
-  in_head_ = true;
+  idle_since_ = Clock::now();
   ::shutdown(descriptor_, SHUT_WR);
   const Clock::time_point deadline = Clock::now() + kMost;
   for (uint64_t thrown_away = 0; thrown_away < kMostBytes && WaitFor(POLLIN, deadline);) {

@@ -36,8 +36,9 @@ class GuardedSocket {
   // All of it, or -1.
   int64_t Write(const char* data, size_t size);
 
-  // Whether nothing of a request is here but, at most, a part of its head. May be asked on any thread.
-  bool IsIdle() const { return in_head_; }
+  // For how long there has been nothing of a request but, at most, a part of its head; 0 while one is worked
+  // on. May be asked on any thread.
+  std::chrono::milliseconds IdleFor() const;
   // Bytes of the body that were read.
   uint64_t body_bytes() const { return body_bytes_; }
   bool IsReadable() const;
@@ -50,6 +51,7 @@ class GuardedSocket {
 
  private:
   using Clock = std::chrono::steady_clock;
+  static constexpr Clock::time_point kBusy = Clock::time_point::max();
   // Waits for `events`; false at the deadline or when the socket is broken.
   bool WaitFor(short events, Clock::time_point deadline) const;
   Clock::time_point DeadlineAfter(uint64_t bytes) const;
@@ -59,9 +61,10 @@ class GuardedSocket {
   SocketLimits limits_;
   std::vector<char> buffer_;
   size_t begin_ = 0, end_ = 0;  // of what is in the buffer
-  std::atomic<bool> in_head_ = true;
+  bool in_head_ = true;
   bool broken_ = false;
-  Clock::time_point start_;  // of the head, then of the body
+  std::atomic<Clock::time_point> idle_since_ = Clock::now();  // kBusy while a request is worked on
+  Clock::time_point start_;                                   // of the head, then of the body
   uint64_t head_bytes_ = 0, body_bytes_ = 0, written_ = 0;
 };
 

@@ -42,15 +42,16 @@ class GuardedStream : public httplib::Stream {
   GuardedSocket& socket_;
 };
 
-// A thread for every connection. Where there are too many, `make_room` is asked to end one; if it cannot, the
-// task runs on the accepting thread, where all it does is to close.
+// A thread for every connection. Where there are too many, a new one waits for room, which `make_room` is
+// asked to make; when it has waited for too long, the task runs on the accepting thread, where all it does is
+// to close.
 class ConnectionThreads : public httplib::TaskQueue {
  public:
-  ConnectionThreads(int most, std::function<bool()> make_room)
+  ConnectionThreads(int most, std::function<void()> make_room)
       : most_(most), make_room_(std::move(make_room)) {}
 
   void enqueue(std::function<void()> task) override {
-    if (IsFull() && !make_room_()) {
+    if (!WaitForRoom()) {
       task();
       return;
     }
@@ -70,13 +71,21 @@ class ConnectionThreads : public httplib::TaskQueue {
   }
 
  private:
-  bool IsFull() {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    return count_ >= most_;
+  bool WaitForRoom() {
+    constexpr std::chrono::milliseconds kStep{20};
+    constexpr int kMostSteps = 100;
+    std::unique_lock<std::mutex> lock(mutex_);
+    for (int i = 0; i < kMostSteps && count_ >= most_; ++i) {
+      lock.unlock();
+      make_room_();
+      lock.lock();
+      changed_.wait_for(lock, kStep, [this] { return count_ < most_; });
+    }
+    return count_ < most_;
   }
 
   const int most_;
-  const std::function<bool()> make_room_;
+  const std::function<void()> make_room_;
   std::mutex mutex_;
   std::condition_variable changed_;
   int count_ = 0;
@@ -86,7 +95,7 @@ class Listener : public httplib::Server {
  public:
   Listener(const SocketLimits& limits, int most_connections) : limits_(limits) {
     new_task_queue = [this, most_connections] {
-      return new ConnectionThreads(most_connections, [this] { return EndAnIdleOne(); });
+      return new ConnectionThreads(most_connections, [this] { EndIdleOnes(); });
     };
     // The library's default lets a second server share the port.
     set_socket_options([](socket_t socket) {
@@ -108,20 +117,15 @@ class Listener : public httplib::Server {
   struct Open {
     int descriptor;
     GuardedSocket* socket;
-    bool ended = false;
   };
 
-  // The one that has been there for longest of those that have asked for nothing (more). Those who dawdle
-  // with their requests make room for those who do not.
-  bool EndAnIdleOne() {
+  // Those who dawdle with their requests make room for those who do not.
+  void EndIdleOnes() {
+    constexpr std::chrono::milliseconds kPatience{500};
     const std::lock_guard<std::mutex> lock(mutex_);
-    for (Open& open : open_) {
-      if (open.ended || !open.socket->IsIdle()) continue;
-      ::shutdown(open.descriptor, SHUT_RDWR);
-      open.ended = true;
-      return true;
+    for (const Open& open : open_) {
+      if (open.socket->IdleFor() > kPatience) ::shutdown(open.descriptor, SHUT_RDWR);
     }
-    return false;
   }
 
   bool process_and_close_socket(socket_t descriptor) override {
@@ -194,7 +198,7 @@ class Listener : public httplib::Server {
   SocketLimits limits_;
   std::atomic<bool> stopping_ = false;
   std::mutex mutex_;
-  std::list<Open> open_;  // the oldest first
+  std::list<Open> open_;
 };
 
 HttpRequest ToRequest(const httplib::Request& from, const httplib::ContentReader* reader) {

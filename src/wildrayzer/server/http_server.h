@@ -11,8 +11,8 @@
 namespace wildrayzer {
 
 // One thread a connection. All that a client can do without a token is to hold one of `most_connections` for
-// the time of SocketLimits, or until others need it: the one that has been silent or slow with its request
-// for longest then makes room.
+// the time of SocketLimits, or for half a second when others need it: those that are silent or slow with
+// their requests then make room.
 //
 // What cpp-httplib 0.11 cannot be trusted with never comes to it: bodies without a length (chunked, until the
 // end of the connection) and compressed ones are refused, a head is bounded in bytes and time, ranges are

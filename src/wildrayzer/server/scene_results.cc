@@ -131,7 +131,11 @@ std::shared_ptr<const ScopedFile> SceneWorks::Result(const std::shared_ptr<Serve
   const auto job =
       Submit(Urgency::kOrdinary, [this, scene, encoded, archive] { *archive = MakeArchive(scene, encoded); });
   worker_.Wait(job, gone);
-  return *archive;
+  // It lies in the encoding's folder, which another encoding may replace while it is sent.
+  const auto held =
+      std::make_shared<std::pair<std::shared_ptr<const Encoding>, std::shared_ptr<const ScopedFile>>>(
+          encoded, *archive);
+  return {held, archive->get()};
 }
 
 std::shared_ptr<const ScopedFile> SceneWorks::MakeArchive(const std::shared_ptr<ServedScene>& scene,

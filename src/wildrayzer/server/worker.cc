@@ -4,6 +4,7 @@
 #include <chrono>
 #include <iterator>
 #include <utility>
+#include <vector>
 
 namespace wildrayzer {
 
@@ -69,9 +70,16 @@ void Worker::Drop(const std::shared_ptr<Job>& job) {
 }
 
 void Worker::GiveWay() {
-  while (const std::shared_ptr<Job> view = Next(Urgency::kView)) Do(view);
-  const std::lock_guard<std::mutex> lock(mutex_);
-  if (stopping_) throw Cancelled();
+  std::vector<std::shared_ptr<Job>> views;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (stopping_) throw Cancelled();
+    const auto others = std::find_if(waiting_.begin(), waiting_.end(),
+                                     [](const auto& job) { return job->urgency_ != Urgency::kView; });
+    views.assign(waiting_.begin(), others);
+    waiting_.erase(waiting_.begin(), others);
+  }
+  for (const auto& view : views) Do(view);
 }
 
 size_t Worker::Length() const {
@@ -112,18 +120,23 @@ void Worker::Loop() {
       running_ = nullptr;
       changed_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
       if (stopping_) return;
-      job = running_ = waiting_.front();
-      waiting_.pop_front();
+      job = running_ = TakeNext();
     }
     Do(job);
   }
 }
 
-std::shared_ptr<Job> Worker::Next(Urgency least_urgent) {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  if (stopping_ || waiting_.empty() || waiting_.front()->urgency_ > least_urgent) return nullptr;
-  std::shared_ptr<Job> job = waiting_.front();
-  waiting_.pop_front();
+std::shared_ptr<Job> Worker::TakeNext() {
+  constexpr int kMostInARow = 4;
+  auto next = waiting_.begin();
+  if ((*next)->urgency_ == Urgency::kView && ++views_in_a_row_ > kMostInARow) {
+    const auto other = std::find_if(waiting_.begin(), waiting_.end(),
+                                    [](const auto& job) { return job->urgency_ != Urgency::kView; });
+    if (other != waiting_.end()) next = other;
+  }
+  std::shared_ptr<Job> job = *next;
+  waiting_.erase(next);
+  if (job->urgency_ != Urgency::kView) views_in_a_row_ = 0;
   return job;
 }
 

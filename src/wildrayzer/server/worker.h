@@ -55,7 +55,7 @@ class Worker {
   void Wait(const std::shared_ptr<Job>& job, const std::function<bool()>& gone);
   void Drop(const std::shared_ptr<Job>& job);
 
-  // To be called from within a job every now and then: does the views that wait, then returns. Raises
+  // To be called from within a job every now and then: does the views that wait already, then returns. Raises
   // Cancelled when the server ends.
   void GiveWay();
 
@@ -69,8 +69,9 @@ class Worker {
 
  private:
   void Loop();
-  // The most urgent one that waits and is at least as urgent; out of the queue.
-  std::shared_ptr<Job> Next(Urgency least_urgent);
+  // The next one to be done, out of the queue, which is not empty: the most urgent, but after some views in a
+  // row something else. Those who look around in one scene may not keep another from ever being made.
+  std::shared_ptr<Job> TakeNext();
   void Do(const std::shared_ptr<Job>& job);
   void Finish(const std::shared_ptr<Job>& job, std::exception_ptr error);
 
@@ -79,6 +80,7 @@ class Worker {
   std::condition_variable changed_;
   std::list<std::shared_ptr<Job>> waiting_;  // the next one first
   std::shared_ptr<Job> running_;             // a view may run within it
+  int views_in_a_row_ = 0;
   bool stopping_ = false;
   std::thread thread_;
 };

@@ -76,6 +76,33 @@ TEST(Worker, ViewsAreDoneWithinAJobThatGivesWay) {
   EXPECT_TRUE(order == "(v)b" || order == "vb()") << order;
 }
 
+// Several who look around all the time do not keep others waiting for ever.
+TEST(Worker, ViewsDoNotStarveOtherJobs) {
+  Worker worker;
+  Hold hold(worker);
+  std::string order;
+  std::vector<std::shared_ptr<Job>> jobs;
+  for (int i = 0; i < 8; ++i) jobs.push_back(worker.Submit(Urgency::kView, [&] { order += 'v'; }));
+  jobs.push_back(worker.Submit(Urgency::kOrdinary, [&] { order += 'o'; }));
+  hold.Release();
+  for (const auto& job : jobs) worker.Wait(job, Stays);
+  EXPECT_EQ(order, "vvvvovvvv");
+  // And a job that gives way is back after the views that waited then.
+  std::atomic<int> views = 0;
+  std::function<void()> again = [&] {
+    if (++views < 1000) worker.Submit(Urgency::kView, again);
+  };
+  int seen = 0;
+  const auto job = worker.Submit(Urgency::kOrdinary, [&] {
+    worker.Submit(Urgency::kView, again);
+    worker.GiveWay();
+    seen = views;
+  });
+  worker.Wait(job, Stays);
+  EXPECT_EQ(seen, 1);
+  while (views < 1000) std::this_thread::sleep_for(milliseconds(1));
+}
+
 TEST(Worker, ErrorsGoToWhoWaits) {
   Worker worker;
   const auto job = worker.Submit(Urgency::kOrdinary, [] { throw Error("no"); });
