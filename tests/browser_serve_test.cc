@@ -488,10 +488,10 @@ TEST_F(BrowserServe, WithFingersOnAPhone) {
 
 class KeyboardAlone : public BrowserServe {
  protected:
-  // Presses Tab until the focus is on the element, which has to show it.
-  void TabTo(const std::string& element) {
+  // Presses Tab, or Shift and Tab, until the focus is on the element, which has to show it.
+  void TabTo(const std::string& element, const std::string& tab = key::kTab) {
     for (int i = 0; i < 60; ++i) {
-      browser_->Press(key::kTab);
+      browser_->Press(tab);
       if (!browser_->Run("return document.activeElement.matches(arguments[0])", {element}).get<bool>())
         continue;
       EXPECT_EQ(browser_->Run("return document.activeElement.matches(':focus-visible')"), true) << element;
@@ -499,6 +499,7 @@ class KeyboardAlone : public BrowserServe {
     }
     throw std::runtime_error("Tab does not come to " + element);
   }
+  void TabBackTo(const std::string& element) { TabTo(element, std::string(key::kShift) + key::kTab); }
 };
 
 TEST_F(KeyboardAlone, IsEnough) {
@@ -538,7 +539,7 @@ TEST_F(KeyboardAlone, IsEnough) {
   browser.Press(key::kRight);
   EXPECT_GT(browser.Run("return Number(document.querySelector('[data-part=split]').value)"), 50);
 
-  TabTo("[data-mode=mask]");
+  TabBackTo("[data-mode=mask]");
   browser.Press(key::kSpace);
   browser.WaitFor(kMaskIsThere);
   const int before = MaskAt(1, 0.5, 0.5);
@@ -551,7 +552,7 @@ TEST_F(KeyboardAlone, IsEnough) {
   TabTo(".films a");
   browser.Press(key::kEnter);
   EXPECT_GT(fs::file_size(Downloaded(".mp4")), 1000u);
-  TabTo("[data-part=delete]");
+  TabBackTo("[data-part=delete]");
   browser.Press(key::kEnter);
   browser.WaitFor("document.querySelector('dialog[open]')");
   TabTo("#question-yes");

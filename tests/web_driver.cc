@@ -33,9 +33,8 @@ json Capabilities(const BrowserWindow& window, const fs::path& downloads) {
                     // Nothing outside of this machine, and nothing that the browser does on its own.
                     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
                     "--disable-background-networking", "--disable-component-update", "--disable-sync",
-                    "--no-pings",
-      "--enable-unsafe-swiftshader"};  // 3D without a graphics card
-  if (::getuid() == 0) arguments.push_back("--no-sandbox");  // Chromium refuses root otherwise
+                    "--no-pings", "--enable-unsafe-swiftshader"};  // 3D without a graphics card
+  if (::getuid() == 0) arguments.push_back("--no-sandbox");        // Chromium refuses root otherwise
   json options = {{"args", arguments}};
   if (window.phone) {
     options["mobileEmulation"]["deviceMetrics"] = {{"width", window.width},
@@ -158,11 +157,17 @@ void Browser::Type(const std::string& element, const std::string& text) {
 }
 
 void Browser::Press(const std::string& keys) {
-  json actions = json::array();
+  json actions = json::array(), held = json::array();
   for (const std::string& character : Characters(keys)) {
     actions.push_back({{"type", "keyDown"}, {"value", character}});
-    actions.push_back({{"type", "keyUp"}, {"value", character}});
+    const json up = {{"type", "keyUp"}, {"value", character}};
+    if (character == key::kShift || character == key::kControl) {
+      held.push_back(up);
+    } else {
+      actions.push_back(up);
+    }
   }
+  actions.insert(actions.end(), held.begin(), held.end());
   Call("POST", "/actions", {{"actions", {{{"type", "key"}, {"id", "keyboard"}, {"actions", actions}}}}});
 }
 

@@ -47,7 +47,8 @@ class Browser {
   // Types into the element; for a file input the text is paths, one a line.
   void Type(const std::string& element, const std::string& text);
   // Presses and releases keys one after the other, wherever the focus is; WebDriver's code points for keys
-  // without a character (Key below).
+  // without a character (key below). Shift and Control stay down until the
+  // last one.
   void Press(const std::string& keys);
   // Holds one key for a time.
   void Hold(const std::string& key, int milliseconds);
