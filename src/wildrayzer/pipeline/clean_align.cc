@@ -161,16 +161,25 @@ cv::Mat Grown(const cv::Mat& moves, double unit) {
 }
 
 // Photos from one place, or of a plane, are one homography apart, which is more exact than flow and goes on
-// behind what moves. Empty where not even half of what is found again says so.
+// behind what moves. Empty where too little of what is found
+// again says so.
 cv::Mat PlacesByHomography(const WorkView& own, const cv::Mat& still, const OtherPicture& picture,
                            const OtherView& other) {
   constexpr int kMostPoints = 2000;
   constexpr size_t kFewestPoints = 50;
-  constexpr double kLeastShare = 0.5, kTolerance = 1;
-  const cv::Mat reference = Gray(own.colour), theirs = Gray(picture.colour);
+  constexpr double kLeastShare = 0.4, kTolerance = 1;
+  // Of one size, as the search asks for.
+  const int rows = std::max(own.colour.rows, picture.colour.rows);
+  const int columns = std::max(own.colour.cols, picture.colour.cols);
+  const auto padded = [&](const cv::Mat& gray) {
+    cv::Mat out;
+    cv::copyMakeBorder(gray, out, 0, rows - gray.rows, 0, columns - gray.cols, cv::BORDER_REPLICATE);
+    return out;
+  };
+  const cv::Mat reference = padded(Gray(own.colour)), theirs = padded(Gray(picture.colour));
   const cv::Mat guess = InPicture(other.place, picture);
   std::vector<cv::Point2f> corners, found, back, here, there;
-  cv::goodFeaturesToTrack(reference, corners, kMostPoints, 0.001, 4, still > 0.5);
+  cv::goodFeaturesToTrack(Gray(own.colour), corners, kMostPoints, 0.001, 4, still > 0.5);
   if (corners.size() < kFewestPoints) return {};
   for (const cv::Point2f& p : corners) {
     const auto& q = guess.at<cv::Vec2f>(static_cast<int>(p.y), static_cast<int>(p.x));
@@ -186,7 +195,8 @@ cv::Mat PlacesByHomography(const WorkView& own, const cv::Mat& still, const Othe
   back = corners;
   track(reference, theirs, corners, found, ok);
   track(theirs, reference, found, back, ok_back);
-  const cv::Rect2f frame(0, 0, static_cast<float>(theirs.cols), static_cast<float>(theirs.rows));
+  const cv::Rect2f frame(0, 0, static_cast<float>(picture.colour.cols),
+                         static_cast<float>(picture.colour.rows));
   for (size_t i = 0; i < corners.size(); ++i) {
     if (!ok[i] || !ok_back[i] || cv::norm(back[i] - corners[i]) > 0.7 || !frame.contains(found[i])) continue;
     here.push_back(corners[i]);

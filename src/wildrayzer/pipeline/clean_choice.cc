@@ -16,12 +16,15 @@ namespace {
 
 constexpr double kLeastProbability = 0.02;  // no mask is more certain than this
 // Near a mask, pixels are thought to move with this probability at least; it falls by e over this distance.
-constexpr double kNearMask = 0.1, kNearDistance = 4;
+constexpr double kNearMask = 0.1, kNearDistance = 8;
 // Gain of pictures that look alike, and the most that is lost where they do not, in logarithms.
-constexpr double kAlike = 2, kUnlike = 6;
+constexpr double kAlike = 5, kUnlike = 4;
 constexpr double kNoise = 2;  // in units of that of what agrees, which is measured on its better half
-constexpr double kRenderedNoise = 12;                  // of renderings, which are blurred
+constexpr double kRenderedNoise =
+    12;  // of renderings, which are blurred, and show ghosts: they count for less
+constexpr double kAlikeRendered = 1, kUnlikeRendered = 2;
 constexpr double kNoneShows = 1;                       // what a score of the rendering lacks
+constexpr double kLeastScore = -12;                    // where one picture is chosen among others
 constexpr double kReach = 1;                           // colours are compared over this distance
 constexpr double kSmooth = 1, kSmoothAmongOthers = 4;  // scores are means over these
 constexpr double kSpeck = 1;                           // smaller specks and holes are closed
@@ -42,9 +45,12 @@ cv::Mat Exp(const cv::Mat& m) {
 
 void Smooth(cv::Mat& m, double sigma) { cv::GaussianBlur(m, m, {}, sigma, sigma, cv::BORDER_REPLICATE); }
 
-// How much more likely two pictures show one thing than two things. Places are known to a pixel or so: what
-// is between its neighbours' colours fits.
-cv::Mat Likeness(const cv::Mat& a, const cv::Mat& b, double noise, double unit) {
+// How much more likely two pictures show one thing than two things: from -unlike to alike. Places are known
+// to a pixel or so: what is between its neighbours' colours fits.
+struct Evidence {
+  double noise, alike, unlike;
+};
+cv::Mat Likeness(const cv::Mat& a, const cv::Mat& b, const Evidence& evidence, double unit) {
   const auto outside = [](const cv::Mat& p, const cv::Mat& q) {
     cv::Mat low, high;
     cv::erode(q, low, cv::Mat::ones(3, 3, CV_8U));
@@ -57,8 +63,8 @@ cv::Mat Likeness(const cv::Mat& a, const cv::Mat& b, double noise, double unit) 
   cv::transform(apart.mul(apart), square, cv::Matx13f(1 / 3.0F, 1 / 3.0F, 1 / 3.0F));
   const int side = 2 * std::max(1, static_cast<int>(std::lround(kReach * unit))) + 1;
   cv::blur(square, mean, {side, side}, {-1, -1}, cv::BORDER_REPLICATE);
-  const cv::Mat score = kAlike - mean / (2 * noise * noise);
-  return cv::max(score, -kUnlike);
+  const cv::Mat score = evidence.alike - mean / (2 * evidence.noise * evidence.noise);
+  return cv::max(score, -evidence.unlike);
 }
 
 // The model's word, by odds that are even at its threshold.
@@ -100,19 +106,31 @@ Scores Weigh(const WorkView& own, const std::vector<OtherView>& others, const cv
   const auto word = [&](size_t k, const cv::Mat& likeness) {
     return cv::Mat(Log((1 - theirs[k]).mul(Exp(likeness)) + theirs[k]).mul(others[k].valid));
   };
+  const auto like_rendering = [&](const cv::Mat& colour) {
+    return Likeness(colour, rendering, {kRenderedNoise, kAlikeRendered, kUnlikeRendered}, own.unit);
+  };
+  const auto like_photo = [&](const cv::Mat& colour, size_t k, float noise) {
+    return Likeness(colour, others[k].colour, {kNoise * noise, kAlike, kUnlike}, own.unit);
+  };
   Scores scores;
-  scores.stays = Log(1 - moves) + Likeness(own.colour, rendering, kRenderedNoise, own.unit);
-  cv::Mat none = Log(moves) - kNoneShows;
+  scores.stays = Log(1 - moves) + like_rendering(own.colour);
+  // If this photo's pixel shows what moves, another's may show the same: one who stands still for two photos.
+  cv::Mat same = cv::Mat::zeros(moves.size(), CV_32FC1), none = Log(moves) - kNoneShows;
   for (size_t k = 0; k < photos; ++k) {
-    scores.stays += word(k, Likeness(own.colour, others[k].colour, kNoise * others[k].noise, own.unit));
+    const cv::Mat likeness = like_photo(own.colour, k, others[k].noise);
+    scores.stays += word(k, likeness);
+    same =
+        cv::max(same, Log(1 - theirs[k] + theirs[k].mul(Exp(cv::max(likeness, 0.0)))).mul(others[k].valid));
     none += Log(theirs[k]).mul(others[k].valid);
+  }
+  none += same;
+  for (size_t k = 0; k < photos; ++k) {
     constexpr double kNever = 100;
-    cv::Mat score = Log(moves) + Log(1 - theirs[k]) + kNever * (others[k].valid - 1) +
-                    Likeness(others[k].colour, rendering, kRenderedNoise, own.unit);
+    cv::Mat score = Log(moves) + Log(1 - theirs[k]) + same + kNever * (others[k].valid - 1) +
+                    like_rendering(others[k].colour);
     for (size_t j = 0; j < photos; ++j) {
-      if (j == k) continue;
-      const double noise = kNoise * std::max(others[j].noise, others[k].noise);
-      score += word(j, Likeness(others[k].colour, others[j].colour, noise, own.unit));
+      if (j != k)
+        score += word(j, like_photo(others[k].colour, j, std::max(others[j].noise, others[k].noise)));
     }
     scores.taken.push_back(score);
   }
@@ -163,7 +181,16 @@ cv::Mat ChooseSources(const WorkView& own, const std::vector<OtherView>& others,
   if (options.masks_are_told) gone |= core;
   if (cv::countNonZero(gone) > 0) cv::dilate(gone, gone, Disc(kGrow * own.unit));
 
-  for (cv::Mat& score : scores.taken) Smooth(score, kSmoothAmongOthers * own.unit);
+  // One picture for a whole region, by what is inside of it.
+  cv::Mat inside, area;
+  gone.convertTo(inside, CV_32FC1, 1 / 255.0);
+  area = inside.clone();
+  Smooth(area, kSmoothAmongOthers * own.unit);
+  for (cv::Mat& score : scores.taken) {
+    score = cv::max(score, kLeastScore).mul(inside);
+    Smooth(score, kSmoothAmongOthers * own.unit);
+    score = score / cv::max(area, 1e-6);
+  }
   cv::Mat sources = cv::Mat::zeros(gone.size(), CV_8UC1);
   for (int y = 0; y < gone.rows; ++y) {
     for (int x = 0; x < gone.cols; ++x) {

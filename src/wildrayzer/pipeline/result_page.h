@@ -8,9 +8,10 @@
 namespace wildrayzer {
 
 // Writes `data` into the page's template and saves it atomically. Expected members (see result_page.html):
-//   facts: string; resolution: string ("256 x 256"); warnings: [string]; timings: [[stage, seconds]];
-//   photos: [{name, role, photo, overlay, clean}] and views: [{name, image}], pictures as data URLs (empty:
-//   not made); video: data URL or empty; cameras: as in cameras.json.
+//   facts: string; warnings: [string]; timings: [[stage, seconds]]; views: [{name, image}];
+//   photos: [{name, role, overlay}] and, where there are clean ones, width and height of the photo, photo,
+//   clean, source, shares: {own, other_photos, rendered}, and beside photos legend: [{colour, meaning}];
+//   video: data URL or empty; cameras: as in cameras.json. Pictures are data URLs (empty: not made).
 void WriteResultPage(const std::filesystem::path& path, const nlohmann::ordered_json& data);
 
 }  // namespace wildrayzer

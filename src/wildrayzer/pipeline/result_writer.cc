@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <fstream>
 
 #include "wildrayzer/geometry/camera_files.h"
@@ -61,6 +62,10 @@ Image SeenPart(const Image& photo, const Framing& framing) {
   return DimUnknown(photo, UncropMask(nothing, framing).known);
 }
 
+Json SharesOf(const CleanPhoto& clean) {
+  return {{"own", clean.own}, {"other_photos", clean.photos}, {"rendered", clean.rendered}};
+}
+
 // There and back, so that the loop has no jump.
 void WriteVideo(const fs::path& path, const std::vector<Image>& views, double fps) {
   VideoWriter video(path, views[0].width, views[0].height, fps);
@@ -69,14 +74,33 @@ void WriteVideo(const fs::path& path, const std::vector<Image>& views, double fp
   video.Commit();
 }
 
-std::string DataUrl(const Image& image) {
-  constexpr int kMaxSide = 640;
-  const double scale = std::min(1.0, static_cast<double>(kMaxSide) / std::max(image.width, image.height));
-  const Image small = scale < 1
-                          ? Resize(image, std::max(1, static_cast<int>(image.width * scale)),
-                                   std::max(1, static_cast<int>(image.height * scale)), Filter::kLanczos)
-                          : image;
-  return "data:image/jpeg;base64," + Base64(EncodeJpeg(small, 88));
+Image Shrunk(const Image& image, int most_side) {
+  const double scale = static_cast<double>(most_side) / std::max(image.width, image.height);
+  if (scale >= 1) return image;
+  return Resize(image, std::max(1, static_cast<int>(image.width * scale)),
+                std::max(1, static_cast<int>(image.height * scale)), Filter::kLanczos);
+}
+
+std::string DataUrl(const Image& image, int most_side = 640, int quality = 88) {
+  return "data:image/jpeg;base64," + Base64(EncodeJpeg(Shrunk(image, most_side), quality));
+}
+
+// Of the pictures that the page compares: 1600 for up to four photos, less for more, so that the page stays
+// within some 10 MB.
+int ComparedSide(size_t photos) {
+  return static_cast<int>(1600 / std::sqrt(std::max(1.0, static_cast<double>(photos) / 4)));
+}
+
+// Every pixel is one of the source's: colours between two would mean a third.
+std::string SourceDataUrl(const GrayImage& source, int most_side) {
+  const double scale = std::min(1.0, static_cast<double>(most_side) / std::max(source.width, source.height));
+  GrayImage small(std::max(1, static_cast<int>(source.width * scale)),
+                  std::max(1, static_cast<int>(source.height * scale)));
+  for (int y = 0; y < small.height; ++y) {
+    for (int x = 0; x < small.width; ++x)
+      small.At(x, y) = source.At(x * source.width / small.width, y * source.height / small.height);
+  }
+  return "data:image/png;base64," + Base64(EncodePng(ColourSources(small)));
 }
 
 std::string VideoDataUrl(const fs::path& path) {
@@ -155,10 +179,7 @@ void DescribeResult(const RenderResult& result, Json& metadata) {
                   {"height", result.photos[i].image.height},
                   {"seen_by_the_model", {seen.left, seen.top, seen.right, seen.bottom}}};
     if (!scene.masks.empty()) photo["masked_patches"] = scene.masks[i].masked_patches;
-    if (!result.clean.empty()) {
-      const CleanPhoto& clean = result.clean[i];
-      photo["clean"] = {{"own", clean.own}, {"other_photos", clean.photos}, {"rendered", clean.rendered}};
-    }
+    if (!result.clean.empty()) photo["clean"] = SharesOf(result.clean[i]);
     photos.push_back(photo);
   }
   metadata["output"] = {
@@ -169,7 +190,8 @@ void DescribeResult(const RenderResult& result, Json& metadata) {
       {"clean", result.clean.size()},
       {"note",
        "views/ has this resolution; what is copied from the photos has their detail, what is "
-       "rendered the model's; clean/ has the photos' own pixels where nothing moved, elsewhere those of other "
+       "rendered the model's; clean/ has the photos' own pixels where nothing moved, elsewhere those of "
+       "other "
        "photos, or the rendering enlarged: source/ says which"}};
   if (result.clean.empty()) return;
   std::vector<std::string> inputs;
@@ -187,7 +209,6 @@ void WriteRenderPage(const fs::path& folder, const RenderResult& result, const J
                   scene.width, scene.height, metadata["model"]["precision"].get<std::string>(),
                   scene.masks.empty() ? "not used" : metadata["model"]["dino"].get<std::string>(),
                   metadata["seed"].get<uint64_t>());
-  page["resolution"] = fmt::format("{} x {}", scene.width, scene.height);
   page["warnings"] = metadata["warnings"];
   page["timings"] = Json::array();
   for (const auto& [stage, seconds] : metadata["seconds"].items())
@@ -198,13 +219,19 @@ void WriteRenderPage(const fs::path& folder, const RenderResult& result, const J
     const Image seen = SeenPart(photo.image, scene.framings[i]);
     const std::string overlay =
         scene.masks.empty() ? "" : DataUrl(OverlayMask(seen, PhotoMask(scene, i).mask));
-    const std::string clean = result.clean.empty() ? "" : DataUrl(result.clean[i].image);
-    page["photos"].push_back({{"name", photo.name},
-                              {"role", CameraRoleName(Role(scene, i))},
-                              {"photo", DataUrl(photo.image)},
-                              {"overlay", overlay},
-                              {"clean", clean}});
+    Json entry = {{"name", photo.name}, {"role", CameraRoleName(Role(scene, i))}, {"overlay", overlay}};
+    if (!result.clean.empty()) {
+      const int side = ComparedSide(result.photos.size());
+      entry["width"] = photo.image.width;
+      entry["height"] = photo.image.height;
+      entry["photo"] = DataUrl(photo.image, side, 85);
+      entry["clean"] = DataUrl(result.clean[i].image, side, 85);
+      entry["source"] = SourceDataUrl(result.clean[i].source, side / 2);
+      entry["shares"] = SharesOf(result.clean[i]);
+    }
+    page["photos"].push_back(entry);
   }
+  if (!result.clean.empty()) page["legend"] = SourceLegend(result);
   page["views"] = Json::array();
   for (size_t i = 0; i < result.path_views.size(); ++i) {
     page["views"].push_back({{"name", FrameName(i)}, {"image", DataUrl(result.path_views[i])}});
