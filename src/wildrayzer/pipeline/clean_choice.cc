@@ -24,7 +24,7 @@ constexpr double kRenderedNoise =
     12;  // of renderings, which are blurred, and show ghosts: they count for less
 constexpr double kAlikeRendered = 1, kUnlikeRendered = 2;
 constexpr double kNoneShows = 1;                       // what a score of the rendering lacks
-constexpr double kLeastScore = -12;                    // where one picture is chosen among others
+constexpr double kMostWord = 4;                        // of a pixel, where one picture is chosen among others
 constexpr double kReach = 1;                           // colours are compared over this distance
 constexpr double kSmooth = 1, kSmoothAmongOthers = 4;  // scores are means over these
 constexpr double kSpeck = 1;                           // smaller specks and holes are closed
@@ -179,15 +179,16 @@ cv::Mat ChooseSources(const WorkView& own, const std::vector<OtherView>& others,
   }
   gone = RegionsWith(gone, seeds);
   if (options.masks_are_told) gone |= core;
-  if (cv::countNonZero(gone) > 0) cv::dilate(gone, gone, Disc(kGrow * own.unit));
 
-  // One picture for a whole region, by what is inside of it.
+  // One picture for a whole region, by what is inside of it; no pixel's word counts for much more than
+  // another's.
   cv::Mat inside, area;
   gone.convertTo(inside, CV_32FC1, 1 / 255.0);
+  if (cv::countNonZero(gone) > 0) cv::dilate(gone, gone, Disc(kGrow * own.unit));
   area = inside.clone();
   Smooth(area, kSmoothAmongOthers * own.unit);
   for (cv::Mat& score : scores.taken) {
-    score = cv::max(score, kLeastScore).mul(inside);
+    score = cv::max(score, best - kMostWord).mul(inside);
     Smooth(score, kSmoothAmongOthers * own.unit);
     score = score / cv::max(area, 1e-6);
   }
