@@ -1,25 +1,30 @@
-// Measures clean photos: PSNR where something moved in a photo, against the picture without it, beside the rendering
-// alone, the mean of the other photos as they are, and OpenCV's inpainting.
+// Measures clean photos: PSNR where something moved, against the same view without it, of the clean photo,
+// the rendering alone, the mean of the other photos as they are, and OpenCV's inpainting.
 //
-//   measure_clean MODEL INPUTS SCENES [OUT]
+//   measure_clean MODEL INPUTS DATA [--told] [--pictures FOLDER]
+//
+// DATA: a list of paired rooms (wildrayzer rooms --paired-val, --paired; masks beside it in binary_masks/),
+// of which INPUTS frames are taken from the first to the last; or a folder of folders with clean/ and
+// transient/, pictures of one fixed camera: what differs from the clean ones moves. Judged is what the model
+// saw. --told: true masks take the place of the model's. --pictures: every method's pictures, for looking at.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <cstdio>
 #include <filesystem>
 #include <map>
-#include <sstream>
 #include <opencv2/imgproc.hpp>
 #include <opencv2/photo.hpp>
+#include <string>
+#include <vector>
 
-#include "wildrayzer/data/folder_scenes.h"
+#include "wildrayzer/data/listed_scenes.h"
 #include "wildrayzer/data/masks.h"
-#include "wildrayzer/data/view_lists.h"
 #include "wildrayzer/io/mat.h"
 #include "wildrayzer/pipeline/clean_photos.h"
+#include "wildrayzer/util/error.h"
 #include "wildrayzer/util/spread.h"
-#include "wildrayzer/vision/framing.h"
 #include "wildrayzer/vision/resize.h"
 
 namespace {
@@ -27,211 +32,284 @@ namespace {
 using namespace wildrayzer;
 namespace fs = std::filesystem;
 
-struct Sums {
-  double psnr = 0;
-  double square = 0;
-  size_t count = 0;
+// Photos of one place; of each what it would show without what moves, and where that is (0: nowhere).
+struct Place {
+  std::string name;
+  std::vector<Image> photos, truth;
+  std::vector<GrayImage> moved;
 };
 
-double Psnr(const Image& a, const Image& b, const GrayImage& mask, bool where) {
-  double sum = 0, n = 0;
-  for (size_t i = 0; i < mask.values.size(); ++i) {
-    if ((mask.values[i] > 0) != where) continue;
-    for (size_t c = 0; c < 3; ++c) {
-      const double d = double(a.rgb[3 * i + c]) - b.rgb[3 * i + c];
-      sum += d * d;
-    }
-    n += 3;
+std::vector<size_t> Spread(size_t size, size_t count) {
+  std::vector<size_t> indices;
+  for (size_t i = 0; i < count; ++i) indices.push_back((2 * i * (size - 1) + count - 1) / (2 * (count - 1)));
+  return indices;
+}
+
+Place ReadRoom(const SceneDataset& scenes, size_t index, const fs::path& masks, size_t inputs) {
+  const SceneRecord record = scenes.Read(index);
+  Place place{record.name, {}, {}, {}};
+  for (const size_t frame : Spread(record.frames.size(), inputs)) {
+    place.photos.push_back(ReadImage(record.frames[frame].image_path));
+    place.truth.push_back(ReadImage(record.frames[frame].clean_path));
+    const GrayImage mask = ReadMask(masks / record.name / fmt::format("{:05d}.npy", frame));
+    place.moved.push_back(ResizeMask(mask, place.photos.back().width, place.photos.back().height));
   }
-  return n == 0 ? NAN : std::min(60.0, -10 * std::log10(std::max(sum / n, 1e-6) / (255.0 * 255.0)));
+  return place;
+}
+
+std::vector<fs::path> Pictures(const fs::path& folder) {
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (IsPictureFile(entry.path())) files.push_back(entry.path());
+  }
+  std::sort(files.begin(), files.end());
+  if (files.size() < 2) throw FileError(folder.string(), "holds fewer than two pictures");
+  return files;
+}
+
+// The mean of several pictures.
+Image Mean(const std::vector<Image>& images) {
+  Image mean(images[0].width, images[0].height);
+  for (size_t i = 0; i < mean.rgb.size(); ++i) {
+    int sum = 0;
+    for (const Image& image : images) sum += image.rgb[i];
+    mean.rgb[i] =
+        static_cast<uint8_t>((sum + static_cast<int>(images.size()) / 2) / static_cast<int>(images.size()));
+  }
+  return mean;
+}
+
+// What is farther from the clean picture than light and compression bring it.
+GrayImage Differs(const Image& photo, const Image& clean) {
+  constexpr double kNoise = 24;
+  cv::Mat apart, gray;
+  cv::absdiff(AsMat(photo), AsMat(clean), apart);
+  cv::GaussianBlur(apart, apart, {}, 1.5);
+  cv::cvtColor(apart, gray, cv::COLOR_RGB2GRAY);
+  GrayImage mask(photo.width, photo.height);
+  const cv::Mat disc = cv::getStructuringElement(cv::MORPH_ELLIPSE, {9, 9});
+  cv::Mat moved = gray > kNoise;
+  cv::morphologyEx(moved, moved, cv::MORPH_OPEN, disc);
+  cv::morphologyEx(moved, moved, cv::MORPH_CLOSE, disc);
+  moved.copyTo(AsMat(mask));
+  return mask;
+}
+
+Place ReadPairs(const fs::path& folder, size_t inputs) {
+  Place place{folder.filename().string(), {}, {}, {}};
+  std::vector<Image> clean;
+  for (const fs::path& file : Pictures(folder / "clean")) clean.push_back(ReadImage(file));
+  const std::vector<fs::path> files = Pictures(folder / "transient");
+  for (const size_t i : Spread(files.size(), inputs)) {
+    place.photos.push_back(ReadImage(files[i]));
+    place.truth.push_back(Mean(clean));
+    place.moved.push_back(Differs(place.photos.back(), place.truth.back()));
+  }
+  return place;
+}
+
+std::vector<Place> ReadPlaces(const fs::path& data, size_t inputs) {
+  std::vector<Place> places;
+  if (!fs::is_directory(data)) {
+    const auto scenes = OpenListedScenes(data);
+    for (size_t i = 0; i < scenes->size(); ++i)
+      places.push_back(ReadRoom(*scenes, i, data.parent_path() / "binary_masks", inputs));
+    return places;
+  }
+  std::vector<fs::path> folders;
+  for (const auto& entry : fs::directory_iterator(data)) {
+    if (fs::is_directory(entry.path() / "transient")) folders.push_back(entry.path());
+  }
+  std::sort(folders.begin(), folders.end());
+  for (const fs::path& folder : folders) places.push_back(ReadPairs(folder, inputs));
+  return places;
+}
+
+double Psnr(const Image& image, const Image& truth, const GrayImage& where) {
+  double sum = 0, count = 0;
+  for (size_t i = 0; i < where.values.size(); ++i) {
+    if (where.values[i] == 0) continue;
+    for (size_t c = 0; c < 3; ++c)
+      sum += std::pow(static_cast<double>(image.rgb[3 * i + c]) - truth.rgb[3 * i + c], 2);
+    count += 3;
+  }
+  return count == 0 ? 0 : -10 * std::log10(std::max(sum / count / (255.0 * 255.0), 1e-6));
 }
 
 Image Inpainted(const Image& photo, const GrayImage& hole, int method) {
+  constexpr double kRadius = 5;
   cv::Mat out;
-  cv::inpaint(AsMat(photo), AsMat(hole), out, 5, method);
+  cv::inpaint(AsMat(photo), AsMat(hole), out, kRadius, method);
   Image image(photo.width, photo.height);
   out.copyTo(AsMat(image));
   return image;
 }
 
+GrayImage Grown(const GrayImage& mask) {
+  GrayImage grown(mask.width, mask.height);
+  const int side = 2 * std::max(2, mask.width / 100) + 1;
+  cv::dilate(AsMat(mask), AsMat(grown), cv::getStructuringElement(cv::MORPH_ELLIPSE, {side, side}));
+  return grown;
+}
+
+// Both where it is not 0.
+GrayImage Both(const GrayImage& a, const GrayImage& b) {
+  GrayImage both = a;
+  for (size_t i = 0; i < both.values.size(); ++i)
+    both.values[i] = a.values[i] > 0 && b.values[i] > 0 ? 255 : 0;
+  return both;
+}
+
+double Share(const GrayImage& mask) {
+  const auto n = std::count_if(mask.values.begin(), mask.values.end(), [](uint8_t v) { return v > 0; });
+  return static_cast<double>(n) / static_cast<double>(mask.values.size());
+}
+
+// True masks in the place of the model's.
+std::vector<MotionMask> TrueMasks(const Place& place, const Scene& scene) {
+  std::vector<MotionMask> masks;
+  for (size_t i = 0; i < place.photos.size(); ++i) {
+    const GrayImage mask = ApplyFraming(place.moved[i], scene.framings[i]);
+    MotionMask& told = masks.emplace_back(MotionMask{mask.width, mask.height, {}, 0});
+    for (const uint8_t v : mask.values) told.probability.push_back(v > 127 ? 1.0F : 0.0F);
+  }
+  return masks;
+}
+
+struct Options {
+  fs::path model, data, pictures;
+  size_t inputs = 2;
+  bool told = false;
+};
+
+class Tally {
+ public:
+  void Add(const std::string& name, double value) {
+    auto& [sum, count] = sums_[name];
+    sum += value;
+    ++count;
+  }
+  void Print() const {
+    for (const auto& [name, value] : sums_)
+      fmt::print("{:34} {:8.3f}   (mean of {})\n", name, value.first / value.second, value.second);
+  }
+
+ private:
+  std::map<std::string, std::pair<double, int>> sums_;
+};
+
+void Judge(const Place& place, const Scene& scene, const std::vector<Image>& rendered,
+           const std::vector<CleanPhoto>& clean, double threshold, const Options& options, Tally& tally) {
+  constexpr double kLeastMoved = 0.005;
+  for (size_t i = 0; i < place.photos.size(); ++i) {
+    const Image &photo = place.photos[i], &truth = place.truth[i];
+    const MotionMask& motion = scene.masks[i];
+    const UncroppedMask seen =
+        UncropMask(FromProbabilities(motion.probability, motion.width, motion.height), scene.framings[i]);
+    const GrayImage region = Both(place.moved[i], seen.known);
+    if (Share(region) < kLeastMoved) continue;
+    GrayImage hole = seen.mask;
+    for (uint8_t& v : hole.values) v = v > 255 * threshold ? 255 : 0;
+    const auto add = [&](const std::string& name, const Image& image) {
+      tally.Add(name + ", dB", Psnr(image, truth, region));
+      if (!options.pictures.empty())
+        WritePng(options.pictures / fmt::format("{}_{}_{}.png", place.name, i, name), image);
+    };
+    std::vector<Image> others;
+    for (size_t j = 0; j < place.photos.size(); ++j) {
+      if (j != i) others.push_back(Resize(place.photos[j], photo.width, photo.height, Filter::kBilinear));
+    }
+    add("a photo as taken", photo);
+    add("b mean of the other photos", Mean(others));
+    add("c Telea, model's masks", Inpainted(photo, Grown(hole), cv::INPAINT_TELEA));
+    add("d Navier-Stokes, model's masks", Inpainted(photo, Grown(hole), cv::INPAINT_NS));
+    add("e Telea, true masks", Inpainted(photo, Grown(region), cv::INPAINT_TELEA));
+    add("f rendering", RenderedPhoto(photo, scene.framings[i], rendered[i]).image);
+    add("g clean photo", clean[i].image);
+    if (!options.pictures.empty()) {
+      WritePng(options.pictures / fmt::format("{}_{}_h truth.png", place.name, i), truth);
+      WritePng(options.pictures / fmt::format("{}_{}_i source.png", place.name, i),
+               ColourSources(clean[i].source));
+      WritePng(options.pictures / fmt::format("{}_{}_j mask.png", place.name, i), seen.mask);
+    }
+    // Ghosts: what is plainly wrong in the photo and was left. Harm: what was right and was replaced.
+    double ghosts = 0, left_by_mask = 0, plain = 0, touched = 0, still = 0;
+    for (size_t p = 0; p < region.values.size(); ++p) {
+      if (seen.known.values[p] == 0) continue;
+      double apart = 0;
+      for (size_t c = 0; c < 3; ++c)
+        apart = std::max(apart, std::abs(static_cast<double>(photo.rgb[3 * p + c]) - truth.rgb[3 * p + c]));
+      const bool own = clean[i].source.values[p] == kOwnPixel;
+      if (region.values[p] > 0 && apart > 30) {
+        ++plain;
+        ghosts += own;
+        left_by_mask += hole.values[p] == 0;
+      } else if (apart < 10) {
+        ++still;
+        touched += !own;
+      }
+    }
+    tally.Add("p ghosts left by masks alone, %", 100 * left_by_mask / std::max(plain, 1.0));
+    tally.Add("q ghosts left, %", 100 * ghosts / std::max(plain, 1.0));
+    tally.Add("r still pixels replaced, %", 100 * touched / std::max(still, 1.0));
+    tally.Add("s moved, % of the photo", 100 * Share(region));
+    tally.Add("t from other photos, %", 100 * clean[i].photos);
+    tally.Add("u rendered, %", 100 * clean[i].rendered);
+  }
+}
+
+void Run(const Options& options) {
+  ModelSource source;
+  source.weights = options.model;
+  const Reconstructor model(source);
+  if (!options.pictures.empty()) fs::create_directories(options.pictures);
+  Tally tally;
+  for (const Place& place : ReadPlaces(options.data, options.inputs)) {
+    constexpr int kDetail = 4;
+    Scene scene = model.Reconstruct(place.photos, 0, {}, {}, kDetail);
+    if (options.told) {
+      const std::vector<MotionMask> masks = TrueMasks(place, scene);
+      scene = model.Reconstruct(place.photos, 0, {}, masks, kDetail);
+      scene.masks = masks;
+    }
+    const std::vector<Image> rendered = model.Render(scene, scene.cameras);
+    const auto start = std::chrono::steady_clock::now();
+    const std::vector<CleanPhoto> clean =
+        CleanPhotos(place.photos, scene, rendered, model.FindInInputs(scene, scene.cameras),
+                    {.threshold = model.motion_threshold(), .masks_are_told = options.told});
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    tally.Add("v seconds a photo", seconds.count() / static_cast<double>(place.photos.size()));
+    Judge(place, scene, rendered, clean, model.motion_threshold(), options, tally);
+  }
+  tally.Print();
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  const int inputs = std::atoi(argv[2]);
-  const fs::path out = argc > 4 ? argv[4] : "";
-  const bool told = std::getenv("TOLD") != nullptr;
-  const int most = std::getenv("SCENES") ? std::atoi(std::getenv("SCENES")) : 1000;
-  ModelSource source;
-  source.weights = argv[1];
-  const Reconstructor model(source);
-  std::map<std::string, Sums> sums;
-  std::map<std::string, std::pair<double, double>> shares;
-  double seconds = 0, cleaned = 0;
-  const auto scenes = OpenScenes(argv[3], ListedScenesOptions{.view_index = {}, .masks = {}});
-  for (size_t s = 0; s < scenes->size() && s < size_t(most); ++s) {
-    const SceneRecord record = scenes->Read(s);
-    std::vector<Image> photos, clean;
-    std::vector<GrayImage> moved;
-    const size_t frames = record.frames.size();
-    for (int i = 0; i < inputs; ++i) {
-      const size_t f = size_t(std::lround(double(i) * double(frames - 1) / (inputs - 1)));
-      photos.push_back(ReadImage(record.frames[f].image_path));
-      clean.push_back(ReadImage(record.frames[f].clean_path));
-      fs::path mask = fs::path(argv[3]).parent_path() / "binary_masks" / record.name / fmt::format("{:05d}.npy", f);
-      if (!fs::exists(mask)) mask = fs::path(argv[3]).parent_path() / "binary_masks" / record.name / fmt::format("{:05d}.png", f);
-      moved.push_back(ResizeMask(ReadMask(mask), photos.back().width, photos.back().height));
-    }
-    std::vector<MotionMask> given;
-    Scene scene = model.Reconstruct(photos, 0, {}, {}, 4);
-    if (told) {
-      for (size_t i = 0; i < photos.size(); ++i) {
-        const Framing& f = scene.framings[i];
-        const GrayImage m = ApplyFraming(moved[i], f);
-        MotionMask mask;
-        mask.width = m.width, mask.height = m.height;
-        for (const uint8_t v : m.values) mask.probability.push_back(v > 127 ? 1.0F : 0.0F);
-        given.push_back(mask);
-      }
-      scene = model.Reconstruct(photos, 0, {}, given, 4);
-      scene.masks = given;
-    }
-    const auto rendered = model.Render(scene, scene.cameras);
-    const auto start = std::chrono::steady_clock::now();
-    const auto places = model.FindInInputs(scene, scene.cameras);
-    CleanOptions options;
-    options.threshold = model.motion_threshold();
-    options.masks_are_told = told;
-    setenv("KEY", std::to_string(s).c_str(), 1);
-    const auto result = CleanPhotos(photos, scene, rendered, places, options);
-    // Other settings, by the aligned pictures that are kept: "A=1 B=2;A=3".
-    if (const char* variants = std::getenv("VARIANTS")) {
-      std::stringstream list(variants);
-      std::string variant;
-      while (std::getline(list, variant, ';')) {
-        std::stringstream settings(variant);
-        std::string setting;
-        std::vector<std::pair<std::string, std::string>> before;
-        while (settings >> setting) {
-          const std::string name = setting.substr(0, setting.find('='));
-          const char* old = std::getenv(name.c_str());
-          before.emplace_back(name, old ? old : "");
-          setenv(name.c_str(), setting.substr(setting.find('=') + 1).c_str(), 1);
-        }
-        const auto other = CleanPhotos(photos, scene, rendered, places, options);
-        for (auto& [name, old] : before) old.empty() ? unsetenv(name.c_str()) : setenv(name.c_str(), old.c_str(), 1);
-        for (size_t i = 0; i < photos.size(); ++i) {
-          const UncroppedMask seen = UncropMask(FromProbabilities(scene.masks[i].probability, scene.masks[i].width, scene.masks[i].height), scene.framings[i]);
-          GrayImage region = moved[i], still = moved[i];
-          size_t moving = 0;
-          for (size_t p = 0; p < region.values.size(); ++p) {
-            if (!seen.known.values[p]) region.values[p] = 0, still.values[p] = 255;
-            moving += region.values[p] > 0;
-          }
-          if (double(moving) < 0.005 * double(region.values.size())) continue;
-          sums["v " + variant].psnr += Psnr(other[i].image, clean[i], region, true), sums["v " + variant].count++;
-          double square = 0, n = 0;
-          for (size_t p = 0; p < still.values.size(); ++p) {
-            if (still.values[p]) continue;
-            n += 3;
-            for (int c = 0; c < 3; ++c) square += std::pow(double(other[i].image.rgb[3 * p + c]) - clean[i].rgb[3 * p + c], 2);
-          }
-          sums["v " + variant].square += std::sqrt(square / std::max(1.0, n));
-        }
+  try {
+    Options options;
+    std::vector<std::string> plain;
+    for (int i = 1; i < argc; ++i) {
+      const std::string argument = argv[i];
+      if (argument == "--told") {
+        options.told = true;
+      } else if (argument == "--pictures" && i + 1 < argc) {
+        options.pictures = argv[++i];
+      } else {
+        plain.push_back(argument);
       }
     }
-    seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    cleaned += double(photos.size());
-    for (size_t i = 0; i < photos.size(); ++i) {
-      const GrayImage& mask = moved[i];
-      // Only where the model looked.
-      const UncroppedMask seen = UncropMask(FromProbabilities(scene.masks[i].probability, scene.masks[i].width, scene.masks[i].height), scene.framings[i]);
-      GrayImage region = mask, predicted(mask.width, mask.height);
-      size_t moving = 0;
-      for (size_t p = 0; p < mask.values.size(); ++p) {
-        if (!seen.known.values[p]) region.values[p] = 0;
-        moving += region.values[p] > 0;
-        predicted.values[p] = seen.mask.values[p] > 255 * options.threshold ? 255 : 0;
-      }
-      if (double(moving) < 0.005 * double(mask.values.size())) continue;
-      const auto add = [&](const std::string& name, const Image& image) {
-        const double p = Psnr(image, clean[i], region, true);
-        sums[name].psnr += p, sums[name].count++;
-        if (!out.empty()) {
-          fs::create_directories(out);
-          WritePng(out / fmt::format("{}_{}_{}.png", record.name, i, name), image);
-        }
-      };
-      const UncroppedImage view = UncropImage(rendered[i], scene.framings[i].Times(scene.detail));
-      Image rendering = photos[i];
-      for (int y = 0; y < view.image.height; ++y)
-        std::copy_n(view.image.Pixel(0, y), 3 * view.image.width, rendering.Pixel(view.x, view.y + y));
-      Image pasted = photos[i];
-      for (size_t p = 0; p < region.values.size(); ++p)
-        if (predicted.values[p]) for (int c = 0; c < 3; ++c) pasted.rgb[3 * p + c] = rendering.rgb[3 * p + c];
-      Image mean(photos[i].width, photos[i].height);
-      std::vector<int> total(mean.rgb.size());
-      int n = 0;
-      for (size_t j = 0; j < photos.size(); ++j) {
-        if (j == i) continue;
-        const Image other = Resize(photos[j], mean.width, mean.height, Filter::kBilinear);
-        for (size_t p = 0; p < total.size(); ++p) total[p] += other.rgb[p];
-        ++n;
-      }
-      for (size_t p = 0; p < total.size(); ++p) mean.rgb[p] = uint8_t(total[p] / std::max(1, n));
-      GrayImage grown = predicted;
-      cv::dilate(AsMat(predicted), AsMat(grown), cv::Mat::ones(5, 5, CV_8U));
-      add("0 photo", photos[i]);
-      add("1 mean", mean);
-      add("2 telea", Inpainted(photos[i], grown, cv::INPAINT_TELEA));
-      add("3 ns", Inpainted(photos[i], grown, cv::INPAINT_NS));
-      add("4 telea, true masks", Inpainted(photos[i], region, cv::INPAINT_TELEA));
-      add("5 rendering", rendering);
-      add("6 rendering in masks", pasted);
-      add("7 clean", result[i].image);
-      if (!out.empty()) {
-        Image sources(mask.width, mask.height);
-        for (size_t p = 0; p < mask.values.size(); ++p) {
-          const uint8_t v = result[i].source.values[p];
-          const uint8_t colour[6][3] = {{40, 40, 40}, {0, 120, 255}, {0, 200, 80}, {240, 200, 0}, {200, 0, 200}, {0, 200, 200}};
-          for (int c = 0; c < 3; ++c) sources.rgb[3 * p + c] = v == 255 ? (c == 0 ? 255 : 0) : colour[std::min<int>(v, 5)][c];
-        }
-        WritePng(out / fmt::format("{}_{}_8 sources.png", record.name, i), sources);
-        WritePng(out / fmt::format("{}_{}_9 truth.png", record.name, i), clean[i]);
-        WritePng(out / fmt::format("{}_{}_A mask.png", record.name, i), seen.mask);
-      }
-      // Where nothing moved: how much was touched, and how good.
-      size_t still = 0, touched = 0, ghosts = 0, mask_ghosts = 0, replaced = 0;
-      double own_sum = 0, now_sum = 0;
-      for (size_t p = 0; p < mask.values.size(); ++p) {
-        double d_own = 0, d_now = 0;
-        for (int c = 0; c < 3; ++c) {
-          d_own += std::pow(double(photos[i].rgb[3 * p + c]) - clean[i].rgb[3 * p + c], 2);
-          d_now += std::pow(double(result[i].image.rgb[3 * p + c]) - clean[i].rgb[3 * p + c], 2);
-        }
-        if (region.values[p]) {
-          ghosts += result[i].source.values[p] == 0 && d_own > 3 * 20 * 20;
-          mask_ghosts += !predicted.values[p] && d_own > 3 * 20 * 20;
-          replaced += d_own > 3 * 20 * 20;
-        } else if (seen.known.values[p]) {
-          ++still;
-          touched += result[i].source.values[p] != 0;
-          own_sum += d_own, now_sum += d_now;
-        }
-      }
-      const double n_still = double(std::max<size_t>(still, 1));
-      shares["ghosts left"].first += double(ghosts) / double(std::max<size_t>(replaced, 1));
-      shares["ghosts, masks"].first += double(mask_ghosts) / double(std::max<size_t>(replaced, 1));
-      shares["still touched"].first += double(touched) / n_still;
-      shares["still rms before"].first += std::sqrt(own_sum / n_still / 3);
-      shares["still rms after"].first += std::sqrt(now_sum / n_still / 3);
-      shares["rendered"].first += result[i].rendered;
-      for (auto& [k, v] : shares) v.second = double(sums["7 clean"].count);
-      if (std::getenv("VERBOSE"))
-        fmt::print("{} {}: photo {:.2f} rendering {:.2f} clean {:.2f} ghosts {:.2f} touched {:.3f} moved {:.3f}\n", record.name, i, Psnr(photos[i], clean[i], region, true),
-                 Psnr(rendering, clean[i], region, true), Psnr(result[i].image, clean[i], region, true), double(ghosts) / double(std::max<size_t>(replaced, 1)), double(touched) / n_still, double(moving) / double(mask.values.size()));
+    if (plain.size() != 3 || std::atoi(plain[1].c_str()) < 2) {
+      fmt::print(stderr, "usage: measure_clean MODEL INPUTS DATA [--told] [--pictures FOLDER]\n");
+      return 2;
     }
+    options.model = plain[0];
+    options.inputs = static_cast<size_t>(std::atoi(plain[1].c_str()));
+    options.data = plain[2];
+    Run(options);
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "measure_clean: {}\n", error.what());
+    return 1;
   }
-  for (const auto& [name, sum] : sums) fmt::print("{:22} {:6.2f} dB  ({} photos) {:.2f}\n", name, sum.psnr / double(sum.count), sum.count, sum.square / double(sum.count));
-  for (const auto& [name, share] : shares) fmt::print("{:22} {:.4f}\n", name, share.first / share.second);
-  fmt::print("{:.3f} s a photo\n", seconds / cleaned);
 }

@@ -23,9 +23,10 @@ constexpr double kNoise = 2;  // in units of that of what agrees, which is measu
 constexpr double kRenderedNoise =
     12;  // of renderings, which are blurred, and show ghosts: they count for less
 constexpr double kAlikeRendered = 1, kUnlikeRendered = 2;
-constexpr double kNoneShows = 1;                       // what a score of the rendering lacks
-constexpr double kMostWord = 4;                        // of a pixel, where one picture is chosen among others
-constexpr double kReach = 1;                           // colours are compared over this distance
+constexpr double kNoneShows = 2;  // what a score of the rendering lacks: it is blurred, and photos are not
+constexpr double kAligned = 1;    // weight of how well a photo is aligned about the place
+constexpr double kMostWord = 4;   // of a pixel, where one picture is chosen among others
+constexpr double kReach = 1;      // colours are compared over this distance
 constexpr double kSmooth = 1, kSmoothAmongOthers = 4;  // scores are means over these
 constexpr double kSpeck = 1;                           // smaller specks and holes are closed
 constexpr double kBroad = 2;   // what touches no mask goes only where it is broader than twice this
@@ -88,6 +89,16 @@ cv::Mat OwnMotion(const WorkView& own, const cv::Mat& core, const CleanOptions& 
   cv::distanceTransform(~core, distance, cv::DIST_L2, 3);
   const cv::Mat near = kNearMask * Exp(distance * (-1 / (kNearDistance * own.unit)));
   return cv::max(Believed(own.moves, options.threshold), near);
+}
+
+// How much of what stands still about a place agrees with the other view, in [0, 1].
+cv::Mat AlignedAbout(const WorkView& own, const OtherView& other) {
+  constexpr double kLeast = 0.05;
+  const cv::Mat still = (1 - own.moves).mul(1 - other.moves).mul(other.valid);
+  const cv::Mat share = FillIn(other.agrees / cv::max(still, 0.1), still.mul(still));
+  cv::Mat about;
+  cv::GaussianBlur(share, about, {}, kSmoothAmongOthers * own.unit, kSmoothAmongOthers * own.unit);
+  return cv::min(cv::max(about, kLeast), 1.0);
 }
 
 struct Scores {
@@ -187,8 +198,11 @@ cv::Mat ChooseSources(const WorkView& own, const std::vector<OtherView>& others,
   if (cv::countNonZero(gone) > 0) cv::dilate(gone, gone, Disc(kGrow * own.unit));
   area = inside.clone();
   Smooth(area, kSmoothAmongOthers * own.unit);
-  for (cv::Mat& score : scores.taken) {
-    score = cv::max(score, best - kMostWord).mul(inside);
+  for (size_t k = 0; k < scores.taken.size(); ++k) {
+    cv::Mat& score = scores.taken[k];
+    score = cv::max(score, best - kMostWord);
+    if (k < photos) score += kAligned * Log(AlignedAbout(own, others[k]));
+    score = score.mul(inside);
     Smooth(score, kSmoothAmongOthers * own.unit);
     score = score / cv::max(area, 1e-6);
   }

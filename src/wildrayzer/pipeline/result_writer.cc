@@ -62,6 +62,13 @@ Image SeenPart(const Image& photo, const Framing& framing) {
   return DimUnknown(photo, UncropMask(nothing, framing).known);
 }
 
+std::vector<std::string> InputNames(const RenderResult& result) {
+  std::vector<std::string> names;
+  for (int k = 0; k < result.scene.num_inputs; ++k)
+    names.push_back(result.photos[static_cast<size_t>(k)].name);
+  return names;
+}
+
 Json SharesOf(const CleanPhoto& clean) {
   return {{"own", clean.own}, {"other_photos", clean.photos}, {"rendered", clean.rendered}};
 }
@@ -103,6 +110,19 @@ std::string SourceDataUrl(const GrayImage& source, int most_side) {
   return "data:image/png;base64," + Base64(EncodePng(ColourSources(small)));
 }
 
+// Where the page cuts between before and after at first: through what was replaced. In percent of the width.
+double MiddleOfReplaced(const GrayImage& source) {
+  double sum = 0, count = 0;
+  for (int y = 0; y < source.height; ++y) {
+    for (int x = 0; x < source.width; ++x) {
+      if (source.At(x, y) == kOwnPixel) continue;
+      sum += x + 0.5;
+      ++count;
+    }
+  }
+  return count > 0 ? 100 * sum / count / source.width : 50;
+}
+
 std::string VideoDataUrl(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
   const std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
@@ -115,7 +135,8 @@ Json SourceLegend(std::span<const std::string> inputs) {
   Json legend = Json::array();
   const auto add = [&](uint8_t source, const std::string& meaning) {
     const Rgb c = SourceColour(source);
-    legend.push_back({{"colour", fmt::format("#{:02x}{:02x}{:02x}", c[0], c[1], c[2])}, {"meaning", meaning}});
+    legend.push_back(
+        {{"colour", fmt::format("#{:02x}{:02x}{:02x}", c[0], c[1], c[2])}, {"meaning", meaning}});
   };
   add(kOwnPixel, "the photo's own pixel");
   for (size_t k = 0; k < inputs.size(); ++k) add(static_cast<uint8_t>(kFirstPhoto + k), "from " + inputs[k]);
@@ -194,9 +215,7 @@ void DescribeResult(const RenderResult& result, Json& metadata) {
        "other "
        "photos, or the rendering enlarged: source/ says which"}};
   if (result.clean.empty()) return;
-  std::vector<std::string> inputs;
-  for (int k = 0; k < scene.num_inputs; ++k) inputs.push_back(result.photos[static_cast<size_t>(k)].name);
-  metadata["output"]["source_colours"] = SourceLegend(inputs);
+  metadata["output"]["source_colours"] = SourceLegend(InputNames(result));
 }
 
 void WriteRenderPage(const fs::path& folder, const RenderResult& result, const Json& metadata) {
@@ -228,10 +247,11 @@ void WriteRenderPage(const fs::path& folder, const RenderResult& result, const J
       entry["clean"] = DataUrl(result.clean[i].image, side, 85);
       entry["source"] = SourceDataUrl(result.clean[i].source, side / 2);
       entry["shares"] = SharesOf(result.clean[i]);
+      entry["cut"] = MiddleOfReplaced(result.clean[i].source);
     }
     page["photos"].push_back(entry);
   }
-  if (!result.clean.empty()) page["legend"] = SourceLegend(result);
+  if (!result.clean.empty()) page["legend"] = SourceLegend(InputNames(result));
   page["views"] = Json::array();
   for (size_t i = 0; i < result.path_views.size(); ++i) {
     page["views"].push_back({{"name", FrameName(i)}, {"image", DataUrl(result.path_views[i])}});
