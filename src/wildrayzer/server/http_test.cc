@@ -83,6 +83,7 @@ TEST(GuardedSocket, WaitsForARequestAndNoLonger) {
   Pair pair;
   GuardedSocket socket(pair.ends[0], Short());
   EXPECT_FALSE(socket.WaitForRequest(Never));
+  EXPECT_GE(socket.IdleFor(), Short().idle);
   EXPECT_FALSE(socket.WaitForRequest([] { return true; }));
   pair.Say("x");
   EXPECT_TRUE(socket.WaitForRequest(Never));
@@ -130,7 +131,10 @@ TEST(GuardedSocket, ABodyMayBeLongButNotSlow) {
   ASSERT_TRUE(socket.WaitForRequest(Never));
   std::array<char, 4> head;
   EXPECT_EQ(socket.Read(head.data(), head.size()), 4);
+  std::this_thread::sleep_for(milliseconds(5));
+  EXPECT_GE(socket.IdleFor(), milliseconds(5));
   socket.BeginBody();
+  EXPECT_EQ(socket.IdleFor(), milliseconds(0));
   std::thread sender([&] {  // for longer than the grace
     for (int i = 0; i < 15; ++i) {
       pair.Say(std::string(1000, 'x'));
@@ -145,15 +149,21 @@ TEST(GuardedSocket, ABodyMayBeLongButNotSlow) {
 }
 
 TEST(GuardedSocket, WritesAllOrGivesUpOnWhoDoesNotRead) {
-  Pair pair;
-  GuardedSocket socket(pair.ends[0], Short());
   const std::string much(8 << 20, 'x');
+  Pair pair;
+  SocketLimits patient = Short();
+  patient.grace = milliseconds(20000);
+  GuardedSocket socket(pair.ends[0], patient);
   std::thread reader([&] {
-    std::string got(1 << 16, ' ');
-    size_t sum = 0;
-    while (sum < much.size()) sum += static_cast<size_t>(::recv(pair.ends[1], got.data(), got.size(), 0));
+    std::string piece(1 << 16, ' ');
+    for (size_t sum = 0; sum < much.size();) {
+      const ssize_t got = ::recv(pair.ends[1], piece.data(), piece.size(), 0);
+      if (got <= 0) return;
+      sum += static_cast<size_t>(got);
+    }
   });
   EXPECT_EQ(socket.Write(much.data(), much.size()), static_cast<int64_t>(much.size()));
+  ::shutdown(pair.ends[0], SHUT_RDWR);
   reader.join();
   Pair silent;
   SocketLimits limits = Short();
