@@ -73,8 +73,8 @@ export class Brush {
     }
     parts.own.disabled = !painted && this.edits === 0;
     const url = (kind) => api.sceneUrl(this.sceneId, `/${kind}/${photo}?size=${SIZE}&revision=${scene.revision}`);
-    swapImage(parts["mask-photo"], url("photos"));
-    swapImage(parts["mask-clean"], url("clean"));
+    swapImage(parts["mask-photo"], api.sceneUrl(this.sceneId, `/photos/${photo}?size=${SIZE}`));
+    if (!scene.updating) swapImage(parts["mask-clean"], url("clean"));
     parts["mask-clean-tag"].textContent = scene.updating || this.sending ? "updating…" : "result";
     if (other || (this.edits === 0 && !scene.updating)) this.loadMask(url("masks"));
   }

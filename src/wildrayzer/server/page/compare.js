@@ -39,6 +39,7 @@ export class Compare {
   async load() {
     const { parts } = this;
     swapImage(parts.before, this.url("photos"));
+    if (this.scene.updating && parts.after.hasAttribute("src")) return;  // it is about to be another one
     parts["show-source"].hidden = !this.scene.source_legend?.length;
     this.showSource();
     parts["after-tag"].textContent = "making it…";
@@ -47,7 +48,8 @@ export class Compare {
 
   url(kind) {
     const size = isPressed(this.parts.zoom) ? "full" : FITTING;
-    return sceneUrl(this.sceneId, `/${kind}/${this.photo}?size=${size}&revision=${this.scene.revision}`);
+    const revision = kind === "photos" ? "" : `&revision=${this.scene.revision}`;  // a photo stays what it is
+    return sceneUrl(this.sceneId, `/${kind}/${this.photo}?size=${size}${revision}`);
   }
 
   // Colours that say where each pixel of the clean photo came from.

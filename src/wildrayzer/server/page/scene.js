@@ -65,7 +65,7 @@ export class SceneView {
 
   showReady(scene) {
     if (!this.viewer) this.open(scene);
-    if (this.revision !== scene.revision) {
+    if (this.revision !== scene.revision && !scene.updating) {  // else it is about to be another one
       this.revision = scene.revision;
       this.viewer.refresh();
       this.showStrip(scene);
