@@ -130,6 +130,19 @@ int DetailOf(std::span<const Framing> framings, int most) {
   return static_cast<int>(std::min(std::round(finest), static_cast<double>(most)));
 }
 
+bool IsWhole(FrameChoice frame, const ModelConfig& config) {
+  if (frame == FrameChoice::kWhole && config.focal != FocalLength::kCentred) {
+    throw UsageError(
+        "--frame whole needs a model whose pixels are square in frames of any shape "
+        "(model.pose_latent.focal: "
+        "centred); this one knows its own shape only: leave --frame out");
+  }
+  if (frame == FrameChoice::kWhole && !config.any_shape)
+    LogWarning(
+        "--frame whole: this model was shown frames of its own shape only, and is less sure in others");
+  return frame == FrameChoice::kWhole || (frame == FrameChoice::kByModel && config.any_shape);
+}
+
 // [1, n, 3]
 std::vector<std::array<float, 3>> ToPoints(const torch::Tensor& points) {
   const torch::Tensor rows = points[0].to(torch::kCPU, torch::kFloat).contiguous();
@@ -295,12 +308,7 @@ Reconstructor::Reconstructor(const ModelSource& source, const ProgressCallback& 
   Report(progress, "loading the model");
   if (!source.weights.empty()) impl_->checkpoint = Checkpoint::Open(source.weights);
   impl_->config = ResolveConfig(source, impl_->checkpoint);
-  if (source.frame == FrameChoice::kWhole && !impl_->config.any_shape) {
-    throw UsageError(
-        "--frame whole needs a model that was shown frames of any shape (model.any_shape: true); this one "
-        "knows its own shape only: leave --frame out");
-  }
-  impl_->whole_frame = impl_->config.any_shape && source.frame != FrameChoice::kCrop;
+  impl_->whole_frame = IsWhole(source.frame, impl_->config);
   impl_->device = ChooseDevice(source.device);
   impl_->precision = Resolve(source.precision, impl_->device);
   if (impl_->NeedsDino(source)) {

@@ -242,6 +242,10 @@ TEST(Reconstructor, FramesHaveThePhotosShape) {
   EXPECT_EQ(size(FrameChoice::kCrop), std::pair(64, 64));
   source = TinySource();
   EXPECT_EQ(size(FrameChoice::kByModel), std::pair(64, 64));
+  source.overrides.emplace_back("model.pose_latent.focal=centred");
+  EXPECT_EQ(size(FrameChoice::kByModel), std::pair(64, 64));
+  EXPECT_EQ(size(FrameChoice::kWhole), std::pair(80, 48));
+  source = TinySource();
   source.frame = FrameChoice::kWhole;
   EXPECT_THROW(Reconstructor{source}, UsageError);
 }
