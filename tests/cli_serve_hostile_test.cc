@@ -184,8 +184,11 @@ TEST(ServeHostile, BodiesAreWhatTheirLengthSays) {
   EXPECT_EQ(status("Content-Length: 1\r\nExpect: 100-continue\r\n", "x") / 100 * 100, 100);
   // What is behind a refused body is no request.
   const std::string smuggled = Head(server, "DELETE /api/scenes/" + id);
-  EXPECT_EQ(status("Content-Length: 999999999999\r\n", smuggled), 413);
-  EXPECT_EQ(status("Transfer-Encoding: chunked\r\n", smuggled), 411);
+  for (const char* length : {"Content-Length: 999999999999\r\n", "Transfer-Encoding: chunked\r\n"}) {
+    const std::string answers = server.Say(Head(server, files, length) + smuggled, 2);
+    EXPECT_GE(StatusOf(answers), 411);
+    EXPECT_EQ(answers.find("HTTP/1.1", 1), std::string::npos) << answers;
+  }
   EXPECT_EQ(server.Scene(id)["photos"].size(), 1u);
   // JSON of any kind.
   const auto view = [&](const std::string& body) {
