@@ -77,7 +77,8 @@ TEST(Render, LeavesEverythingThatIsPromised) {
   const Image clean = ReadImage(folder / "out/clean/photo0.png");
   EXPECT_EQ(std::make_pair(clean.width, clean.height), std::make_pair(80, 60));
   // What the model did not see is the photo's own, and so is what the map says.
-  const Image photo = ReadImage(folder / "in/photo0.png"), source = ReadImage(folder / "out/source/photo0.png");
+  const Image photo = ReadImage(folder / "in/photo0.png"),
+              source = ReadImage(folder / "out/source/photo0.png");
   size_t own = 0;
   for (int y = 0; y < 60; ++y) {
     for (int x = 0; x < 80; ++x) {

@@ -42,7 +42,8 @@ void AddOptions(CLI::App& command, RenderOptions& options) {
       ->check(CLI::Range(0.1, 360.0))
       ->capture_default_str();
   command.add_flag("--loop", options.loop, "Return to the first camera");
-  command.add_flag("--no-clean", options.no_clean, "Leave out the photos without what moves (clean/, source/)");
+  command.add_flag("--no-clean", options.no_clean,
+                   "Leave out the photos without what moves (clean/, source/)");
   command
       .add_option("--detail", options.detail,
                   "Views have up to so many times the model's pixels a side, where photos have them and the "
@@ -68,9 +69,10 @@ void AddOptions(CLI::App& command, RenderOptions& options) {
                   "Photos, their masks and cameras, and the place without what moves, as nerfstudio (and "
                   "OpenSplat) or colmap read them, repeatable")
       ->check(CLI::IsMember({"nerfstudio", "colmap"}));
-  command.add_flag("--each", options.each,
-                   "FOLDER holds one folder of photos (or video) a place: a result each, one after the other; "
-                   "started again, it goes on where it was");
+  command.add_flag(
+      "--each", options.each,
+      "FOLDER holds one folder of photos (or video) a place: a result each, one after the other; "
+      "started again, it goes on where it was");
   command.add_flag("--json", options.json,
                    "Print the metadata as JSON on standard output; with --each a line a place");
   options.model.AddTo(command);

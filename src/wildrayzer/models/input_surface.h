@@ -37,7 +37,8 @@ struct PlacesOfPixels {
   torch::Tensor support;  // [B, T, 1, H, W] in [0, 1]: whether points with known depth are near
 };
 
-// At every pixel of T cameras' frames of the inputs' size: a mean over near points' displacements. No gradient.
+// At every pixel of T cameras' frames of the inputs' size: a mean over near points' displacements. No
+// gradient.
 PlacesOfPixels FindPixels(const InputSurface& surface, const torch::Tensor& c2w,
                           const torch::Tensor& fxfycxcy);
 

@@ -94,7 +94,7 @@ struct Scene {
 
 // Where what a camera sees appears in the inputs of a scene, for every pixel of the model's frame.
 struct InputPlaces {
-  int width = 0;   // of the model's frame
+  int width = 0;  // of the model's frame
   int height = 0;
   int inputs = 0;
   // [inputs, height, width], row-major: the place in the input's frame, in units of its width and height; in

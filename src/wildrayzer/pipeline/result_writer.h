@@ -27,8 +27,8 @@ struct RenderResult {
 };
 
 // Under `folder`: views/ (one PNG per camera of the path, and target_NAME.png per held-out photo), clean/
-// and source/ (photos without what moves, and where each pixel came from), masks/ (probability, 0..255, the photo's
-// size), masks_overlay/, video.mp4 (there and back), cameras.json; and what exports.h says for
+// and source/ (photos without what moves, and where each pixel came from), masks/ (probability, 0..255, the
+// photo's size), masks_overlay/, video.mp4 (there and back), cameras.json; and what exports.h says for
 // `exports`.
 void WriteRenderFiles(const std::filesystem::path& folder, const RenderResult& result,
                       const std::vector<std::string>& exports);

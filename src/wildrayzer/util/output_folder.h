@@ -32,8 +32,8 @@ class TemporaryFolder {
   bool kept_ = false;
 };
 
-// Removes the temporary folders of TemporaryFolder(folder / kUnfinishedName, ...) that killed runs have left in
-// `folder`. What holds a result that was kept for the user stays.
+// Removes the temporary folders of TemporaryFolder(folder / kUnfinishedName, ...) that killed runs have left
+// in `folder`. What holds a result that was kept for the user stays.
 void RemoveUnfinished(const std::filesystem::path& folder);
 
 // An output folder whose files appear only when Commit() succeeds; until then everything is written to a
