@@ -122,13 +122,19 @@ std::vector<MotionMask> OwnMasks(const RenderOptions& options, const std::vector
 PlaceRenderer::PlaceRenderer(const RenderOptions& options) : options_(options) {
   if (options.masks.empty() && options.invert_masks) throw UsageError("--invert-masks needs --masks FOLDER");
   CheckTrajectory(options);
-  source_ = options.model.Resolve();
-  if (options.threshold >= 0)
-    source_.overrides.push_back(fmt::format("model.motion.threshold={}", options.threshold));
+}
+
+const ModelSource& PlaceRenderer::Source() {
+  if (!source_) {
+    source_ = options_.model.Resolve();
+    if (options_.threshold >= 0)
+      source_->overrides.push_back(fmt::format("model.motion.threshold={}", options_.threshold));
+  }
+  return *source_;
 }
 
 const Reconstructor& PlaceRenderer::Model(const ProgressCallback& progress) {
-  if (!model_) model_.emplace(source_, progress);
+  if (!model_) model_.emplace(Source(), progress);
   return *model_;
 }
 
@@ -136,6 +142,7 @@ PlaceResult PlaceRenderer::Render(const std::vector<std::string>& paths, const s
   PhotoSource source(paths);
   ChooseViews(source, options_);  // whether there are enough
   StagedFolder folder(out, options_.overwrite, Inputs(source, options_));
+  Source();
   Progress progress(IsVerbose());
   const ProgressCallback report = ReportTo(progress);
   report("reading photos", 0);
@@ -166,7 +173,7 @@ PlaceResult PlaceRenderer::Render(const std::vector<std::string>& paths, const s
   report("writing the result", 0);
   WriteRenderFiles(folder.staging(), result, options_.exports);
   progress.Finish();
-  nlohmann::ordered_json metadata = RunMetadata(CommandLine(paths), source_, model, progress);
+  nlohmann::ordered_json metadata = RunMetadata(CommandLine(paths), Source(), model, progress);
   DescribeResult(result, metadata);
   for (size_t i = 0; i < own_masks.size(); ++i)
     metadata["photos"][i]["mask"] = own_masks[i].probability.empty() ? "model"

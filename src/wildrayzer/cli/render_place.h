@@ -50,10 +50,12 @@ class PlaceRenderer {
   PlaceResult Render(const std::vector<std::string>& paths, const std::string& out);
 
  private:
+  // After what is wrong with the photos and the output folder was said.
+  const ModelSource& Source();
   const Reconstructor& Model(const ProgressCallback& progress);
 
   RenderOptions options_;
-  ModelSource source_;
+  std::optional<ModelSource> source_;
   std::optional<Reconstructor> model_;
 };
 
