@@ -31,6 +31,7 @@ struct Shot {
   int width = 160, height = 120;
   double shift_x = 0, shift_y = 0, zoom = 1;
   double gain = 1, offset = 0;
+  double bow = 0;             // pixels that rows in the middle of a wave are shifted by: no homography
   Box mover = {}, mask = {};  // what is there, and what the model says is there
 };
 
@@ -41,7 +42,8 @@ Image Picture(const Shot& shot, bool with_mover) {
   for (int y = 0; y < shot.height; ++y) {
     for (int x = 0; x < shot.width; ++x) {
       for (int c = 0; c < 3; ++c) {
-        const double wall = Wall((x + shot.shift_x) / shot.zoom, (y + shot.shift_y) / shot.zoom, c);
+        const double bowed = x + shot.shift_x + shot.bow * std::sin(0.06 * y);
+        const double wall = Wall(bowed / shot.zoom, (y + shot.shift_y) / shot.zoom, c);
         image.Pixel(x, y)[c] =
             with_mover && shot.mover.Has(x, y) ? kMover[c] : Byte(shot.gain * wall + shot.offset);
       }
@@ -180,6 +182,26 @@ TEST(CleanPhotos, AlignsWhatTheModelMatchesRoughly) {
   const auto clean = made.Clean();
   ExpectSound(made, clean);
   EXPECT_LT(Error(clean[0].image, made.truth[0], kLeft), 4);
+}
+
+TEST(CleanPhotos, FollowsWhatIsNotFlat) {
+  std::vector<Shot> shots = ThreeShots();
+  shots[1].bow = 3.5;
+  shots[2].bow = -3.5;
+  const Made made(shots);  // its places know nothing of it
+  const auto clean = made.Clean();
+  ExpectSound(made, clean);
+  EXPECT_LT(Error(clean[0].image, made.truth[0], kLeft), 14);
+  EXPECT_GT(clean[0].photos, 0.03);
+}
+
+TEST(CleanPhotos, TwoPhotosFindWhatNoMaskMarks) {
+  std::vector<Shot> shots = ThreeShots();
+  shots[0].mask = {};
+  const Made made(shots);
+  const auto clean = made.Clean();
+  ExpectSound(made, clean);
+  EXPECT_LT(Error(clean[0].image, made.truth[0], kLeft), 6);
 }
 
 TEST(CleanPhotos, MatchesExposure) {
