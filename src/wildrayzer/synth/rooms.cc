@@ -59,12 +59,12 @@ void Check(const RoomsOptions& o) {
 Json Settings(const RoomsOptions& o, const Catalogue& catalogue) {
   uint64_t models = 0;
   for (const ModelInfo& model : catalogue.models()) models = SplitMix64(models ^ Fnv1a64(model.id));
-  Json settings = {{"format", 1},          {"seed", o.seed},
-                   {"size", o.size},       {"frames", o.frames},
-                   {"samples", o.samples}, {"mover_shadows", o.mover_shadows},
-                   {"depth", o.depth},     {"models", fmt::format("{:016x}", models)}};
-  if (o.aspects != std::vector<double>{1}) settings["aspects"] = o.aspects;
-  return settings;
+  Json size = o.size;
+  if (o.aspects != std::vector<double>{1}) size = {{"side", o.size}, {"aspects", o.aspects}};
+  return {{"format", 1},          {"seed", o.seed},
+          {"size", size},         {"frames", o.frames},
+          {"samples", o.samples}, {"mover_shadows", o.mover_shadows},
+          {"depth", o.depth},     {"models", fmt::format("{:016x}", models)}};
 }
 
 class RoomsMaker {
