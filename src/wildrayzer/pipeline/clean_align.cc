@@ -237,10 +237,17 @@ void FollowFlow(const WorkView& own, const OtherPicture& picture, const cv::Mat&
   other.place = Sampled(other.place, grid + smooth);
 }
 
-}  // namespace
+// Where hardly half of what stands still agrees, places are wrong, and who disagrees says nothing.
+void TrustOrDrop(const cv::Mat& still, OtherView& other) {
+  constexpr double kLeastShare = 0.6;
+  const cv::Scalar could = cv::sum(other.valid.mul(still).mul(1 - other.moves));
+  if (cv::sum(other.agrees)[0] >= kLeastShare * could[0]) return;
+  other.valid.setTo(0);
+  other.agrees.setTo(0);
+}
 
-void AlignOther(const WorkView& own, const OtherPicture& picture, const cv::Mat& guide, OtherView& other) {
-  const cv::Mat still = 1 - Grown(own.moves, own.unit);
+void AlignTo(const WorkView& own, const cv::Mat& still, const OtherPicture& picture, const cv::Mat& guide,
+             OtherView& other) {
   Compare(own, picture, still, other);
   if (std::min({own.colour.rows, own.colour.cols, picture.colour.rows, picture.colour.cols}) < kLeastFlowSide)
     return;
@@ -259,6 +266,14 @@ void AlignOther(const WorkView& own, const OtherPicture& picture, const cv::Mat&
   const cv::Scalar by_flow = cv::sum(Agreement(Apart(own.colour, other.colour), still, other));
   const cv::Scalar by_plane = cv::sum(Agreement(Apart(own.colour, plain.colour), still, plain));
   if (by_plane[0] > kNearly * by_flow[0]) other = plain;
+}
+
+}  // namespace
+
+void AlignOther(const WorkView& own, const OtherPicture& picture, const cv::Mat& guide, OtherView& other) {
+  const cv::Mat still = 1 - Grown(own.moves, own.unit);
+  AlignTo(own, still, picture, guide, other);
+  if (!guide.empty()) TrustOrDrop(still, other);
 }
 
 }  // namespace wildrayzer
