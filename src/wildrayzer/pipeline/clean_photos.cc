@@ -7,6 +7,7 @@
 #include "wildrayzer/io/mat.h"
 #include "wildrayzer/pipeline/clean_work.h"
 #include "wildrayzer/util/error.h"
+#include "wildrayzer/util/log.h"
 
 namespace wildrayzer {
 namespace {
@@ -95,10 +96,18 @@ CleanPhoto CleanOne(std::span<const Image> photos, const std::vector<WorkView>& 
     AlignOther(view, {views[k].colour, views[k].moves, views[k].part}, rendering.colour, other);
     pictures.push_back(&photos[k]);
   }
+  const bool alone = std::all_of(others.begin(), others.end(),
+                                 [](const OtherView& other) { return cv::countNonZero(other.valid) == 0; });
   others.push_back(rendering);
   pictures.push_back(&rendered);
   ReplacePixels(view, others, pictures, ChooseSources(view, others, options), clean);
   clean.CountShares();
+  if (alone && others.size() > 1 && clean.rendered > 0) {
+    LogWarning(
+        "photo {}: no other photo can be aligned with it, so what moves in it is rendered: the cameras may "
+        "be wrong",
+        index + 1);
+  }
   return clean;
 }
 
