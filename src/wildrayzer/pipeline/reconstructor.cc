@@ -108,7 +108,7 @@ torch::Tensor MotionInEffect(const torch::Tensor& own, std::span<const MotionMas
   const auto is_given = [&](size_t view) { return view < given.size() && !given[view].probability.empty(); };
   const bool any = std::any_of(given.begin(), given.end(),
                                [](const MotionMask& mask) { return !mask.probability.empty(); });
-  if (!own.defined() && !any) return {};
+  if (!any) return own;
   std::vector<torch::Tensor> masks;
   for (size_t view = first; view < first + count; ++view) {
     torch::Tensor mask = own.defined() ? own.narrow(1, static_cast<int64_t>(view - first), 1).to(torch::kCPU)
