@@ -13,9 +13,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   try {
     const ImageHeader header = ParseImageHeader(bytes, "input");
     // What it accepts must keep its promises.
-    const bool sane = header.width >= 1 && header.width <= kMaxImageSide && header.height >= 1 &&
-                      header.height <= kMaxImageSide && header.width * header.height <= kMaxImagePixels &&
-                      header.orientation >= 1 && header.orientation <= 8 && header.essential.size() <= size;
+    const bool sized = header.width >= 1 && header.width <= kMaxImageSide && header.height >= 1 &&
+                       header.height <= kMaxImageSide && header.width * header.height <= kMaxImagePixels;
+    const bool left_to_decoder =
+        header.format == ImageFormat::kHeif && header.width == 0 && header.height == 0;
+    const bool sane = (sized || left_to_decoder) && header.orientation >= 1 && header.orientation <= 8 &&
+                      header.essential.size() <= size;
     if (!sane) std::abort();
   } catch (const FileError&) {
     return 0;
