@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstring>
 #include <fstream>
 #include <map>
@@ -191,6 +192,58 @@ TEST(Convert, KeepsTheConfigurationInEveryContainer) {
   WriteSafetensors(folder / "plain.safetensors", {weight}, {});
   ASSERT_EQ(RunProgram({"convert", folder / "plain.safetensors", folder / "plain.pt"}).exit_code, 0);
   EXPECT_EQ(TorchArchive::Open(folder / "plain.pt").wrapper(), "");
+}
+
+// Matrices of transformer blocks, in both containers and back; everything else is fp32.
+TEST(Convert, PutsTheMatricesOfBlocksIntoInt8) {
+  const fs::path folder = FreshFolder("convert_int8");
+  const auto tensor = [](const std::string& name, std::vector<int64_t> shape, std::vector<float> values) {
+    TensorSource source;
+    source.name = name;
+    source.shape = std::move(shape);
+    source.stream = [values](const ByteSink& sink) { sink(std::as_bytes(std::span(values))); };
+    return source;
+  };
+  const std::string matrix = "stack.0.attn.fc.weight";
+  WriteSafetensors(folder / "a.safetensors",
+                   {tensor(matrix, {2, 3}, {127, -12.5F, 1.5F, 0, 0.5F, -1}),
+                    tensor("head.weight", {1, 2}, {0.3F, 0.7F}), tensor("stack.0.norm.weight", {2}, {1, 2})});
+  const auto floats = [](const TensorEntry* entry) {
+    std::vector<float> values(static_cast<size_t>(entry->numel()));
+    std::memcpy(values.data(), entry->data, sizeof(float) * values.size());
+    return values;
+  };
+  for (const std::string name : {"int8.safetensors", "int8.pt"}) {
+    ASSERT_EQ(RunProgram({"convert", folder / "a.safetensors", folder / name, "--dtype", "int8"}).exit_code,
+              0);
+    const OpenedFiles opened = OpenTensorFiles(folder / name);
+    const TensorFile& file = opened.files.at(0);
+    ASSERT_EQ(file.tensors().size(), 4u) << name;
+    ASSERT_EQ(file.Find(matrix)->dtype, DType::kI8);
+    std::vector<int8_t> values(6);
+    std::memcpy(values.data(), file.Find(matrix)->data, 6);
+    // The steps of the rows are 1 and 1 / 127: ties go to the even neighbour.
+    EXPECT_EQ(values, (std::vector<int8_t>{127, -12, 2, 0, 64, -127})) << name;
+    EXPECT_EQ(floats(file.Find(matrix + "_scale")), (std::vector<float>{1.0F, 1.0F / 127.0F}));
+    EXPECT_EQ(floats(file.Find("head.weight")), (std::vector<float>{0.3F, 0.7F}));
+    // And back, from one container into the other.
+    const fs::path back = folder / "back.safetensors";
+    ASSERT_EQ(RunProgram({"convert", folder / name, back, "--dtype", "fp32", "--overwrite"}).exit_code, 0);
+    const TensorFile returned = OpenSafetensors(back);
+    EXPECT_EQ(returned.tensors().size(), 3u);
+    EXPECT_EQ(floats(returned.Find(matrix)),
+              (std::vector<float>{127, -12, 2, 0, 64 * (1.0F / 127.0F), -127 * (1.0F / 127.0F)}));
+    const fs::path kept = folder / "kept.safetensors";
+    ASSERT_EQ(RunProgram({"convert", folder / name, kept, "--overwrite"}).exit_code, 0);
+    EXPECT_EQ(OpenSafetensors(kept).Find(matrix)->dtype, DType::kI8);
+  }
+
+  WriteSafetensors(folder / "nan.safetensors", {tensor(matrix, {1, 2}, {1, std::nanf("")})});
+  const ProgramResult refused =
+      RunProgram({"convert", folder / "nan.safetensors", folder / "none.safetensors", "--dtype", "int8"});
+  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_THAT(refused.err, HasSubstr(matrix));
+  EXPECT_FALSE(fs::exists(folder / "none.safetensors"));
 }
 
 }  // namespace

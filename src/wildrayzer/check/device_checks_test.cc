@@ -131,7 +131,7 @@ TEST(PassOperations, CountsTheProductsOfAPass) {
         config.scene == SceneLayout::kCodes ? 3 * whole * whole : 2 * whole * whole + 5 * (n + 1) * (n + 1);
     attention += 2 * (2 * n + codes) * (2 * n + codes) + 2 * 3 * (n + codes) * (n + codes);
     if (codes == 0) attention += 2 * 3 * n * 2 * n;
-    const double formula = PassOperations(config, 1, 2, 3) - 4 * attention * d;
+    const double formula = PassOperations(config, 1, 2, 3).total() - 4 * attention * d;
     // The formula counts the last block of a stack in full, of which the program computes what is read: with
     // three blocks that is a quarter. The heads of single tokens are not in it.
     EXPECT_GE(formula, 0.97 * static_cast<double>(counted)) << name;

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "wildrayzer/models/dinov3.h"
 #include "wildrayzer/models/pass.h"
 #include "wildrayzer/models/weights.h"
 
@@ -15,7 +16,7 @@ namespace wildrayzer {
 
 struct Timing {
   std::string name;
-  std::string precision;      // "fp32" or "bf16"
+  std::string precision;      // see PrecisionName
   double milliseconds = 0;    // median
   double fastest = 0;         // milliseconds
   double operations = 0;      // of matrix products and attention, a multiply-add counting two; 0: not counted
@@ -29,7 +30,14 @@ struct Timing {
 
 // Multiply-adds, times two, of a pass of `scenes` scenes without motion, forward: matrix products of all
 // layers and attention.
-double PassOperations(const ModelConfig& config, int64_t scenes, int64_t inputs, int64_t targets);
+struct PassOperations {
+  double tokens = 0;     // of all views' pictures
+  double cameras = 0;    // the camera estimator
+  double scene = 0;      // rays, fusion and the scene encoder
+  double rendering = 0;  // of all targets
+  PassOperations(const ModelConfig& config, int64_t scenes, int64_t inputs, int64_t targets);
+  double total() const { return tokens + cameras + scene + rendering; }
+};
 
 struct TimingOptions {
   torch::Device device = torch::kCPU;
@@ -40,10 +48,16 @@ struct TimingOptions {
 // The largest product of square matrices that counts as this device's peak, in operations a second.
 double MatrixPeak(const TimingOptions& options);
 
+// Bytes a second that the processor's cores read from memory together.
+double MemoryBandwidth(const TimingOptions& options);
+
 // Two inputs and six targets of one scene, from pictures to renderings, and one more view of the encoded
 // scene.
 std::vector<Timing> TimePass(const std::string& name, WildRayZer model, const TimingOptions& options,
                              double peak);
+
+// The stages of such a pass one by one, and the whole.
+std::vector<Timing> TimeStages(WildRayZer model, const TimingOptions& options, double peak);
 
 // A training step: forward, mean squared error of the targets, backward, clipping, AdamW.
 Timing TimeStep(const std::string& name, const ModelConfig& config, int64_t scenes, int64_t inputs,
@@ -53,8 +67,11 @@ Timing TimeStep(const std::string& name, const ModelConfig& config, int64_t scen
 // device with all their truths.
 std::vector<Timing> TimeWorlds(int count, int views, int side, const TimingOptions& options);
 
-// DINOv3 ViT-7B on two views; needs 14 GB on the device.
-Timing TimeDino(const TimingOptions& options, double peak);
+// DINOv3 ViT-7B with numbers that mean nothing, in bf16 (14 GB) or int8 (7 GB): 27 GB of float32 need not
+// exist anywhere.
+Dinov3 EmptyDino7B(const TimingOptions& options);
+// Two views through DINOv3, one after the other as everywhere.
+Timing TimeDino(Dinov3 model, const TimingOptions& options, double peak);
 
 // What bench/peer compares itself with: weights, two input and six target pictures of every scene, and what
 // our program makes of them in float32 on `device`.

@@ -9,10 +9,9 @@
 #include "wildrayzer/check/device_checks.h"
 #include "wildrayzer/check/timings.h"
 #include "wildrayzer/cli/command.h"
-#include "wildrayzer/io/checkpoint.h"
+#include "wildrayzer/cli/timed_models.h"
 #include "wildrayzer/kernels/device.h"
 #include "wildrayzer/kernels/threads.h"
-#include "wildrayzer/pipeline/default_model.h"
 #include "wildrayzer/util/atomic_file.h"
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/interrupt.h"
@@ -23,7 +22,7 @@
 namespace wildrayzer {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using Json = TimingsJson;
 
 struct CheckOptions {
   std::string device = "auto";
@@ -48,71 +47,6 @@ void PrintCheck(const CheckResult& result) {
     std::printf("%-44s FAILED: %s\n", result.name.c_str(), result.failure.c_str());
   }
   std::fflush(stdout);
-}
-
-void PrintTiming(const Timing& timing) {
-  ThrowIfInterrupted();
-  if (!timing.failure.empty()) {
-    std::printf("%-44s %-4s  %s\n", timing.name.c_str(), timing.precision.c_str(), timing.failure.c_str());
-  } else if (timing.operations > 0) {
-    std::printf("%-44s %-4s %10.2f ms (fastest %.2f) %8.2f TFLOP/s, %2.0f %% of the peak\n",
-                timing.name.c_str(), timing.precision.c_str(), timing.milliseconds, timing.fastest,
-                timing.OperationsPerSecond() * 1e-12, 100 * timing.OperationsPerSecond() / timing.peak);
-  } else if (timing.worlds > 0) {
-    std::printf("%-44s %-4s %10.2f ms (fastest %.2f) %8.1f worlds/s\n", timing.name.c_str(),
-                timing.precision.c_str(), timing.milliseconds, timing.fastest, timing.WorldsPerSecond());
-  } else {
-    std::printf("%-44s %-4s %10.2f ms (fastest %.2f)\n", timing.name.c_str(), timing.precision.c_str(),
-                timing.milliseconds, timing.fastest);
-  }
-  std::fflush(stdout);
-}
-
-Json ToJson(const Timing& timing) {
-  Json json = {{"name", timing.name}, {"precision", timing.precision}};
-  if (!timing.failure.empty()) {
-    json["failure"] = timing.failure;
-    return json;
-  }
-  json["milliseconds"] = timing.milliseconds;
-  json["fastest_milliseconds"] = timing.fastest;
-  if (timing.operations > 0) {
-    json["tflops"] = timing.OperationsPerSecond() * 1e-12;
-    json["share_of_peak"] = timing.OperationsPerSecond() / timing.peak;
-  }
-  if (timing.worlds > 0) json["worlds_per_second"] = timing.WorldsPerSecond();
-  if (timing.device_bytes > 0) json["peak_device_bytes"] = timing.device_bytes;
-  return json;
-}
-
-// The published size, without motion: what is timed is RayZer.
-ModelConfig FullSize() { return {}; }
-
-// The architecture of the small model that comes with the program, or of `file`, without motion and matches.
-ModelConfig SmallSize(const std::string& file) {
-  std::string path = file;
-  if (path.empty()) {
-    const auto found = FindDefaultModel();
-    if (!found)
-      throw UsageError(std::string("models/") + kDefaultModelName +
-                       " is missing from this copy of the program; give --model");
-    path = found->string();
-  }
-  ModelConfig config = ConfigOfCheckpoint(Checkpoint::Open(path));
-  // What the peer does not have.
-  config.use_motion = config.match_views = config.adjust_poses = config.copy_inputs = false;
-  config.token_masking = TokenMasking::kZero;
-  return config;
-}
-
-WildRayZer RandomModel(const ModelConfig& config, const TimingOptions& options) {
-  const torch::NoGradGuard no_grad;
-  WildRayZer model(config);
-  RandomInit(model, 1);
-  CastWeights(*model, options.precision);
-  model->to(options.device);
-  model->eval();
-  return model;
 }
 
 Json Time(const CheckOptions& options, torch::Device device) {
@@ -153,7 +87,7 @@ Json Time(const CheckOptions& options, torch::Device device) {
   pass("full size", FullSize());
   if (!gpu) return all;
   add(TimeStep("training step, full size, 8 scenes of 2 + 6", FullSize(), 8, 2, 6, timing, peak));
-  add(TimeDino(timing, peak));
+  add(TimeDino(EmptyDino7B(timing), timing, peak));
   return all;
 }
 

@@ -22,8 +22,11 @@ void ModelOptions::AddTo(CLI::App& command) {
   command.add_option("--init", init, "'random' runs without weights; the pictures then mean nothing")
       ->check(CLI::IsMember({"random"}));
   command.add_option("--seed", seed, "Seed of everything random")->capture_default_str();
-  command.add_option("--precision", precision, "Arithmetic of the matrix products")
-      ->check(CLI::IsMember({"auto", "fp32", "bf16"}))
+  command
+      .add_option(
+          "--precision", precision,
+          "Arithmetic of the matrix products; int8: of the blocks, on processors (docs/quantization.md)")
+      ->check(CLI::IsMember({"auto", "fp32", "bf16", "int8"}))
       ->capture_default_str();
   AddDeviceOption(command, device);
   command
@@ -59,6 +62,7 @@ ModelSource ModelOptions::Resolve() const {
   source.device = device;
   source.precision = precision == "fp32"   ? PrecisionChoice::kFp32
                      : precision == "bf16" ? PrecisionChoice::kBf16
+                     : precision == "int8" ? PrecisionChoice::kInt8
                                            : PrecisionChoice::kAuto;
   source.frame = frame == "whole"  ? FrameChoice::kWhole
                  : frame == "crop" ? FrameChoice::kCrop

@@ -22,6 +22,7 @@ void AddEvalCommand(CLI::App& app);
 void AddTrainCommand(CLI::App& app);
 void AddLabelsCommand(CLI::App& app);
 void AddCheckCommand(CLI::App& app);
+void AddBenchCommand(CLI::App& app);
 void AddPackCommand(CLI::App& app);
 void AddWorldsCommand(CLI::App& app);
 

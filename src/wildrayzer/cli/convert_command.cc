@@ -9,6 +9,7 @@
 #include "wildrayzer/io/safetensors.h"
 #include "wildrayzer/io/tensor_files.h"
 #include "wildrayzer/io/torch_writer.h"
+#include "wildrayzer/models/int8_weights.h"
 #include "wildrayzer/models/weights.h"
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/interrupt.h"
@@ -85,6 +86,14 @@ std::map<std::string, std::string> MetadataOf(const OpenedFiles& opened, const C
   return metadata;
 }
 
+const TensorEntry* FindTensor(const OpenedFiles& opened, const std::string& name) {
+  const TensorEntry* found = nullptr;
+  for (const TensorFile& file : opened.files) {
+    if (found == nullptr) found = file.Find(name);
+  }
+  return found;
+}
+
 // Matrices and convolutions lose little in bf16 and are nearly all of the size; vectors (norms, biases) stay
 // exact.
 DType TypeFor(const TensorEntry& entry, const std::string& dtype) {
@@ -92,17 +101,29 @@ DType TypeFor(const TensorEntry& entry, const std::string& dtype) {
   return dtype == "bf16" && entry.shape.size() >= 2 ? DType::kBF16 : DType::kF32;
 }
 
-TensorSource SourceFor(const TensorEntry& entry, const std::string& dtype) {
+// What becomes of one tensor: two of a matrix that goes into int8, none of the scales of one that leaves it.
+std::vector<TensorSource> SourcesFor(const TensorEntry& entry, const OpenedFiles& opened,
+                                     const std::string& dtype) {
+  const bool leaves_int8 = dtype == "fp32" || dtype == "bf16";
+  if (leaves_int8 && entry.name.ends_with(kScaleSuffix)) {
+    const TensorEntry* matrix =
+        FindTensor(opened, entry.name.substr(0, entry.name.size() - kScaleSuffix.size()));
+    if (matrix != nullptr && matrix->dtype == DType::kI8) return {};
+  }
+  if (leaves_int8 && entry.dtype == DType::kI8) {
+    const TensorEntry* scales = FindTensor(opened, entry.name + std::string(kScaleSuffix));
+    if (scales != nullptr)
+      return {DequantizedSource(entry, *scales, dtype == "bf16" ? DType::kBF16 : DType::kF32)};
+  }
+  if (dtype == "int8" && IsFloat(entry.dtype) && IsBlockMatrix(entry.name, entry.shape))
+    return QuantizedSources(entry);
   const DType wanted = TypeFor(entry, dtype);
-  return wanted == entry.dtype ? TensorSource::Of(entry) : ConvertedSource(entry, wanted);
+  return {wanted == entry.dtype ? TensorSource::Of(entry) : ConvertedSource(entry, wanted)};
 }
 
 // Of tensors that two files must both have.
 TensorSource MeanFor(const TensorEntry& entry, const OpenedFiles& others, const ConvertOptions& options) {
-  const TensorEntry* other = nullptr;
-  for (const TensorFile& file : others.files) {
-    if (other == nullptr) other = file.Find(entry.name);
-  }
+  const TensorEntry* other = FindTensor(others, entry.name);
   if (other == nullptr || other->shape != entry.shape || !IsFloat(other->dtype) || !IsFloat(entry.dtype)) {
     throw UsageError(options.mean_with + ": has no tensor '" + entry.name + "' of the shape that " +
                      options.in + " has; --mean-with takes weights of the same model");
@@ -123,6 +144,8 @@ TensorSource Interruptible(TensorSource source) {
 }
 
 void Run(const ConvertOptions& options) {
+  if (!options.mean_with.empty() && options.dtype == "int8")
+    throw UsageError("--mean-with writes fp32 or bf16: convert its result to int8 afterwards");
   const std::filesystem::path out = options.out;
   const std::string extension = out.extension().string();
   if (extension != ".safetensors" && extension != ".pt" && extension != ".pth") {
@@ -144,8 +167,10 @@ void Run(const ConvertOptions& options) {
         continue;
       }
       elements += entry.numel();
-      tensors.push_back(Interruptible(options.mean_with.empty() ? SourceFor(entry, options.dtype)
-                                                                : MeanFor(entry, others, options)));
+      const std::vector<TensorSource> sources = options.mean_with.empty()
+                                                    ? SourcesFor(entry, opened, options.dtype)
+                                                    : std::vector{MeanFor(entry, others, options)};
+      for (const TensorSource& source : sources) tensors.push_back(Interruptible(source));
     }
   }
   const size_t count = tensors.size();
@@ -175,7 +200,8 @@ void Run(const ConvertOptions& options) {
 
 void AddConvertCommand(CLI::App& app) {
   auto options = std::make_shared<ConvertOptions>();
-  CLI::App* command = app.add_subcommand("convert", "Checkpoints between .pt and safetensors, fp32 and bf16");
+  CLI::App* command =
+      app.add_subcommand("convert", "Checkpoints between .pt and safetensors, fp32, bf16 and int8");
   command->add_option("in", options->in, "Checkpoint: .pt, .pth, .safetensors or a folder of safetensors")
       ->required();
   command
@@ -188,8 +214,12 @@ void AddConvertCommand(CLI::App& app) {
           "Write the mean with these weights of the same model, for instance those that a run began with "
           "(docs/training.md)")
       ->type_name("FILE");
-  command->add_option("--dtype", options->dtype, "keep, fp32, or bf16 (matrices only; vectors stay fp32)")
-      ->check(CLI::IsMember({"keep", "fp32", "bf16"}))
+  command
+      ->add_option(
+          "--dtype", options->dtype,
+          "keep, fp32, bf16 (matrices; vectors stay fp32), or int8 (matrices of transformer blocks; the "
+          "rest is fp32; docs/quantization.md)")
+      ->check(CLI::IsMember({"keep", "fp32", "bf16", "int8"}))
       ->capture_default_str();
   command
       ->add_option("--set", options->settings,

@@ -47,6 +47,17 @@ Json CountByModule(const Checkpoint& checkpoint) {
   return counts;
 }
 
+// Numbers by element type: "I8" are matrices in int8 (docs/quantization.md).
+Json CountByType(const Checkpoint& checkpoint) {
+  Json counts = Json::object();
+  for (const std::string& name : checkpoint.names()) {
+    const TensorEntry& entry = checkpoint.Entry(name);
+    Json& count = counts[std::string(DTypeName(entry.dtype))];
+    count = (count.is_null() ? 0 : count.get<int64_t>()) + entry.numel();
+  }
+  return counts;
+}
+
 // What a training checkpoint holds beside the weights ("optimizer", counters), without reading it.
 Json DescribeSiblings(const TorchArchive& archive) {
   Json siblings = Json::object();
@@ -87,6 +98,8 @@ void Print(const Json& report, bool tensors) {
     std::printf("not a model of this program: %s\n", report["why"].get<std::string>().c_str());
   std::printf("tensors: %zu, parameters: %lld, bytes: %lld\n", report["tensor_count"].get<size_t>(),
               report["parameters"].get<long long>(), report["bytes"].get<long long>());
+  for (const auto& [type, count] : report["types"].items())
+    std::printf("  %-28s %27lld numbers\n", type.c_str(), count.get<long long>());
   for (const auto& [module, count] : report["modules"].items()) {
     std::printf("  %-28s %5lld tensors %14lld parameters\n", module.c_str(),
                 count["tensors"].get<long long>(), count["parameters"].get<long long>());
@@ -127,6 +140,7 @@ void Run(const InspectOptions& options) {
   report["tensor_count"] = checkpoint.names().size();
   report["parameters"] = numbers;
   report["bytes"] = bytes;
+  report["types"] = CountByType(checkpoint);
   report["modules"] = CountByModule(checkpoint);
   report["metadata"] = checkpoint.metadata();
   if (checkpoint.archive()) report["beside_the_weights"] = DescribeSiblings(*checkpoint.archive());

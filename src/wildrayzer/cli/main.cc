@@ -50,6 +50,7 @@ int Run(int argc, char** argv) {
   wildrayzer::AddTrainCommand(app);
   wildrayzer::AddLabelsCommand(app);
   wildrayzer::AddCheckCommand(app);
+  wildrayzer::AddBenchCommand(app);
   wildrayzer::AddPackCommand(app);
   wildrayzer::AddWorldsCommand(app);
   try {
@@ -67,6 +68,7 @@ int Run(int argc, char** argv) {
 int main(int argc, char** argv) {
   wildrayzer::RestartWithBetterBlasKernels(argv);
   wildrayzer::CatchInterrupts();
+  wildrayzer::KeepFreedMemory();
   try {
     return Run(argc, argv);
   } catch (const wildrayzer::Interrupted& error) {

@@ -132,8 +132,11 @@ TensorSource TensorSourceOf(const std::string& name, const torch::Tensor& tensor
     case torch::kInt64:
       source.dtype = DType::kI64;
       break;
+    case torch::kInt8:
+      source.dtype = DType::kI8;
+      break;
     default:
-      throw Error("a checkpoint holds float32, bfloat16 and int64 tensors only");
+      throw Error("a checkpoint holds float32, bfloat16, int8 and int64 tensors only");
   }
   source.shape.assign(flat.sizes().begin(), flat.sizes().end());
   source.stream = [flat](const ByteSink& sink) {

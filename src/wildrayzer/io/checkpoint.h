@@ -74,7 +74,7 @@ class Checkpoint {
 };
 
 // A tensor of any device as the writers take it; its values may be changed only after the file is written.
-// Error for other types than float32, bfloat16 and int64.
+// Error for other types than float32, bfloat16, int8 and int64.
 TensorSource TensorSourceOf(const std::string& name, const torch::Tensor& tensor);
 
 }  // namespace wildrayzer

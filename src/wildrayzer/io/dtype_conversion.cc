@@ -132,4 +132,84 @@ TensorSource MeanSource(const TensorEntry& entry, const TensorEntry& other, DTyp
   });
 }
 
+float QuantizeRow(std::span<const float> row, int8_t* q) {
+  float largest = 0.0f;
+  bool finite = true;
+  for (const float value : row) {
+    finite = finite && std::isfinite(value);
+    largest = std::max(largest, std::abs(value));
+  }
+  // Of numbers that small the inverse of the scale might not be finite.
+  const bool zero = !finite || largest < 1e-35f;
+  for (size_t i = 0; i < row.size(); ++i)
+    q[i] = zero ? int8_t{0} : static_cast<int8_t>(std::nearbyint(row[i] * (127.0f / largest)));
+  return !finite ? NAN : zero ? 0.0f : largest / 127.0f;
+}
+
+namespace {
+
+void StreamRows(const TensorEntry& entry, const std::function<void(std::span<const float>)>& take) {
+  const auto width = static_cast<size_t>(entry.shape[1]);
+  std::vector<float> waiting;
+  StreamFloats(entry, [&](std::span<const float> values) {
+    waiting.insert(waiting.end(), values.begin(), values.end());
+    size_t at = 0;
+    for (; at + width <= waiting.size(); at += width) take({waiting.data() + at, width});
+    waiting.erase(waiting.begin(), waiting.begin() + static_cast<long>(at));
+  });
+}
+
+template <typename Value>
+std::span<const std::byte> BytesOf(const std::vector<Value>& values) {
+  return std::as_bytes(std::span(values));
+}
+
+}  // namespace
+
+std::vector<TensorSource> QuantizedSources(const TensorEntry& entry) {
+  if (!IsFloat(entry.dtype) || entry.shape.size() != 2 || entry.numel() == 0)
+    throw Error("tensor '" + entry.name + "' is no matrix of floating-point numbers: it has no int8 form");
+  TensorSource values = Source(entry, DType::kI8, [entry](const ByteSink& sink) {
+    std::vector<int8_t> q(static_cast<size_t>(entry.shape[1]));
+    StreamRows(entry, [&](std::span<const float> row) {
+      if (std::isnan(QuantizeRow(row, q.data())))
+        throw Error("tensor '" + entry.name + "' holds a NaN or an infinity: the weights are damaged");
+      sink(BytesOf(q));
+    });
+  });
+  TensorSource scales = Source(entry, DType::kF32, [entry](const ByteSink& sink) {
+    std::vector<int8_t> q(static_cast<size_t>(entry.shape[1]));
+    std::vector<float> all;
+    StreamRows(entry, [&](std::span<const float> row) { all.push_back(QuantizeRow(row, q.data())); });
+    sink(BytesOf(all));
+  });
+  scales.name += kScaleSuffix;
+  scales.shape.resize(1);
+  return {values, scales};
+}
+
+TensorSource DequantizedSource(const TensorEntry& entry, const TensorEntry& scales, DType dtype) {
+  const bool fits = entry.dtype == DType::kI8 && entry.shape.size() == 2 && scales.dtype == DType::kF32 &&
+                    scales.shape == std::vector<int64_t>{entry.shape[0]} && entry.numel() > 0;
+  if (!fits || (dtype != DType::kF32 && dtype != DType::kBF16))
+    throw Error("tensors '" + entry.name + "' and '" + scales.name + "' are no matrix in int8");
+  return Source(entry, dtype, [entry, scales, dtype](const ByteSink& sink) {
+    std::vector<float> row_scales;
+    StreamFloats(scales, [&](std::span<const float> values) {
+      row_scales.insert(row_scales.end(), values.begin(), values.end());
+    });
+    const auto width = static_cast<size_t>(entry.shape[1]);
+    size_t at = 0;
+    entry.Stream([&](std::span<const std::byte> piece) {
+      constexpr size_t kBlock = 1 << 20;
+      for (size_t first = 0; first < piece.size(); first += kBlock) {
+        std::vector<float> values;
+        for (const std::byte q : piece.subspan(first, std::min(kBlock, piece.size() - first)))
+          values.push_back(static_cast<float>(static_cast<int8_t>(q)) * row_scales[at++ / width]);
+        sink(Rounded(values, dtype));
+      }
+    });
+  });
+}
+
 }  // namespace wildrayzer

@@ -39,6 +39,15 @@ SimdLevel AvailableSimd() {
   return level;
 }
 
+bool HasByteProducts([[maybe_unused]] int bits) {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  return bits == 512 ? __builtin_cpu_supports("avx512vnni") != 0 : __builtin_cpu_supports("avxvnni") != 0;
+#else
+  return false;
+#endif
+}
+
 const char* SimdName(SimdLevel level) {
   switch (level) {
     case SimdLevel::kAvx2:

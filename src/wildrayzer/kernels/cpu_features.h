@@ -10,4 +10,8 @@ enum class SimdLevel { kPortable, kAvx2, kAvx512, kAvx512Bf16 };
 SimdLevel AvailableSimd();
 const char* SimdName(SimdLevel level);
 
+// Whether the processor adds products of bytes in one instruction on vectors of so many bits: AVX-VNNI for
+// 256, AVX512-VNNI for 512. Not lowered by WILDRAYZER_SIMD.
+bool HasByteProducts(int bits);
+
 }  // namespace wildrayzer

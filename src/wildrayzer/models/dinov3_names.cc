@@ -5,6 +5,7 @@
 #include <string_view>
 #include <utility>
 
+#include "wildrayzer/io/dtype_conversion.h"
 #include "wildrayzer/util/error.h"
 
 namespace wildrayzer {
@@ -113,6 +114,7 @@ Dinov3Names MapDinov3Names(const std::string& path, const std::vector<std::strin
     return name == "cls_token" || name.rfind("blocks.", 0) == 0 || name.rfind("patch_embed.", 0) == 0;
   });
   for (const std::string& name : names) {
+    if (name.ends_with(std::string(".weight") + std::string(kScaleSuffix))) continue;  // part of a matrix
     if (mapper.result.meta) {
       mapper.Meta(name);
     } else {

@@ -25,7 +25,8 @@ struct Dinov3Names {
 // Recognises the layout and maps all names. Hugging Face: an optional "dinov3_vit." in front, and "model." in
 // front of the blocks, are taken off. FileError(path, ...) when two tensors map to one name, or for
 // parameters that change the computation in a way that is not implemented (cls_norm). Names that belong to
-// neither layout map to themselves, so that the caller reports them as unexpected.
+// neither layout map to themselves, so that the caller reports them as unexpected. The scales of matrices in
+// int8 (NAME.weight_scale) are part of these and have no entry.
 Dinov3Names MapDinov3Names(const std::string& path, const std::vector<std::string>& names);
 
 }  // namespace wildrayzer

@@ -5,9 +5,11 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <map>
 #include <optional>
 #include <vector>
 
+#include "wildrayzer/models/int8_weights.h"
 #include "wildrayzer/util/error.h"
 
 namespace wildrayzer {
@@ -157,7 +159,20 @@ std::optional<fs::path> FindConfig(const fs::path& path) {
 
 torch::TensorOptions Wanted(const torch::Tensor& parameter, const Dinov3LoadOptions& options) {
   const bool matrix = parameter.dim() == 2 || parameter.dim() == 4;
-  return torch::TensorOptions(options.device).dtype(matrix ? options.dtype : torch::kFloat32);
+  const bool rounded = matrix && options.dtype != torch::kInt8;  // to int8 later, in its layer
+  return torch::TensorOptions(options.device).dtype(rounded ? options.dtype : torch::kFloat32);
+}
+
+// The layer's matrix as the file has it in int8.
+void FetchInt8(const Checkpoint& checkpoint, const Dinov3Source& source, LinearImpl* linear,
+               torch::IntArrayRef shape) {
+  const std::vector<int64_t> found = SourceShape(checkpoint, source);
+  if (linear == nullptr || torch::IntArrayRef(found) != shape) {
+    throw FileError(checkpoint.path(), "tensor '" + source.name + "' in int8 gives shape " +
+                                           ShapeText(found) + " instead of " + ShapeText(shape) +
+                                           ", or is no matrix of a block");
+  }
+  linear->UseInt8(Int8MatrixOf(checkpoint, source.name, source.part, source.parts));
 }
 
 }  // namespace
@@ -169,6 +184,9 @@ Dinov3 RandomDinov3(const Dinov3Config& config, uint64_t seed, const Dinov3LoadO
   model->InitializeRandom(seed);
   for (torch::Tensor parameter : model->parameters()) {
     parameter.set_data(parameter.to(Wanted(parameter, options)));
+  }
+  if (options.dtype == torch::kInt8) {
+    for (const auto& [name, linear] : BlockLinears(*model)) linear->RoundToInt8();
   }
   return model;
 }
@@ -219,10 +237,25 @@ Dinov3 LoadDinov3(const Checkpoint& checkpoint, const Dinov3Config& config,
   Dinov3 model(chosen);
   const auto parameters = model->named_parameters();
   CheckNames(checkpoint, names, parameters);
+  const std::map<std::string, LinearImpl*> linears = BlockLinears(*model);
   for (const auto& item : parameters) {
     torch::Tensor parameter = item.value();
-    parameter.set_data(
-        Fetch(checkpoint, names.sources.at(item.key()), parameter.sizes(), Wanted(parameter, options)));
+    const Dinov3Source& source = names.sources.at(item.key());
+    const auto found = linears.find(item.key());
+    LinearImpl* linear = found == linears.end() ? nullptr : found->second;
+    const torch::TensorOptions wanted = Wanted(parameter, options);
+    if (checkpoint.Entry(source.name).dtype == DType::kI8) {
+      FetchInt8(checkpoint, source, linear, parameter.sizes());
+      if (options.dtype == torch::kInt8 || options.keep_int8) continue;
+      linear->LeaveInt8();
+      parameter.set_data(parameter.to(wanted));
+      continue;
+    }
+    parameter.set_data(Fetch(checkpoint, source, parameter.sizes(), wanted));
+    if (options.dtype != torch::kInt8 || linear == nullptr) continue;
+    const torch::Tensor exact = parameter.detach();
+    linear->RoundToInt8();
+    ReleasePages(exact);
   }
   return model;
 }

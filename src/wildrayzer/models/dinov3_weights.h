@@ -11,8 +11,11 @@
 namespace wildrayzer {
 
 struct Dinov3LoadOptions {
-  // Of the matrices: float32 or bfloat16. Vectors (norms, biases, tokens) are always float32.
+  // Of the matrices: float32 or bfloat16, or int8 for those of the blocks and float32 for the patch
+  // projection. Vectors (norms, biases, tokens) are always float32.
   torch::ScalarType dtype = torch::kFloat32;
+  // Matrices that the file has in int8 stay so, whatever `dtype`.
+  bool keep_int8 = false;
   torch::Device device = torch::kCPU;
   // RoPE periods rounded to bfloat16, as torch.hub computes; see Dinov3Config.
   bool bf16_periods = false;
@@ -29,9 +32,9 @@ Dinov3Config GuessDinov3Config(const Checkpoint& checkpoint, const Dinov3Names& 
 //
 // Memory: float32 tensors are used where the file is mapped, without a copy: pages come from disk when a
 // layer first needs them and may leave again under pressure, so the float32 ViT-7B (27 GB) runs on a machine
-// that has less memory. Tensors that need conversion are converted one by one; the largest copy at any time
-// is one matrix. FileError names the first missing, unexpected, duplicate or misshaped tensor, or says what
-// to download when `path` does not exist.
+// that has less memory; so are matrices in int8, which make that model 6.8 GB. Tensors that need conversion
+// are converted one by one; the largest copy at any time is one matrix. FileError names the first missing,
+// unexpected, duplicate or misshaped tensor, or says what to download when `path` does not exist.
 Dinov3 LoadDinov3(const std::filesystem::path& path, const Dinov3LoadOptions& options = {});
 Dinov3 LoadDinov3(const Checkpoint& checkpoint, const Dinov3Config& config,
                   const Dinov3LoadOptions& options = {});

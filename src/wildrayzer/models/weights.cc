@@ -9,6 +9,7 @@
 #include "wildrayzer/io/dtype_conversion.h"
 #include "wildrayzer/io/state_dict.h"
 #include "wildrayzer/io/utf8.h"
+#include "wildrayzer/models/int8_weights.h"
 #include "wildrayzer/nn/init.h"
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/log.h"
@@ -57,14 +58,14 @@ std::vector<std::string> ModelPrefixes(const Checkpoint& checkpoint) {
   return prefixes;
 }
 
-// Model name -> checkpoint name.
+// Model name -> checkpoint name; the scales of matrices in int8 are part of these.
 std::map<std::string, std::string> ModelNames(const Checkpoint& checkpoint) {
   std::map<std::string, std::string> names;
   const std::string prefix = ModelPrefixes(checkpoint).front();
   for (const std::string& stored : checkpoint.names()) {
     std::string name = WithoutToolNames(stored);
     if (StartsWith(name, prefix)) name.erase(0, prefix.size());
-    if (IsTrainingAid(name)) continue;
+    if (IsTrainingAid(name) || IsInt8Scale(checkpoint, stored)) continue;
     if (!names.emplace(name, stored).second) {
       throw FileError(checkpoint.path(),
                       fmt::format("holds the tensor '{}' twice, with and without 'module.'", name));
@@ -123,7 +124,9 @@ void CheckEntry(const Checkpoint& checkpoint, const std::string& stored_name, co
                     fmt::format("tensor '{}' has shape [{}], the model needs [{}]", stored_name,
                                 fmt::join(entry.shape, ", "), fmt::join(tensor.sizes(), ", ")));
   }
-  if (!IsFloat(entry.dtype)) {
+  // What is no large matrix of a block is never in int8.
+  const bool in_int8 = entry.dtype == DType::kI8 && IsBlockMatrix(stored_name, entry.shape);
+  if (!IsFloat(entry.dtype) && !in_int8) {
     throw FileError(checkpoint.path(),
                     fmt::format("tensor '{}' has type {}, the model needs floating-point numbers",
                                 stored_name, DTypeName(entry.dtype)));
@@ -148,11 +151,25 @@ bool FillKnownGap(const std::string& name, torch::Tensor& tensor, const std::str
 
 }  // namespace
 
-void CastWeights(torch::nn::Module& model, Precision precision) {
+const char* PrecisionName(Precision precision) {
+  return precision == Precision::kInt8 ? "int8" : precision == Precision::kBf16 ? "bf16" : "fp32";
+}
+
+void CastWeights(torch::nn::Module& model, Precision precision, bool keep_int8) {
+  for (const auto& [name, linear] : BlockLinears(model)) {
+    if (precision == Precision::kInt8) linear->RoundToInt8();
+    if (precision != Precision::kInt8 && !keep_int8) linear->LeaveInt8();
+  }
   for (const auto& item : model.named_parameters()) {
     torch::Tensor parameter = item.value();
+    if (parameter.scalar_type() == torch::kInt8) continue;
     parameter.set_data(parameter.to(WantedType(item.key(), parameter, precision)));
   }
+}
+
+bool HoldsInt8(const torch::nn::Module& model) {
+  const auto linears = BlockLinears(model);
+  return std::any_of(linears.begin(), linears.end(), [](const auto& item) { return item.second->is_int8(); });
 }
 
 LoadReport CompareNames(const torch::nn::Module& model, const Checkpoint& checkpoint) {
@@ -194,14 +211,20 @@ LoadReport LoadWeights(torch::nn::Module& model, const Checkpoint& checkpoint, c
     used.push_back(found->second);
   }
   checkpoint.CheckFinite(used);
+  const std::map<std::string, LinearImpl*> linears = BlockLinears(model);
   for (auto& [name, tensor] : tensors) {
     const auto found = stored.find(name);
     if (found == stored.end()) continue;
+    if (checkpoint.Entry(found->second).dtype == DType::kI8) {
+      linears.at(name)->UseInt8(Int8MatrixOf(checkpoint, found->second));
+      continue;
+    }
     const torch::Tensor value = checkpoint.Get(found->second);
     tensor.set_data(value.to(options.device, WantedType(name, tensor, options.precision),
                              /*non_blocking=*/false, /*copy=*/options.writable));
   }
-  model.to(options.device);  // what the file did not have
+  CastWeights(model, options.precision, options.keep_int8);  // into int8 or out of it
+  model.to(options.device);                                  // and what the file did not have
   return report;
 }
 
@@ -214,7 +237,11 @@ TensorShapes ModelTensorShapes(const Checkpoint& checkpoint) {
 
 std::vector<std::string> StoredModelNames(const Checkpoint& checkpoint) {
   std::vector<std::string> names;
-  for (const auto& [name, stored] : ModelNames(checkpoint)) names.push_back(stored);
+  for (const auto& [name, stored] : ModelNames(checkpoint)) {
+    names.push_back(stored);
+    const std::string scales = stored + std::string(kScaleSuffix);
+    if (IsInt8Scale(checkpoint, scales)) names.push_back(scales);
+  }
   return names;
 }
 

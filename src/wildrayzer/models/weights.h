@@ -13,11 +13,17 @@
 namespace wildrayzer {
 
 // Precision of the matrix products. kBf16 stores the matrices of linear layers in bfloat16, apart from those
-// of the camera head; norms, biases, learned codes, convolutions, cameras and rays stay float32.
-enum class Precision { kFp32, kBf16 };
+// of the camera head; norms, biases, learned codes, convolutions, cameras and rays stay float32. kInt8 stores
+// the matrices of transformer blocks (models/int8_weights.h) in 8 bits, everything else in float32; it is the
+// processor's.
+enum class Precision { kFp32, kBf16, kInt8 };
+// "fp32", "bf16", "int8".
+const char* PrecisionName(Precision precision);
 
 struct LoadOptions {
   Precision precision = Precision::kFp32;
+  // Matrices that the file has in int8 stay so, whatever `precision`.
+  bool keep_int8 = false;
   torch::Device device = torch::kCPU;
   // Copies every tensor, so that it can be trained; otherwise tensors that already have the right type stay
   // in the read-only mapping of the file.
@@ -59,8 +65,12 @@ std::vector<std::string> StoredModelNames(const Checkpoint& checkpoint);
 ModelConfig ConfigOfCheckpoint(const Checkpoint& checkpoint);
 inline constexpr char kConfigMetadataKey[] = "wildrayzer.config";
 
-// Casts the parameters of a model in memory to the types that `precision` asks for.
-void CastWeights(torch::nn::Module& model, Precision precision);
+// Casts the parameters of a model in memory to the types that `precision` asks for. Matrices in int8 leave it
+// unless they are to be in int8 or to stay (`keep_int8`).
+void CastWeights(torch::nn::Module& model, Precision precision, bool keep_int8 = false);
+
+// Whether a matrix of the model is in int8.
+bool HoldsInt8(const torch::nn::Module& model);
 
 // Random weights of method.md section 2: matrices N(0, 0.02^2), in block i of a stack with std 0.02 / sqrt(2
 // (i + 1)) (see ModelConfig::special_init), biases 0, norm weights 1, learned codes truncated normal with std

@@ -14,11 +14,46 @@ LinearImpl::LinearImpl(int64_t in_features, int64_t out_features, bool with_bias
   if (with_bias) bias_ = register_parameter("bias", torch::empty({out_features}));
 }
 
-torch::Tensor LinearImpl::forward(const torch::Tensor& x) { return LinearProduct(x, weight_, bias_); }
+torch::Tensor LinearImpl::forward(const torch::Tensor& x) {
+  if (is_int8()) return Int8LinearProduct(x, {weight_, scale_}, bias_, /*gelu=*/false);
+  return LinearProduct(x, weight_, bias_);
+}
+
+torch::Tensor LinearImpl::ForwardGelu(const torch::Tensor& x) {
+  if (is_int8()) return Int8LinearProduct(x, {weight_, scale_}, bias_, /*gelu=*/true);
+  return torch::gelu(forward(x));
+}
 
 torch::Tensor LinearImpl::ForwardOutputs(const torch::Tensor& x, int64_t first, int64_t count) {
-  return LinearProduct(x, weight_.narrow(0, first, count),
-                       bias_.defined() ? bias_.narrow(0, first, count) : bias_);
+  const auto part = [&](const torch::Tensor& whole) {
+    return whole.defined() ? whole.narrow(0, first, count) : whole;
+  };
+  if (is_int8()) return Int8LinearProduct(x, {part(weight_), part(scale_)}, part(bias_), /*gelu=*/false);
+  return LinearProduct(x, part(weight_), part(bias_));
+}
+
+void LinearImpl::UseInt8(const Int8Matrix& matrix) {
+  TORCH_CHECK(
+      matrix.values.sizes() == weight_.sizes() && matrix.scales.sizes() == weight_.sizes().slice(0, 1),
+      "Linear: an int8 matrix ", matrix.values.sizes(), " for a weight ", weight_.sizes());
+  weight_.set_requires_grad(false);
+  weight_.set_data(matrix.values);
+  if (is_int8()) {
+    scale_.set_data(matrix.scales);
+  } else {
+    scale_ = register_parameter("weight_scale", matrix.scales, /*requires_grad=*/false);
+  }
+}
+
+void LinearImpl::RoundToInt8() {
+  if (!is_int8()) UseInt8(QuantizeMatrix(weight_));
+}
+
+void LinearImpl::LeaveInt8() {
+  if (!is_int8()) return;
+  weight_.set_data(DequantizeMatrix({weight_, scale_}));
+  scale_ = torch::Tensor();
+  parameters_.erase("weight_scale");
 }
 
 Conv2dImpl::Conv2dImpl(int64_t in_channels, int64_t out_channels, int64_t kernel, bool with_bias,
@@ -104,9 +139,7 @@ MlpImpl::MlpImpl(int64_t width, int64_t hidden) : up_(width, hidden), down_(hidd
   mlp->register_module("2", down_);
 }
 
-torch::Tensor MlpImpl::forward(const torch::Tensor& x) {
-  return down_->forward(torch::gelu(up_->forward(x)));
-}
+torch::Tensor MlpImpl::forward(const torch::Tensor& x) { return down_->forward(up_->ForwardGelu(x)); }
 
 BlockImpl::BlockImpl(int64_t width, int64_t head_size, int64_t mlp_ratio) {
   norm1_ = register_module("norm1", LayerNorm(width));

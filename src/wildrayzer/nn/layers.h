@@ -3,8 +3,9 @@
 // Mixed precision, one rule for all: parameters carry the precision. The residual stream is float32. Norms
 // compute in float32 whatever the dtype of their weights and return the dtype of their input. A Linear has a
 // compute type, to which it casts its input and which it returns; adding a branch to the residual stream
-// promotes back to float32. So `to(kBFloat16)` on the Linear layers is all that bf16 inference needs. What a
-// Linear keeps inside (today: its weight) is its own business: nothing outside looks at it.
+// promotes back to float32. So `to(kBFloat16)` on the Linear layers is all that bf16 inference needs, and
+// `UseInt8` on those that shall multiply in 8 bits, which take float32 and return it. What a Linear keeps
+// inside is its own business: nothing outside looks at it.
 //
 // Parameters are created uninitialised (no memory is touched, so that loading a checkpoint replaces them at
 // no cost): fill them from a checkpoint or with nn/init.h.
@@ -14,25 +15,38 @@
 #include <optional>
 #include <vector>
 
+#include "wildrayzer/kernels/int8_linear.h"
 #include "wildrayzer/kernels/norm.h"
 #include "wildrayzer/nn/module.h"
 
 namespace wildrayzer {
 
-// y = x weight^T + bias. Parameters: weight [out, in], bias [out] (optional).
+// y = x weight^T + bias. Parameters: weight [out, in], bias [out] (optional); with a weight in int8 also
+// weight_scale [out] (kernels/int8_linear.h).
 class LinearImpl : public torch::nn::Module {
  public:
   LinearImpl(int64_t in_features, int64_t out_features, bool bias = false);
   // x [..., in] -> [..., out] in the compute type.
   torch::Tensor forward(const torch::Tensor& x);
+  // gelu(forward(x)), in one pass in int8.
+  torch::Tensor ForwardGelu(const torch::Tensor& x);
   // The outputs first .. first + count - 1 alone: [..., count].
   torch::Tensor ForwardOutputs(const torch::Tensor& x, int64_t first, int64_t count);
   // What it computes in and returns, whatever it is given.
-  torch::ScalarType compute_type() const { return weight_.scalar_type(); }
+  torch::ScalarType compute_type() const { return is_int8() ? torch::kFloat32 : weight_.scalar_type(); }
+
+  // From now on the weight is this matrix in 8 bits, of the shape that it had; it can no longer be trained.
+  void UseInt8(const Int8Matrix& matrix);
+  // The same with its own weight, rounded.
+  void RoundToInt8();
+  // Back to floating-point numbers, float32, if the weight is in int8; rounding is not undone.
+  void LeaveInt8();
+  bool is_int8() const { return scale_.defined(); }
 
  private:
   torch::Tensor weight_;
-  torch::Tensor bias_;  // undefined without bias
+  torch::Tensor scale_;  // [out], undefined unless the weight is in int8
+  torch::Tensor bias_;   // undefined without bias
 };
 TORCH_MODULE(Linear);
 

@@ -92,13 +92,16 @@ cv::Vec2d RobustLine(const std::vector<cv::Vec3f>& points) {  // (x, y, weight)
 }
 
 void MatchExposure(const WorkView& own, const cv::Mat& weight, OtherView& other) {
+  // Two numbers need no more points than that; each stands for those about it.
+  constexpr double kPoints = 20000;
+  const int step = std::max(1, static_cast<int>(std::sqrt(static_cast<double>(weight.total()) / kPoints)));
   std::vector<cv::Mat> scaled;
   cv::split(other.colour, scaled);
   for (int c = 0; c < 3; ++c) {
     std::vector<cv::Vec3f> points;
-    for (int y = 0; y < weight.rows; ++y) {
-      for (int x = 0; x < weight.cols; ++x) {
-        const float w = weight.at<float>(y, x);
+    for (int y = step / 2; y < weight.rows; y += step) {
+      for (int x = step / 2; x < weight.cols; x += step) {
+        const float w = weight.at<float>(y, x) * static_cast<float>(step * step);
         if (w > 0)
           points.emplace_back(other.colour.at<cv::Vec3f>(y, x)[c], own.colour.at<cv::Vec3f>(y, x)[c], w);
       }

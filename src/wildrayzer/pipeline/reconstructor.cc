@@ -54,6 +54,9 @@ Trace StepsOf(const ProgressCallback& progress) {
 Precision Resolve(PrecisionChoice choice, torch::Device device) {
   if (choice == PrecisionChoice::kFp32) return Precision::kFp32;
   if (choice == PrecisionChoice::kBf16) return Precision::kBf16;
+  if (choice == PrecisionChoice::kInt8 && !device.is_cpu())
+    throw UsageError("--precision int8 is for processors: a GPU is faster in bf16 (--precision bf16)");
+  if (choice == PrecisionChoice::kInt8) return Precision::kInt8;
   return HasFastBf16(device) ? Precision::kBf16 : Precision::kFp32;
 }
 
@@ -180,6 +183,7 @@ struct Reconstructor::Impl {
   ModelConfig config;
   torch::Device device = torch::kCPU;
   Precision precision = Precision::kFp32;
+  bool keep_int8 = false;  // what the files have in int8 stays so
   bool whole_frame = false;
   std::optional<Checkpoint> checkpoint;
   WildRayZer model{nullptr};
@@ -211,7 +215,10 @@ struct Reconstructor::Impl {
 
 void Reconstructor::Impl::LoadDino(const ModelSource& source) {
   Dinov3LoadOptions options;
-  options.dtype = precision == Precision::kBf16 ? torch::kBFloat16 : torch::kFloat32;
+  options.dtype = precision == Precision::kBf16   ? torch::kBFloat16
+                  : precision == Precision::kInt8 ? torch::kInt8
+                                                  : torch::kFloat32;
+  options.keep_int8 = keep_int8;
   options.device = device;
   if (!source.dino.empty()) {
     dino = LoadDinov3(source.dino, options);
@@ -311,6 +318,7 @@ Reconstructor::Reconstructor(const ModelSource& source, const ProgressCallback& 
   impl_->whole_frame = IsWhole(source.frame, impl_->config);
   impl_->device = ChooseDevice(source.device);
   impl_->precision = Resolve(source.precision, impl_->device);
+  impl_->keep_int8 = source.precision == PrecisionChoice::kAuto && impl_->device.is_cpu();
   if (impl_->NeedsDino(source)) {
     impl_->LoadDino(source);
     // Random weights fit any DINOv3.
@@ -322,8 +330,10 @@ Reconstructor::Reconstructor(const ModelSource& source, const ProgressCallback& 
   if (impl_->checkpoint) {
     LoadOptions options;
     options.precision = impl_->precision;
+    options.keep_int8 = impl_->keep_int8;
     options.device = impl_->device;
     LoadWeights(*impl_->model, *impl_->checkpoint, options);
+    if (HoldsInt8(*impl_->model)) impl_->precision = Precision::kInt8;
   } else {
     RandomInit(impl_->model, source.seed);
     CastWeights(*impl_->model, impl_->precision);
@@ -480,9 +490,7 @@ int Reconstructor::frame_width() const { return static_cast<int>(impl_->config.w
 int Reconstructor::frame_height() const { return static_cast<int>(impl_->config.height); }
 bool Reconstructor::has_motion() const { return impl_->config.use_motion; }
 
-std::string Reconstructor::precision() const {
-  return impl_->precision == Precision::kBf16 ? "bf16" : "fp32";
-}
+std::string Reconstructor::precision() const { return PrecisionName(impl_->precision); }
 
 std::string Reconstructor::device() const { return DeviceText(impl_->device); }
 std::string Reconstructor::device_name() const { return DeviceName(impl_->device); }

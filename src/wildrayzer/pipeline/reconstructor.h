@@ -24,8 +24,9 @@ namespace wildrayzer {
 
 // Arithmetic of the transformer's matrix products. Norms, softmax and all geometry are always fp32.
 // kAuto: bf16 where the device multiplies it natively (GPUs since Ampere; AVX512-BF16 or AMX), fp32
-// elsewhere.
-enum class PrecisionChoice { kAuto, kFp32, kBf16 };
+// elsewhere; matrices that a file has in int8 stay so on a processor. kInt8: 8-bit integers in the blocks of
+// transformers, for processors (docs/quantization.md).
+enum class PrecisionChoice { kAuto, kFp32, kBf16, kInt8 };
 
 // What part of a photo the model sees: kCrop, the middle in the shape that the model was made for; kWhole,
 // all of it (but for up to 4 % where whole patches do not fit), in a frame of the photos' shape and of about

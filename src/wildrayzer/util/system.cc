@@ -1,6 +1,7 @@
 #include "wildrayzer/util/system.h"
 
 #include <dlfcn.h>
+#include <malloc.h>
 #include <sched.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -87,6 +88,13 @@ void RestartWithBetterBlasKernels(char** argv) {
   ::setenv(kChoice, better.c_str(), 1);
   ::execv("/proc/self/exe", argv);  // returns only when it failed
   ::unsetenv(kChoice);
+}
+
+void KeepFreedMemory() {
+#if defined(M_MMAP_THRESHOLD) && defined(M_TRIM_THRESHOLD)
+  ::mallopt(M_MMAP_THRESHOLD, 32 << 20);  // the most that it takes
+  ::mallopt(M_TRIM_THRESHOLD, 512 << 20);
+#endif
 }
 
 uint64_t PeakResidentBytes() {
