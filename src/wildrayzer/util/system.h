@@ -27,8 +27,8 @@ std::string BetterBlasKernels(const std::string& blas, const std::string& featur
 // nothing to be gained.
 void RestartWithBetterBlasKernels(char** argv);
 
-// Has the C library keep freed memory for what is allocated next, where it can. Tensors of the same sizes come
-// and go in every layer; each that goes back to the system has to be cleared by it when it comes again.
+// Has the C library keep freed memory for what is allocated next, where it can. Tensors of the same sizes
+// come and go in every layer; each that goes back to the system has to be cleared by it when it comes again.
 void KeepFreedMemory();
 
 // Largest resident set of this process so far, in bytes.
