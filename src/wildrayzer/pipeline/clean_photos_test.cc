@@ -320,6 +320,24 @@ TEST(CleanPhotos, TakesTinyAndOddPhotos) {
   }
 }
 
+TEST(CleanPhotos, TellsEveryPictureThatItHasAligned) {
+  const auto told = [](const Made& made) {
+    int parts = 0, done = 0;
+    CleanPhotos(made.photos, made.scene, made.rendered, made.places, {},
+                [&](const std::string& stage, int of) { stage.empty() ? ++done : parts += of; });
+    EXPECT_EQ(done, parts);
+    return parts;
+  };
+  // Of each photo its rendering, the other inputs, and what is left to do.
+  EXPECT_EQ(told(Made(ThreeShots())), 3 * 4);
+  Made made(ThreeShots(), 1);
+  EXPECT_EQ(told(made), 2 * 3 + 4);
+  made.places.clear();
+  EXPECT_EQ(told(made), 3 * 2);
+  made.scene.masks.clear();
+  EXPECT_EQ(told(made), 3);
+}
+
 TEST(CleanPhotos, RefusesWhatDoesNotBelongTogether) {
   const auto refused = [](const std::function<void(Made&)>& spoil) {
     Made made(ThreeShots());
