@@ -160,10 +160,9 @@ PlaceResult PlaceRenderer::Render(const std::vector<std::string>& paths, const s
   result.fps = options_.fps;
   MakeResultOptions make{.clean = !options_.no_clean, .exports = options_.exports, .progress = report};
   for (const MotionMask& mask : own_masks) {
-    make.told_masks.push_back(!mask.probability.empty());
-    result.mask_origins.emplace_back(mask.probability.empty()       ? "model"
-                                     : options_.masks_mode == "add" ? "model and own"
-                                                                    : "own");
+    const bool own = !mask.probability.empty();
+    make.told_masks.push_back(own);
+    result.mask_origins.emplace_back(!own ? "model" : options_.masks_mode == "add" ? "model and own" : "own");
   }
   make.render = [&](std::span<const Camera> cameras, const std::string& stage) {
     return model.Render(result.scene, cameras, Renamed(report, stage));
