@@ -61,15 +61,16 @@ function(wrz_add_module name)
   set_property(GLOBAL APPEND PROPERTY WILDRAYZER_MODULES ${target})
 endfunction()
 
-# wrz_add_test(NAME [TORCH|PROGRAM] [GOLDEN] SOURCES ... [DEPS ...] [PROCESSORS n] [TIMEOUT seconds])
-#   One entry of ctest: the tests of some sources. They are compiled into one of three executables: unit_tests, torch_tests
+# wrz_add_test(NAME [TORCH|PROGRAM] [GOLDEN] SOURCES ... [DEPS ...] [COST seconds] [TIMEOUT seconds])
+#   One entry of ctest: the tests of some sources, on one core. COST: about how long it takes, if that is long; ctest, which
+#   does not know in a fresh folder, begins with those. They are compiled into one of three executables: unit_tests, torch_tests
 #   (TORCH), program_tests (PROGRAM: they run build/wildrayzer). GOLDEN: finds its cases at run time in the folder named by
 #   WILDRAYZER_GOLDEN_DIR (default ../shared/golden) and carries the label `golden`.
 function(wrz_add_test name)
   if(NOT WILDRAYZER_TESTS)
     return()
   endif()
-  cmake_parse_arguments(ARG "TORCH;PROGRAM;GOLDEN" "PROCESSORS;TIMEOUT" "SOURCES;DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "TORCH;PROGRAM;GOLDEN" "COST;TIMEOUT" "SOURCES;DEPS" ${ARGN})
   set(executable unit_tests)
   if(ARG_TORCH)
     set(executable torch_tests)
@@ -89,12 +90,10 @@ function(wrz_add_test name)
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 600)
   endif()
-  set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT})
-  if(ARG_PROCESSORS)
-    set_tests_properties(${name} PROPERTIES PROCESSORS ${ARG_PROCESSORS})
-  else()
-    # Tests run side by side; each must stay on its own core.
-    set_tests_properties(${name} PROPERTIES ENVIRONMENT "OMP_NUM_THREADS=1")
+  # Tests run side by side; each must stay on its own core.
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} ENVIRONMENT "OMP_NUM_THREADS=1")
+  if(ARG_COST)
+    set_tests_properties(${name} PROPERTIES COST ${ARG_COST})
   endif()
 endfunction()
 

@@ -79,9 +79,14 @@ TEST_F(KeyboardAlone, IsEnough) {
   Browser& browser = Open({});
   TabTo("input[type=file]");
   // The file dialog is the system's; from here on it is the page's again.
-  browser.Type("input[type=file]",
-               fs::absolute(kRoom / "1.jpg").string() + "\n" + fs::absolute(kRoom / "2.jpg").string());
-  browser.WaitFor("document.querySelector('[data-part=start]:not(:disabled)')");
+  browser.Type("input[type=file]", fs::absolute(kRoom / "1.jpg").string() + "\n" +
+                                       fs::absolute(kHall / "1.jpg").string() + "\n" +
+                                       fs::absolute(kRoom / "2.jpg").string());
+  browser.WaitFor("document.querySelectorAll('.files [data-state=sent]').length === 3");
+  TabTo(".files li:nth-child(2) button");  // dropped by mistake
+  browser.Press(key::kEnter);
+  browser.WaitFor("document.querySelectorAll('.files li').length === 2");
+  EXPECT_EQ(browser.Run("return document.activeElement.matches('.files li:nth-child(2) button')"), true);
   TabTo("[data-part=start]");
   browser.Press(key::kEnter);
   WaitUntilReady();

@@ -51,6 +51,10 @@ class WideWindow : public BrowserServe {
     browser.WaitFor(
         "document.querySelectorAll('.files [data-state=sent]').length === 3"
         " && document.querySelectorAll('.files li').length === 3");
+    // The server has taken it away; the others were not sent again.
+    const json scenes = browser.Run("return (await (await fetch('/api/state')).json()).scenes");
+    ASSERT_EQ(scenes.size(), 1u);
+    EXPECT_EQ(scenes[0]["photos"], 3);
     browser.Run("document.querySelector('[data-part=name]').value = '<b>hall & co'");
   }
 

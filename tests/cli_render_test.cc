@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -13,6 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using ::testing::Contains;
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -81,7 +83,8 @@ class EachPlaceTest : public ::testing::Test {
   void SetUp() override {
     folder_ = FreshFolder("each");
     WritePhotos(folder_ / "in/place2", 2);
-    WritePhotos(folder_ / "in/place10", 3);
+    WritePhotos(folder_ / "in/place10", 4);
+    fs::resize_file(folder_ / "in/place10/photo1.png", 100);  // damaged
     WritePhotos(folder_ / "in/lonely", 1);
     fs::create_directories(folder_ / "in/.hidden");
     std::ofstream(folder_ / "in/notes.txt") << "no place";
@@ -96,7 +99,7 @@ class EachPlaceTest : public ::testing::Test {
 TEST_F(EachPlaceTest, HasAResultAndOneThatFailsStopsNoOther) {
   const ProgramResult result = Each();
   EXPECT_EQ(result.exit_code, 1);
-  EXPECT_THAT(result.err, HasSubstr("1 of 3 places failed"));
+  EXPECT_THAT(result.err, HasSubstr("2 of 3 places failed or had to do without some photos"));
   EXPECT_THAT(result.err, HasSubstr("lonely: not rendered: at least two photos"));
   for (const char* place : {"place2", "place10"})
     EXPECT_TRUE(fs::exists(folder_ / "out" / place / "index.html"));
@@ -104,6 +107,8 @@ TEST_F(EachPlaceTest, HasAResultAndOneThatFailsStopsNoOther) {
   // The table: numbers as numbers, one row a place.
   EXPECT_LT(result.out.find("place2"), result.out.find("place10"));
   EXPECT_THAT(result.out, HasSubstr("at least two photos"));
+  EXPECT_THAT(result.out, ContainsRegex("place2 +2 +[0-9]+ % +[0-9.]+ +[^ ]*out/place2\n"));
+  EXPECT_THAT(result.out, ContainsRegex("place10 +3 +[0-9]+ % .*is written without 1 of 4 photos"));
   // Warnings are those of the place alone.
   const auto warnings =
       nlohmann::json::parse(ReadText(folder_ / "out/place10/metadata.json"))["warnings"].dump();
@@ -125,6 +130,21 @@ TEST_F(EachPlaceTest, HasAResultAndOneThatFailsStopsNoOther) {
   const ProgramResult other = Each({"--no-clean"});
   EXPECT_EQ(other.exit_code, 2);
   EXPECT_THAT(other.err, HasSubstr("was begun with other options"));
+  // Unless all are to be made anew.
+  const ProgramResult anew = Each({"--no-clean", "--overwrite"});
+  EXPECT_THAT(anew.err, HasSubstr("1 of 3 places"));  // the damaged photo
+  EXPECT_FALSE(fs::exists(folder_ / "out/place2/clean"));
+}
+
+TEST_F(EachPlaceTest, TheResultsMayLieAmongThePlaces) {
+  fs::remove_all(folder_ / "in/place10");
+  fs::remove_all(folder_ / "in/lonely");
+  for (int i = 0; i < 2; ++i) {
+    const ProgramResult result = RunProgram(
+        RenderWith({folder_ / "in", "--each", "--out", folder_ / "in/results", "--no-clean", "--json"}));
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_EQ(std::count(result.out.begin(), result.out.end(), '\n'), 1) << result.out;
+  }
 }
 
 TEST_F(EachPlaceTest, ForeignFoldersAreRefused) {

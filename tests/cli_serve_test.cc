@@ -181,6 +181,42 @@ TEST(Serve, AVideoIsASceneToo) {
   EXPECT_EQ(ready["photos"][3]["role"], "target");
 }
 
+TEST(Serve, AFileMayBeTakenAwayBeforeTheStart) {
+  ServeProgram server("taken_away");
+  const std::string id = server.EmptyScene();
+  const std::string scene = "/api/scenes/" + id;
+  std::vector<std::string> files;
+  for (int i = 0; i < 3; ++i) {
+    const httplib::Result sent = server.Send(id, "p" + std::to_string(i) + ".png", PictureBytes(80, 60, i));
+    ASSERT_EQ(sent->status, 201) << sent->body;
+    files.push_back(scene + "/files/" + json::parse(sent->body)["file"].dump());
+  }
+  httplib::Client client = server.Client();
+  // As guarded as all that changes something.
+  httplib::Client stranger("127.0.0.1", server.port());
+  EXPECT_EQ(stranger.Delete(files[1])->status, 401);
+  EXPECT_EQ(client.Delete(files[1], {{"Origin", "http://evil.example"}})->status, 403);
+  EXPECT_EQ(client.Get(files[1])->status, 404);  // nothing to read there
+  EXPECT_EQ(server.Scene(id)["photos"].size(), 3u);
+
+  EXPECT_EQ(client.Delete(files[1])->status, 204);
+  EXPECT_EQ(client.Delete(files[1])->status, 404);
+  for (const char* none :
+       {"/files/77", "/files/999999999", "/files/9999999999", "/files/-1", "/files/a", "/files/"})
+    EXPECT_EQ(client.Delete(scene + none)->status, 404) << none;
+  EXPECT_EQ(server.CountFiles("given"), 2u);
+  const json photos = server.Scene(id)["photos"];
+  ASSERT_EQ(photos.size(), 2u);
+  EXPECT_EQ(photos[1]["name"], "p2.png");
+  EXPECT_EQ(scene + "/files/" + photos[1]["file"].dump(), files[2]);
+
+  ASSERT_EQ(client.Post(scene + "/start", "{}", "application/json")->status, 202);
+  EXPECT_EQ(client.Delete(files[0])->status, 409);
+  EXPECT_EQ(server.WaitUntilReady(id)["photos"][1]["name"], "p2.png");
+  EXPECT_EQ(client.Delete(files[0])->status, 409);
+  EXPECT_EQ(server.CountFiles("given"), 2u);
+}
+
 // Scenes wait for each other, and say how long the queue is; what cannot become a scene says why.
 TEST(Serve, ScenesWaitForEachOther) {
   ServeProgram server("queue");

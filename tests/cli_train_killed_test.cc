@@ -112,7 +112,7 @@ TEST(KilledTraining, EndsAsIfItHadNotBeen) {
   const auto saving = Moment::kWhileSaving, between = Moment::kBetweenSteps;
   // Two threads: scenes are learnt from in two pieces at once.
   KilledRunsEndTheSame("killed_pretraining", "2", {"--stage", "1"},
-                       {Moment::kStartingUp, saving, between, saving, between, saving}, 60);
+                       {Moment::kStartingUp, saving, between, saving, between, saving}, 40);
 }
 
 // Everything that has a state: labels, pasted objects, virtual worlds, Muon, averaged weights, accumulation.
@@ -125,7 +125,7 @@ TEST(KilledTraining, EndsAsIfItHadNotBeenInTheJointStage) {
        "training.worlds={scenes: 1, views: 4, min_views: 2, textures: 8, figures: 4}",
        "training.copy_paste={enabled: true, coco_root: " + coco + ", coco_ann_file: " + coco +
            "/instances.json}"},
-      {Moment::kWhileSaving, Moment::kBetweenSteps, Moment::kStartingUp, Moment::kWhileSaving}, 30);
+      {Moment::kWhileSaving, Moment::kBetweenSteps, Moment::kStartingUp, Moment::kWhileSaving}, 24);
 }
 
 // The same with the inputs' tokens as the scene, from which hidden ones are dropped, worlds that render with
@@ -144,7 +144,7 @@ TEST(KilledTraining, EndsAsIfItHadNotBeenWithScenesOfTokens) {
        "min_overlap: 0.3, huber: 0.01, textures: 8, figures: 4, match_attention: 1, look_attention: [1, 0]}",
        "training.copy_paste={enabled: true, coco_root: " + coco + ", coco_ann_file: " + coco +
            "/instances.json}"},
-      {Moment::kStartingUp, Moment::kWhileSaving, Moment::kBetweenSteps}, 20);
+      {Moment::kStartingUp, Moment::kWhileSaving, Moment::kBetweenSteps}, 16);
 }
 
 // In bfloat16 a frozen matrix has a float32 copy, which is what the checkpoint holds; the run must go on

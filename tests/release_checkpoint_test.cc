@@ -53,8 +53,9 @@ Rendered RenderFrom(const fs::path& path) {
   rendered.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   EXPECT_THAT(report.unexpected, ::testing::IsEmpty());
   PredictOptions options;
-  options.features = FeatureSource::Given(GeneratedTensor("release/features", {1, 3, 4096, 16, 16}));
-  rendered.images = Predict(model, SmoothImage("release/image", 3, 256, 256).unsqueeze(0), 2, options).images;
+  // A quarter of the release's tokens: every weight is read all the same.
+  options.features = FeatureSource::Given(GeneratedTensor("release/features", {1, 3, 4096, 8, 8}));
+  rendered.images = Predict(model, SmoothImage("release/image", 3, 128, 128).unsqueeze(0), 2, options).images;
   rendered.resident = ResidentBytes(fs::canonical(path));
   return rendered;
 }

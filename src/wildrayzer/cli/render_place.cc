@@ -4,12 +4,10 @@
 
 #include "wildrayzer/geometry/camera_files.h"
 #include "wildrayzer/geometry/trajectory.h"
-#include "wildrayzer/pipeline/clean_photos.h"
+#include "wildrayzer/pipeline/make_result.h"
 #include "wildrayzer/pipeline/own_masks.h"
 #include "wildrayzer/pipeline/photo_checks.h"
 #include "wildrayzer/pipeline/photo_source.h"
-#include "wildrayzer/pipeline/result_writer.h"
-#include "wildrayzer/util/atomic_file.h"
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/log.h"
 #include "wildrayzer/util/output_folder.h"
@@ -158,29 +156,22 @@ PlaceResult PlaceRenderer::Render(const std::vector<std::string>& paths, const s
   result.scene = model.Reconstruct(images, options_.targets, report, own_masks, options_.detail,
                                    options_.masks_mode == "add" ? MaskMode::kAdd : MaskMode::kReplace);
   WarnOfPoorViews(result.photos, result.scene);
-  if (!options_.no_clean) {
-    result.rendered =
-        model.Render(result.scene, result.scene.cameras, Renamed(report, "rendering the photos' views"));
-    result.clean = CleanPhotos(
-        images, result.scene, result.rendered, model.FindInInputs(result.scene, result.scene.cameras),
-        {.threshold = model.motion_threshold(), .masks_are_told = !own_masks.empty()}, report);
-  }
   result.path = MakeTrajectory(result.scene, options_, result.extended_cameras);
-  result.path_views = model.Render(result.scene, result.path, Renamed(report, "rendering the path"));
   result.fps = options_.fps;
-  result.motion_threshold = model.motion_threshold();
-
-  report("writing the result", 0);
-  WriteRenderFiles(folder.staging(), result, options_.exports);
-  progress.Finish();
-  nlohmann::ordered_json metadata = RunMetadata(CommandLine(paths), Source(), model, progress);
-  DescribeResult(result, metadata);
-  for (size_t i = 0; i < own_masks.size(); ++i)
-    metadata["photos"][i]["mask"] = own_masks[i].probability.empty() ? "model"
-                                    : options_.masks_mode == "add"   ? "model and own"
-                                                                     : "own";
-  WriteFileAtomically(folder.staging() / "metadata.json", metadata.dump(2) + "\n");
-  WriteRenderPage(folder.staging(), result, metadata);
+  MakeResultOptions make{.clean = !options_.no_clean, .exports = options_.exports, .progress = report};
+  for (const MotionMask& mask : own_masks) {
+    const bool own = !mask.probability.empty();
+    make.told_masks.push_back(own);
+    result.mask_origins.emplace_back(!own ? "model" : options_.masks_mode == "add" ? "model and own" : "own");
+  }
+  make.render = [&](std::span<const Camera> cameras, const std::string& stage) {
+    return model.Render(result.scene, cameras, Renamed(report, stage));
+  };
+  make.facts = [&] {
+    progress.Finish();
+    return RunMetadata(CommandLine(paths), Source(), model, progress);
+  };
+  nlohmann::ordered_json metadata = MakeResult(folder.staging(), model, result, make);
   folder.Commit();
   LogInfo("{}: open index.html", out);
   return {std::move(metadata), source.LeftOut(out)};

@@ -184,7 +184,7 @@ TEST(TrainingLoader, AStepHasOneOfTheSizes) {
   const Sets sets = MakeSets("loader_sizes");
   LoaderOptions options = Options(sets);
   options.view.patch = 16;
-  options.sizes = {{32, 32}, {48, 16}, {16, 48}};
+  options.sizes = {{32, 32}, {48, 16}, {16, 64}};
   TrainingLoader first(options);
   options.world_size = 2;  // ranks agree
   options.rank = 1;

@@ -28,6 +28,11 @@ GrayImage ReadPictureMask(const fs::path& path) {
   return mask;
 }
 
+// The source pixel under the centre of output pixel `i` when `in` pixels are stretched over `out`.
+int Nearest(int64_t i, int64_t in, int64_t out) { return static_cast<int>((2 * i + 1) * in / (2 * out)); }
+
+}  // namespace
+
 GrayImage ReadNpyMask(const fs::path& path) {
   const NpyArray array = ReadNpy(path);
   if (array.dtype != DType::kU8 && array.dtype != DType::kI8 && array.dtype != DType::kBool) {
@@ -46,11 +51,6 @@ GrayImage ReadNpyMask(const fs::path& path) {
                  [](std::byte value) -> uint8_t { return value == std::byte{0} ? 0 : 255; });
   return mask;
 }
-
-// The source pixel under the centre of output pixel `i` when `in` pixels are stretched over `out`.
-int Nearest(int64_t i, int64_t in, int64_t out) { return static_cast<int>((2 * i + 1) * in / (2 * out)); }
-
-}  // namespace
 
 GrayImage ReadMask(const fs::path& path) {
   return path.extension() == ".npy" ? ReadNpyMask(path) : ReadPictureMask(path);

@@ -13,6 +13,9 @@ namespace wildrayzer {
 // exact: at least 128). Raises FileError.
 GrayImage ReadMask(const std::filesystem::path& path);
 
+// The same for a .npy array, whatever the file is called.
+GrayImage ReadNpyMask(const std::filesystem::path& path);
+
 // Resizes to width x height with the nearest pixel: output pixel i takes input pixel floor((i + 0.5) * in /
 // out).
 GrayImage ResizeMask(const GrayImage& mask, int width, int height);

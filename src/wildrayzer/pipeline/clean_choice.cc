@@ -77,8 +77,8 @@ cv::Mat Believed(const cv::Mat& moves, double threshold) {
 }
 
 // Of this photo: whether a pixel moves, before other pictures are asked.
-cv::Mat OwnMotion(const WorkView& own, const cv::Mat& core, const CleanOptions& options) {
-  if (options.masks_are_told) {
+cv::Mat OwnMotion(const WorkView& own, const cv::Mat& core, double threshold) {
+  if (own.told) {
     cv::Mat soft, certain;
     cv::GaussianBlur(own.moves, soft, {}, own.unit, own.unit);
     certain = cv::min(cv::max(soft, 1e-3), 0.5);
@@ -88,7 +88,7 @@ cv::Mat OwnMotion(const WorkView& own, const cv::Mat& core, const CleanOptions& 
   cv::Mat distance;
   cv::distanceTransform(~core, distance, cv::DIST_L2, 3);
   const cv::Mat near = kNearMask * Exp(distance * (-1 / (kNearDistance * own.unit)));
-  return cv::max(Believed(own.moves, options.threshold), near);
+  return cv::max(Believed(own.moves, threshold), near);
 }
 
 // How much of what stands still about a place agrees with the other view, in [0, 1].
@@ -107,12 +107,12 @@ struct Scores {
 };
 
 Scores Weigh(const WorkView& own, const std::vector<OtherView>& others, const cv::Mat& core,
-             const CleanOptions& options) {
+             double threshold) {
   const size_t photos = others.size() - 1;
   const cv::Mat& rendering = others.back().colour;
-  const cv::Mat moves = OwnMotion(own, core, options);
+  const cv::Mat moves = OwnMotion(own, core, threshold);
   std::vector<cv::Mat> theirs;
-  for (size_t k = 0; k < photos; ++k) theirs.push_back(Believed(others[k].moves, options.threshold));
+  for (size_t k = 0; k < photos; ++k) theirs.push_back(Believed(others[k].moves, threshold));
   // What photo k says of a picture of the place that is so much like it: nothing where it shows nothing.
   const auto word = [&](size_t k, const cv::Mat& likeness) {
     return cv::Mat(Log((1 - theirs[k]).mul(Exp(likeness)) + theirs[k]).mul(others[k].valid));
@@ -171,11 +171,10 @@ cv::Mat RegionsWith(const cv::Mat& gone, const cv::Mat& seeds) {
 
 }  // namespace
 
-cv::Mat ChooseSources(const WorkView& own, const std::vector<OtherView>& others,
-                      const CleanOptions& options) {
+cv::Mat ChooseSources(const WorkView& own, const std::vector<OtherView>& others, double threshold) {
   const size_t photos = others.size() - 1;
-  const cv::Mat core = own.moves > options.threshold;
-  Scores scores = Weigh(own, others, core, options);
+  const cv::Mat core = own.moves > threshold;
+  Scores scores = Weigh(own, others, core, threshold);
   cv::Mat best = scores.taken[0].clone();
   for (const cv::Mat& score : scores.taken) best = cv::max(best, score);
   cv::Mat gone = best > scores.stays;
@@ -183,13 +182,13 @@ cv::Mat ChooseSources(const WorkView& own, const std::vector<OtherView>& others,
   cv::morphologyEx(gone, gone, cv::MORPH_CLOSE, Disc(kSpeck * own.unit));
   // Without a mask, two photos against one may also be parallax: at the edges of what is near.
   cv::Mat seeds = core.clone();
-  if (photos > 1 && !options.masks_are_told) {
+  if (photos > 1 && !own.told) {
     cv::Mat broad;
     cv::morphologyEx(gone, broad, cv::MORPH_OPEN, Disc(kBroad * own.unit));
     seeds |= broad;
   }
   gone = RegionsWith(gone, seeds);
-  if (options.masks_are_told) gone |= core;
+  if (own.told) gone |= core;
 
   // One picture for a whole region, by what is inside of it; no pixel's word counts for much more than
   // another's.

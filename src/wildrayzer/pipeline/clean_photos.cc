@@ -16,11 +16,12 @@ namespace {
 constexpr int kWorkSide = 768;
 
 void CheckSizes(std::span<const Image> photos, const Scene& scene, std::span<const Image> rendered,
-                std::span<const InputPlaces> places) {
+                std::span<const InputPlaces> places, const CleanOptions& options) {
   const size_t count = scene.framings.size();
   const auto all = [count](size_t size, bool optional) { return size == count || (optional && size == 0); };
   bool fits = all(photos.size(), false) && all(rendered.size(), false) && all(places.size(), true) &&
-              all(scene.masks.size(), true) && static_cast<size_t>(scene.num_inputs) <= count &&
+              all(scene.masks.size(), true) && all(options.told_masks.size(), true) &&
+              static_cast<size_t>(scene.num_inputs) <= count &&
               scene.num_inputs < kRenderedPixel - kFirstPhoto;
   for (size_t i = 0; fits && i < count; ++i) {
     const Framing& framing = scene.framings[i];
@@ -78,14 +79,21 @@ OtherView AlignRendering(const WorkView& own, const Framing& framing, int detail
   return view;
 }
 
+// How many times CleanOne calls `step`: for every picture that it aligns, and in the end.
+int StepsOfOne(const Scene& scene, size_t index, bool has_places) {
+  const int self = index < static_cast<size_t>(scene.num_inputs) ? 1 : 0;
+  return (has_places ? scene.num_inputs - self : 0) + 2;
+}
+
 // places: where the pixels of photo `index` appear in the inputs; nullptr: nobody knows.
 CleanPhoto CleanOne(std::span<const Image> photos, const std::vector<WorkView>& views, const Scene& scene,
-                    size_t index, const Image& rendered, const InputPlaces* places,
-                    const CleanOptions& options) {
+                    size_t index, const Image& rendered, const InputPlaces* places, double threshold,
+                    const std::function<void()>& step) {
   CleanPhoto clean = {photos[index], GrayImage(photos[index].width, photos[index].height)};
   const WorkView& view = views[index];
   const Framing& framing = scene.framings[index];
   const OtherView rendering = AlignRendering(view, framing, scene.detail, rendered);
+  step();
   std::vector<OtherView> others;
   std::vector<const Image*> pictures;
   for (size_t k = 0; k < static_cast<size_t>(scene.num_inputs) && places != nullptr; ++k) {
@@ -95,12 +103,13 @@ CleanPhoto CleanOne(std::span<const Image> photos, const std::vector<WorkView>& 
     other.place = PlacesInInput(view, framing, *places, k, scene.framings[k]);
     AlignOther(view, {views[k].colour, views[k].moves, views[k].part}, rendering.colour, other);
     pictures.push_back(&photos[k]);
+    step();
   }
   const bool alone = std::all_of(others.begin(), others.end(),
                                  [](const OtherView& other) { return cv::countNonZero(other.valid) == 0; });
   others.push_back(rendering);
   pictures.push_back(&rendered);
-  ReplacePixels(view, others, pictures, ChooseSources(view, others, options), clean);
+  ReplacePixels(view, others, pictures, ChooseSources(view, others, threshold), clean);
   clean.CountShares();
   if (alone && others.size() > 1 && clean.rendered > 0) {
     LogWarning(
@@ -108,6 +117,7 @@ CleanPhoto CleanOne(std::span<const Image> photos, const std::vector<WorkView>& 
         "be wrong",
         index + 1);
   }
+  step();
   return clean;
 }
 
@@ -117,16 +127,28 @@ void ForEachCleanPhoto(std::span<const Image> photos, const Scene& scene, std::s
                        std::span<const InputPlaces> places, const CleanOptions& options,
                        const ProgressCallback& progress,
                        const std::function<void(size_t index, CleanPhoto clean)>& take) {
-  CheckSizes(photos, scene, rendered, places);
-  if (progress) progress("cleaning photos", static_cast<int>(photos.size()));
-  std::vector<WorkView> views;
-  for (size_t i = 0; i < photos.size() && !scene.masks.empty(); ++i)
-    views.push_back(MakeWorkView(photos[i], scene.framings[i], scene.masks[i], kWorkSide));
-  for (size_t i = 0; i < photos.size(); ++i) {
-    take(i, scene.masks.empty() ? RenderedPhoto(photos[i], scene.framings[i], rendered[i])
-                                : CleanOne(photos, views, scene, i, rendered[i],
-                                           places.empty() ? nullptr : &places[i], options));
+  CheckSizes(photos, scene, rendered, places, options);
+  // A large photo takes seconds, so its parts are told.
+  int steps = 0;
+  for (size_t i = 0; i < photos.size(); ++i)
+    steps += scene.masks.empty() ? 1 : StepsOfOne(scene, i, !places.empty());
+  if (progress) progress("cleaning photos", steps);
+  const auto step = [&progress] {
     if (progress) progress("", 0);
+  };
+  std::vector<WorkView> views;
+  for (size_t i = 0; i < photos.size() && !scene.masks.empty(); ++i) {
+    views.push_back(MakeWorkView(photos[i], scene.framings[i], scene.masks[i], kWorkSide));
+    views.back().told = !options.told_masks.empty() && options.told_masks[i];
+  }
+  for (size_t i = 0; i < photos.size(); ++i) {
+    if (scene.masks.empty()) {
+      take(i, RenderedPhoto(photos[i], scene.framings[i], rendered[i]));
+      step();
+      continue;
+    }
+    take(i, CleanOne(photos, views, scene, i, rendered[i], places.empty() ? nullptr : &places[i],
+                     options.threshold, step));
   }
 }
 

@@ -31,8 +31,9 @@ struct CleanOptions {
   // What moves with more than this probability is taken for moving, until other photos say otherwise; in
   // [0, 1].
   double threshold = 0.5;
-  // Masks of inputs were given by somebody who knows: what they cover goes, whatever other photos show.
-  bool masks_are_told = false;
+  // Photos whose masks were given by somebody who knows: what they cover goes, whatever other photos show.
+  // One a photo, or empty for none.
+  std::vector<bool> told_masks = {};
 };
 
 // The rendering wherever the model looked, the photo's own pixels elsewhere: what is left to do where nobody

@@ -250,11 +250,26 @@ TEST(CleanPhotos, FollowsMasksOfSomebodyWhoKnows) {
   std::vector<Shot> shots = ThreeShots();
   shots[0].mover = {};
   const Made made(shots);
-  const auto clean = made.Clean({.threshold = 0.5, .masks_are_told = true});
+  const auto clean = made.Clean({.told_masks = {true, true, true}});
   ExpectSound(made, clean);
   for (int y = kLeft.top; y < kLeft.bottom; ++y) {
     for (int x = kLeft.left; x < kLeft.right; ++x) ASSERT_NE(clean[0].source.At(x, y), kOwnPixel);
   }
+}
+
+TEST(CleanPhotos, AMaskThatIsToldSaysNothingOfOtherPhotos) {
+  std::vector<Shot> shots = ThreeShots();
+  shots[0].mover = {};     // told to go all the same
+  shots[1].mask = {};      // what the model missed is found
+  shots[2].mask = kRight;  // what it has marked for nothing stays
+  const Made made(shots);
+  const auto clean = made.Clean({.told_masks = {true, false, false}});
+  ExpectSound(made, clean);
+  for (int y = kLeft.top; y < kLeft.bottom; ++y) {
+    for (int x = kLeft.left; x < kLeft.right; ++x) ASSERT_NE(clean[0].source.At(x, y), kOwnPixel);
+  }
+  EXPECT_LT(Error(clean[1].image, made.truth[1], kRight), 6);
+  EXPECT_EQ(clean[2].own, 1);
 }
 
 TEST(CleanPhotos, HeldOutPhotosGetAndGiveNothing) {
@@ -301,8 +316,26 @@ TEST(CleanPhotos, TakesTinyAndOddPhotos) {
     Shot still{.width = width, .height = height, .shift_x = 0.4};
     const Made made({moving, still, {.width = 5, .height = 9}});
     ExpectSound(made, made.Clean());
-    ExpectSound(made, made.Clean({.threshold = 0.5, .masks_are_told = true}));
+    ExpectSound(made, made.Clean({.told_masks = {true, true, true}}));
   }
+}
+
+TEST(CleanPhotos, TellsEveryPictureThatItHasAligned) {
+  const auto told = [](const Made& made) {
+    int parts = 0, done = 0;
+    CleanPhotos(made.photos, made.scene, made.rendered, made.places, {},
+                [&](const std::string& stage, int of) { stage.empty() ? ++done : parts += of; });
+    EXPECT_EQ(done, parts);
+    return parts;
+  };
+  // Of each photo its rendering, the other inputs, and what is left to do.
+  EXPECT_EQ(told(Made(ThreeShots())), 3 * 4);
+  Made made(ThreeShots(), 1);
+  EXPECT_EQ(told(made), 2 * 3 + 4);
+  made.places.clear();
+  EXPECT_EQ(told(made), 3 * 2);
+  made.scene.masks.clear();
+  EXPECT_EQ(told(made), 3);
 }
 
 TEST(CleanPhotos, RefusesWhatDoesNotBelongTogether) {
@@ -311,6 +344,7 @@ TEST(CleanPhotos, RefusesWhatDoesNotBelongTogether) {
     spoil(made);
     EXPECT_THROW(made.Clean(), wildrayzer::Error);
   };
+  EXPECT_THROW(Made(ThreeShots()).Clean({.told_masks = {true}}), wildrayzer::Error);
   refused([](Made& made) { made.photos.pop_back(); });
   refused([](Made& made) { made.rendered[1] = Image(10, 10); });
   refused([](Made& made) { made.scene.masks[2].probability.pop_back(); });

@@ -13,10 +13,11 @@ namespace wildrayzer {
 
 // The part of a photo that the model saw, shrunk to at most so many pixels a side.
 struct WorkView {
-  cv::Rect part;    // whole photo pixels whose centres the model saw
-  cv::Mat colour;   // CV_32FC3
-  cv::Mat moves;    // CV_32FC1, probability in [0, 1]
-  double unit = 1;  // work pixels for one of the model's, at least 1
+  cv::Rect part;      // whole photo pixels whose centres the model saw
+  cv::Mat colour;     // CV_32FC3
+  cv::Mat moves;      // CV_32FC1, probability in [0, 1]
+  double unit = 1;    // work pixels for one of the model's, at least 1
+  bool told = false;  // `moves` is the word of somebody who knows (CleanOptions::told_masks)
   // Work pixels a photo pixel.
   double scale_x() const { return static_cast<double>(colour.cols) / part.width; }
   double scale_y() const { return static_cast<double>(colour.rows) / part.height; }
@@ -62,8 +63,9 @@ cv::Mat Disc(double radius);
 // photo's camera, which stands in for what moves there; empty: for the rendering itself, which is its own.
 void AlignOther(const WorkView& own, const OtherPicture& picture, const cv::Mat& guide, OtherView& other);
 
-// The PixelSource of every work pixel, CV_8UC1. others: aligned; the rendering is the last.
-cv::Mat ChooseSources(const WorkView& own, const std::vector<OtherView>& others, const CleanOptions& options);
+// The PixelSource of every work pixel, CV_8UC1. others: aligned; the rendering is the last. threshold:
+// CleanOptions::threshold.
+cv::Mat ChooseSources(const WorkView& own, const std::vector<OtherView>& others, double threshold);
 
 // Puts what was chosen into the photo. pictures: the full picture of each of `others`.
 void ReplacePixels(const WorkView& own, const std::vector<OtherView>& others,

@@ -36,6 +36,8 @@ std::string WithoutWordMask(std::string name) {
   return name;
 }
 
+bool IsNpy(const fs::path& path) { return Lower(path.extension().string()) == ".npy"; }
+
 bool IsNumber(const std::string& text) {
   return !text.empty() && text.size() < 10 &&
          std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isdigit(c) != 0; });
@@ -53,7 +55,7 @@ std::multimap<std::string, fs::path> MasksIn(const fs::path& folder, std::span<c
       return fs::equivalent(path, photo.source, ignored);
     });
     if (is_photo) continue;  // masks may lie beside the photos
-    if (Lower(path.extension().string()) != ".npy" && !IsPictureFile(path)) continue;
+    if (!IsNpy(path) && !IsPictureFile(path)) continue;
     const std::string name = WithoutWordMask(Lower(path.stem().string()));
     masks.emplace(IsNumber(name) ? std::to_string(std::atol(name.c_str())) : name, path);
   }
@@ -77,7 +79,7 @@ std::set<std::string> NamesOfMask(const Photo& photo, bool stem_is_unique) {
 }
 
 MotionMask Read(const fs::path& path, const Photo& photo, bool invert) {
-  const GrayImage mask = path.extension() == ".npy" ? ReadMask(path) : ReadMaskPicture(path);
+  const GrayImage mask = IsNpy(path) ? ReadNpyMask(path) : ReadMaskPicture(path);
   const int64_t across = int64_t{mask.width} * photo.image.height;
   const int64_t down = int64_t{mask.height} * photo.image.width;
   // Another resolution is fine, another shape (beyond the rounding of a resize) belongs to another picture.

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "wildrayzer/io/npy.h"
 #include "wildrayzer/testing/files.h"
 #include "wildrayzer/util/atomic_file.h"
 #include "wildrayzer/util/error.h"
@@ -40,6 +41,7 @@ TEST(OwnMasks, AreFoundUnderTheNamesThatPeopleGive) {
     const fs::path folder = FreshFolder("own_masks");
     WriteMask(folder / name, 255);
     WriteFileAtomically(folder / "notes.txt", "IMG_1");
+    WriteFileAtomically(folder / "._IMG_1.png", "what a Mac leaves beside files");
     EXPECT_EQ(FirstPixels(ReadOwnMasks(folder, photos, false)), std::vector<float>{1}) << name;
     EXPECT_EQ(FirstPixels(ReadOwnMasks(folder, photos, true)), std::vector<float>{0}) << name;
   }
@@ -55,6 +57,19 @@ TEST(OwnMasks, AreFoundForFramesAndNumbers) {
       PhotoCalled("frame_000036", "walk.mp4 frame 36"), PhotoCalled("frame_000048", "walk.mp4 frame 48")};
   EXPECT_EQ(FirstPixels(ReadOwnMasks(folder, photos, false)), (std::vector<float>{1, 0, 1, -1}));
   EXPECT_THAT(Warnings(), ::testing::Contains(HasSubstr("frame 48: has no mask")));
+}
+
+TEST(OwnMasks, MayBeArraysWhateverTheCaseOfLetters) {
+  for (const char* name : {"a.npy", "a.NPY", "mask_A.npy"}) {
+    const fs::path folder = FreshFolder("own_arrays");
+    std::vector<std::byte> values(8 * 4);
+    values[1] = std::byte{1};
+    WriteNpy(folder / name, DType::kBool, {4, 8}, values);
+    const auto masks = ReadOwnMasks(folder, std::vector{PhotoCalled("a", "a.jpg")}, false);
+    ASSERT_EQ(masks[0].width, 8) << name;
+    EXPECT_EQ(masks[0].probability[0], 0) << name;
+    EXPECT_EQ(masks[0].probability[1], 1) << name;
+  }
 }
 
 TEST(OwnMasks, PhotosOfOneNameHaveTheNamesOfTheirResults) {

@@ -201,6 +201,7 @@ void DescribeResult(const RenderResult& result, Json& metadata) {
                   {"seen_by_the_model", {seen.left, seen.top, seen.right, seen.bottom}}};
     if (!scene.masks.empty()) photo["masked_patches"] = scene.masks[i].masked_patches;
     if (!result.clean.empty()) photo["clean"] = SharesOf(result.clean[i]);
+    if (!result.mask_origins.empty()) photo["mask"] = result.mask_origins[i];
     photos.push_back(photo);
   }
   metadata["output"] = {

@@ -24,6 +24,8 @@ struct RenderResult {
   int extended_cameras = 0;  // of the path, whose frames had another shape (ExtendToShape)
   double fps = 12;
   double motion_threshold = 0.5;  // what is exported counts as moving above it
+  std::vector<std::string> mask_origins =
+      {};  // whose word each photo's mask is; empty when all are the model's
 };
 
 // Under `folder`: views/ (one PNG per camera of the path, and target_NAME.png per held-out photo), clean/

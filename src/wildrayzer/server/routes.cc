@@ -72,13 +72,19 @@ std::vector<std::string> PartsOf(const std::string& path) {
   return parts;
 }
 
+HttpResponse NoContent() {
+  HttpResponse response;
+  response.status = 204;
+  return response;
+}
+
 HttpError NotFound() { return {404, "there is nothing at this address"}; }
 
-// An index of at most three digits.
+// An index of at most nine digits.
 size_t IndexOf(const std::string& text) {
   size_t index = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), index);
-  if (text.empty() || text.size() > 3 || error != std::errc() || end != text.data() + text.size())
+  if (text.empty() || text.size() > 9 || error != std::errc() || end != text.data() + text.size())
     throw NotFound();
   return index;
 }
@@ -172,9 +178,7 @@ HttpResponse Routes::OfScene(HttpRequest& request, const std::shared_ptr<ServedS
     if (reads) return JsonResponse(SceneJson(*scene, parts_.worker));
     if (method == "DELETE") {
       parts_.scenes.Remove(scene->id);
-      HttpResponse nothing;
-      nothing.status = 204;
-      return nothing;
+      return NoContent();
     }
   } else if (item.empty()) {
     if (kind == "files" && method == "POST") return Upload(request, scene);
@@ -184,6 +188,7 @@ HttpResponse Routes::OfScene(HttpRequest& request, const std::shared_ptr<ServedS
     if (kind == "result.zip" && reads) return Archive(request, scene);
   } else {
     const size_t index = IndexOf(item);
+    if (kind == "files" && method == "DELETE") return RemoveFile(scene, index);
     if (kind == "photos" && reads) return Photo(request, scene, index);
     if (kind == "masks" && reads) return Mask(request, scene, index);
     if (kind == "masks" && (method == "PUT" || method == "DELETE")) return Paint(request, scene, index);
@@ -242,12 +247,13 @@ HttpResponse Routes::State() const {
 
 HttpResponse Routes::Add(HttpRequest& request) {
   const nlohmann::json body = ReadJson(request, parts_.scenes.limits().json_bytes);
-  return JsonResponse({{"id", parts_.scenes.Add(DisplayName(NameIn(body), "scene"))->id}}, 201);
+  return JsonResponse({{"id", parts_.scenes.Add(DisplayText(NameIn(body), "scene"))->id}}, 201);
 }
 
 HttpResponse Routes::Upload(HttpRequest& request, const std::shared_ptr<ServedScene>& scene) {
   const auto [index, file] = uploads_.Receive(request, scene);
   return JsonResponse({{"index", index},
+                       {"file", file.number},
                        {"kind", file.is_video ? "video" : "photo"},
                        {"name", file.name},
                        {"width", file.width},
@@ -255,10 +261,15 @@ HttpResponse Routes::Upload(HttpRequest& request, const std::shared_ptr<ServedSc
                       201);
 }
 
+HttpResponse Routes::RemoveFile(const std::shared_ptr<ServedScene>& scene, size_t number) {
+  Uploads::Remove(scene, number);
+  return NoContent();
+}
+
 HttpResponse Routes::Start(HttpRequest& request, const std::shared_ptr<ServedScene>& scene) {
   const nlohmann::json body = ReadJson(request, parts_.scenes.limits().json_bytes);
   parts_.works.Start(scene, static_cast<int>(NumberIn(body, "inputs", 0, 1000, 0)),
-                     DisplayName(NameIn(body), ""));
+                     DisplayText(NameIn(body), ""));
   return JsonResponse(SummaryJson(*scene), 202);
 }
 

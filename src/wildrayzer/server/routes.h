@@ -41,6 +41,7 @@ class Routes {
   HttpResponse OfScene(HttpRequest& request, const std::shared_ptr<ServedScene>& scene,
                        const std::string& kind, const std::string& item);
   HttpResponse Upload(HttpRequest& request, const std::shared_ptr<ServedScene>& scene);
+  static HttpResponse RemoveFile(const std::shared_ptr<ServedScene>& scene, size_t number);
   HttpResponse Start(HttpRequest& request, const std::shared_ptr<ServedScene>& scene);
   HttpResponse Photo(const HttpRequest& request, const std::shared_ptr<ServedScene>& scene, size_t index);
   HttpResponse Mask(const HttpRequest& request, const std::shared_ptr<ServedScene>& scene, size_t index);

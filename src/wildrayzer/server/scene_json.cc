@@ -48,7 +48,8 @@ Json PhotosJson(const ServedScene& scene) {
   Json photos = Json::array();
   for (const GivenFile& file : scene.files) {
     if (!scene.photos.empty()) break;
-    photos.push_back({{"name", file.name}, {"width", file.width}, {"height", file.height}});
+    photos.push_back(
+        {{"name", file.name}, {"width", file.width}, {"height", file.height}, {"file", file.number}});
   }
   for (size_t i = 0; i < scene.photos.size(); ++i) {
     const ScenePhoto& photo = scene.photos[i];

@@ -11,11 +11,11 @@
 #include "wildrayzer/io/mapped_file.h"
 #include "wildrayzer/io/zip_writer.h"
 #include "wildrayzer/pipeline/clean_photos.h"
+#include "wildrayzer/pipeline/make_result.h"
 #include "wildrayzer/server/http.h"
 #include "wildrayzer/server/scene_photos.h"
 #include "wildrayzer/server/scene_works.h"
 #include "wildrayzer/server/uploads.h"
-#include "wildrayzer/util/atomic_file.h"
 #include "wildrayzer/util/log.h"
 #include "wildrayzer/util/output_folder.h"
 
@@ -54,11 +54,6 @@ std::vector<fs::path> ReadyRecordings(const ServedScene& scene) {
     if (recording.state == WorkState::kReady) files.push_back(recording.file);
   }
   return files;
-}
-
-CleanOptions OptionsOf(const Encoding& encoded, const Reconstructor& model) {
-  const bool told = std::find(encoded.painted.begin(), encoded.painted.end(), true) != encoded.painted.end();
-  return {.threshold = model.motion_threshold(), .masks_are_told = told};
 }
 
 }  // namespace
@@ -111,10 +106,11 @@ void SceneWorks::MakeClean(const std::shared_ptr<ServedScene>& scene,
     ++scene->revision;  // its shares are told
   };
   ForEachCleanPhoto(photos, place, rendered, reconstructor_.FindInInputs(place, place.cameras),
-                    OptionsOf(*encoded, reconstructor_), pause, keep);
+                    {.threshold = reconstructor_.motion_threshold(), .told_masks = encoded->painted}, pause,
+                    keep);
 }
 
-std::vector<Image> SceneWorks::RenderAll(const Encoding& encoded, const std::vector<Camera>& cameras,
+std::vector<Image> SceneWorks::RenderAll(const Encoding& encoded, std::span<const Camera> cameras,
                                          const ProgressCallback& pause) const {
   std::vector<Image> views;
   for (const Camera& camera : cameras) {
@@ -162,26 +158,22 @@ void SceneWorks::WriteResult(const std::shared_ptr<ServedScene>& scene,
   RenderResult result;
   result.photos = ReadPhotos(*scene, pause);
   result.scene = encoded->scene;
-  result.rendered = RenderAll(*encoded, result.scene.cameras, pause);
-  std::vector<Image> images;
-  for (const Photo& photo : result.photos) images.push_back(photo.image);
-  result.clean = CleanPhotos(images, result.scene, result.rendered,
-                             reconstructor_.FindInInputs(result.scene, result.scene.cameras),
-                             OptionsOf(*encoded, reconstructor_), pause);
   const std::vector<Camera> inputs(result.scene.cameras.begin(),
                                    result.scene.cameras.begin() + result.scene.num_inputs);
   result.path = InterpolateCameras(inputs, kPathFrames);
-  result.path_views = RenderAll(*encoded, result.path, pause);
-  result.motion_threshold = reconstructor_.motion_threshold();
-  pause("", 0);
-  WriteRenderFiles(folder, result, {"nerfstudio", "colmap"});
-  pause("", 0);
-  nlohmann::ordered_json metadata = metadata_();
-  for (const auto& [stage, seconds] : encoded->seconds) metadata["seconds"][stage] = seconds;
-  metadata["warnings"] = encoded->warnings;
-  DescribeResult(result, metadata);
-  WriteFileAtomically(folder / "metadata.json", metadata.dump(2) + "\n");
-  WriteRenderPage(folder, result, metadata);
+  MakeResultOptions make{
+      .told_masks = encoded->painted, .exports = {"nerfstudio", "colmap"}, .progress = pause};
+  make.render = [&](std::span<const Camera> cameras, const std::string&) {
+    return RenderAll(*encoded, cameras, pause);
+  };
+  make.facts = [&] {
+    pause("", 0);
+    nlohmann::ordered_json facts = metadata_();
+    for (const auto& [stage, seconds] : encoded->seconds) facts["seconds"][stage] = seconds;
+    facts["warnings"] = encoded->warnings;
+    return facts;
+  };
+  MakeResult(folder, reconstructor_, result, make);
   size_t number = 0;
   for (const fs::path& recording : ReadyRecordings(*scene)) {
     fs::create_directories(folder / "recordings");

@@ -5,11 +5,11 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "wildrayzer/pipeline/reconstructor.h"
-#include "wildrayzer/pipeline/result_writer.h"
 #include "wildrayzer/server/scene_store.h"
 #include "wildrayzer/server/worker.h"
 #include "wildrayzer/util/progress.h"
@@ -72,7 +72,7 @@ class SceneWorks {
                      size_t number, const std::vector<Camera>& cameras, double fps);
   void MakeClean(const std::shared_ptr<ServedScene>& scene, const std::shared_ptr<Encoding>& encoded);
   // One view a camera, letting others through.
-  std::vector<Image> RenderAll(const Encoding& encoded, const std::vector<Camera>& cameras,
+  std::vector<Image> RenderAll(const Encoding& encoded, std::span<const Camera> cameras,
                                const ProgressCallback& pause) const;
   std::shared_ptr<const ScopedFile> MakeArchive(const std::shared_ptr<ServedScene>& scene,
                                                 const std::shared_ptr<Encoding>& encoded);

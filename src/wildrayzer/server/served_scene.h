@@ -49,8 +49,8 @@ class ScopedFile {
 
 // A photo or video as it was given. The file's name is ours.
 struct GivenFile {
-  uint64_t order = 0;  // in which they were begun
-  std::string name;    // for people
+  uint64_t number = 0;  // in the scene, in the order in which they were begun
+  std::string name;     // for people
   std::filesystem::path path;
   bool is_video = false;
   int width = 0, height = 0;  // upright
@@ -124,7 +124,7 @@ class ServedScene {
   std::vector<GivenFile> files;
   int uploads = 0;
   uint64_t reserved_bytes = 0;
-  uint64_t next_order = 0;
+  uint64_t next_number = 0;
 
   // Work.
   std::shared_ptr<Job> job;  // that encodes

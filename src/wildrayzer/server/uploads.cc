@@ -126,7 +126,7 @@ class Place {
     CheckRoom(scene_, bytes, limits);
     ++scene_.uploads;
     scene_.reserved_bytes += bytes_;
-    order_ = scene_.next_order++;
+    number_ = scene_.next_number++;
   }
   ~Place() {
     const std::lock_guard<std::mutex> lock(scene_.mutex);
@@ -135,12 +135,12 @@ class Place {
   }
   Place(const Place&) = delete;
   Place& operator=(const Place&) = delete;
-  uint64_t order() const { return order_; }
+  uint64_t number() const { return number_; }
 
  private:
   ServedScene& scene_;
   const uint64_t bytes_;
-  uint64_t order_ = 0;
+  uint64_t number_ = 0;
 };
 
 size_t Put(ServedScene& scene, const GivenFile& file) {
@@ -151,7 +151,7 @@ size_t Put(ServedScene& scene, const GivenFile& file) {
   if (mixed)
     throw HttpError(409, "give either photos or one video, not both; make a new scene for " + file.name);
   const auto place = std::find_if(scene.files.begin(), scene.files.end(),
-                                  [&](const GivenFile& other) { return other.order > file.order; });
+                                  [&](const GivenFile& other) { return other.number > file.number; });
   const size_t index = static_cast<size_t>(place - scene.files.begin());
   scene.files.insert(place, file);
   scene.touched = SteadySeconds();
@@ -161,14 +161,17 @@ size_t Put(ServedScene& scene, const GivenFile& file) {
 
 }  // namespace
 
-std::string DisplayName(const std::string& name, const std::string& otherwise) {
+std::string DisplayText(const std::string& text, const std::string& otherwise) {
   constexpr size_t kMost = 100;
-  std::string text = name.substr(std::min(name.find_last_of("/\\") + 1, name.size()));
   if (!IsUtf8(text)) return otherwise;
   size_t end = std::min(text.size(), kMost);
   while (end < text.size() && end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
-  text = Printable(text.substr(0, end));
-  return text.find_first_not_of(" .?") == std::string::npos ? otherwise : text;
+  const std::string shown = Printable(text.substr(0, end));
+  return shown.find_first_not_of(" .?") == std::string::npos ? otherwise : shown;
+}
+
+std::string DisplayName(const std::string& path, const std::string& otherwise) {
+  return DisplayText(path.substr(path.find_last_of("/\\") + 1), otherwise);
 }
 
 std::vector<std::string> SafeFileNames(std::span<const std::string> display_names) {
@@ -220,7 +223,7 @@ Uploads::Received Uploads::Receive(HttpRequest& request, const std::shared_ptr<S
   }
   const Turn turn(under_way_, limits_.uploads);
   const Place place(*scene, file.bytes, limits_);
-  file.order = place.order();
+  file.number = place.number();
   NewFile on_disk(scene->NewFile("given", ""));
   request.read_body([&](std::span<const std::byte> bytes) {
     if (scene->deleted) throw HttpError(404, "the scene was deleted");
@@ -237,6 +240,20 @@ Uploads::Received Uploads::Receive(HttpRequest& request, const std::shared_ptr<S
   const size_t index = Put(*scene, file);
   on_disk.Keep();
   return {index, file};
+}
+
+void Uploads::Remove(const std::shared_ptr<ServedScene>& scene, uint64_t number) {
+  const std::lock_guard<std::mutex> lock(scene->mutex);
+  if (scene->state != WorkState::kCollecting)
+    throw HttpError(409, "the scene has begun already; make a new one without the file");
+  const auto file = std::find_if(scene->files.begin(), scene->files.end(),
+                                 [number](const GivenFile& other) { return other.number == number; });
+  if (file == scene->files.end()) throw HttpError(404, "the scene has no such file (any more)");
+  std::error_code ignored;  // it goes with the scene's folder at the latest
+  fs::remove(file->path, ignored);
+  scene->files.erase(file);
+  scene->touched = SteadySeconds();
+  ++scene->revision;
 }
 
 GrayImage Uploads::ReceiveMask(HttpRequest& request) {

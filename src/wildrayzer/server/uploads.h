@@ -11,9 +11,12 @@
 
 namespace wildrayzer {
 
-// A name as people may see it: the part behind the last slash, at most 100 bytes of UTF-8 without control
+// What somebody called something, as people may see it: at most 100 bytes of UTF-8 without control
 // characters; `otherwise` when nothing of it is left.
-std::string DisplayName(const std::string& name, const std::string& otherwise);
+std::string DisplayText(const std::string& text, const std::string& otherwise);
+
+// The same for the name of a file: without the folders before it, whichever way slashes lean.
+std::string DisplayName(const std::string& path, const std::string& otherwise);
 
 // Names of files for photos of these display names: without extension, of letters, digits, '_' and '-', no
 // two alike.
@@ -42,6 +45,9 @@ class Uploads {
   // Reads the body into a file of the scene. HttpError: 409 (the scene has begun, or
   // one kind of file follows another), 411, 413, 415, 503; the scene is then as it was before.
   Received Receive(HttpRequest& request, const std::shared_ptr<ServedScene>& scene);
+  // Takes a file that was received away again. HttpError 404 when there is none of this number, 409 when the
+  // scene has begun.
+  static void Remove(const std::shared_ptr<ServedScene>& scene, uint64_t number);
   // Reads the body as a painted mask. HttpError 413, 415, 503.
   GrayImage ReceiveMask(HttpRequest& request);
 

@@ -92,12 +92,23 @@ TEST(DisplayName, IsBoundedTextWithoutPath) {
   EXPECT_EQ(DisplayName("C:\\photos\\a b.jpg", "photo"), "a b.jpg");
   EXPECT_EQ(DisplayName("a\nb\x01.jpg", "photo"), "a?b?.jpg");
   EXPECT_EQ(DisplayName(std::string("a\0b", 3), "photo"), "a?b");
-  for (const char* nothing : {"", "..", "/", "a/", " . ", "\xff\xfe", "\n"})
+  EXPECT_EQ(DisplayName("\\\\server\\holiday\\b.jpg", "photo"), "b.jpg");
+  EXPECT_EQ(DisplayName("a\\b/c.jpg", "photo"), "c.jpg");
+  EXPECT_EQ(DisplayName("a/b\\c.jpg", "photo"), "c.jpg");
+  for (const char* nothing : {"", "..", "/", "a/", " . ", "\xff\xfe", "\n", "///", "\\", "\\\\", "/\\/",
+                              "C:\\", "C:\\photos\\", "a\\..", "../.."})
     EXPECT_EQ(DisplayName(nothing, "photo"), "photo") << nothing;
   EXPECT_EQ(DisplayName(std::string(10000, 'x'), "photo").size(), 100u);
   std::string umlauts;
   for (int i = 0; i < 200; ++i) umlauts += "\u00fc";
   EXPECT_EQ(DisplayName("x" + umlauts, "photo").size(), 99u);  // no half of a character
+}
+
+TEST(DisplayText, MayHaveSlashes) {
+  EXPECT_EQ(DisplayText("kitchen / hall", "scene"), "kitchen / hall");
+  EXPECT_EQ(DisplayText("before\\after\n", "scene"), "before\\after?");
+  for (const char* nothing : {"", " . ", "\xff"}) EXPECT_EQ(DisplayText(nothing, "scene"), "scene");
+  EXPECT_EQ(DisplayText("", ""), "");
 }
 
 TEST(SafeFileNames, AreLettersAndDigitsAndDiffer) {
@@ -193,6 +204,34 @@ TEST_F(UploadsTest, OnlySoManyAtATime) {
   // In the order in which they were begun.
   ASSERT_EQ(scene_->files.size(), 2u);
   EXPECT_EQ(scene_->files[0].name, "a.png");
+}
+
+TEST_F(UploadsTest, AFileThatIsTakenAwayMakesRoomAndTheOthersStay) {
+  const std::string png = PngBytes(8, 8);
+  std::vector<uint64_t> numbers;
+  for (const char* name : {"a.png", "b.png", "c.png"}) {
+    EXPECT_EQ(Send(Request(name, png)).first, 0);
+    numbers.push_back(last_.number);
+  }
+  const uint64_t revision = scene_->revision;
+  const auto remove = [&](uint64_t number) {
+    return Refusal([&] { Uploads::Remove(scene_, number); }).first;
+  };
+  EXPECT_EQ(remove(numbers[1]), 0);
+  EXPECT_GT(scene_->revision, revision);
+  EXPECT_EQ(FilesOnDisk(), 2u);
+  ASSERT_EQ(scene_->files.size(), 2u);
+  EXPECT_EQ(scene_->files[0].name, "a.png");
+  EXPECT_EQ(scene_->files[1].name, "c.png");
+  EXPECT_TRUE(fs::exists(scene_->files[1].path));
+  EXPECT_EQ(remove(numbers[1]), 404);
+  EXPECT_EQ(remove(12345), 404);
+  EXPECT_EQ(Send(Request("d.png", png)).first, 0);
+  EXPECT_EQ(scene_->files[2].name, "d.png");
+  EXPECT_EQ(remove(numbers[1]), 404);  // no number is given twice
+  scene_->state = WorkState::kQueued;
+  EXPECT_EQ(remove(numbers[0]), 409);
+  EXPECT_EQ(FilesOnDisk(), 3u);
 }
 
 TEST_F(UploadsTest, ASceneThatHasBegunTakesNoMore) {

@@ -76,6 +76,14 @@ CanonicalView ModelCase::Canonical() const {
 
 bool ModelCase::NeedsDino() const { return config.use_motion && !file.Has("gt_motion_masks"); }
 
+std::optional<Cameras> ModelCase::KnownCameras() const {
+  if (file.Has("c2w")) return std::nullopt;
+  const auto known = [this](const char* name) {
+    return WithTensor(name).Get(name).unsqueeze(0).to(TestDevice());
+  };
+  return Cameras::Given(known("c2w"), known("fxfycxcy"));
+}
+
 torch::Tensor ModelCase::Images() const {
   const bool tiny = file.stem().starts_with("rayzer_tiny");
   const torch::Tensor images =

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,9 @@ struct ModelCase {
   // The input images [1, V, 3, H, W].
   torch::Tensor Images() const;
   bool NeedsDino() const;
+  // The cameras of all views, where another file of the same weights has them and this one does not, and so
+  // checks nothing of how they are estimated; else nothing.
+  std::optional<Cameras> KnownCameras() const;
 
  private:
   // This file if it has the tensor, else another file of the same weights that has it.
@@ -80,7 +84,7 @@ class GoldenValues {
   std::map<std::string, std::vector<torch::Tensor>> recorded_;
 };
 
-// Runs the case and fills in all values that golden files name.
+// Runs the case, as much of it as the file has values of, and fills those in.
 GoldenValues RunCase(const ModelCase& test_case, WildRayZer& model, const torch::Tensor& images);
 
 }  // namespace wildrayzer::testing

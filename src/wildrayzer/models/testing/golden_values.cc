@@ -123,30 +123,69 @@ double GoldenValues::Compare(const GoldenFile& file, const std::vector<std::stri
   return worst;
 }
 
+namespace {
+
+// Renderings and what is measured of them. A file that has single views only gets those alone.
+void AddRenderings(const ModelCase& test_case, WildRayZer& model, Pass& pass, const EncodedScene& scene,
+                   GoldenValues& values) {
+  const GoldenFile& file = test_case.file;
+  if (file.Has("render_input")) values.Set("render_input", pass.RenderInputs()[0]);
+  const std::string single = "render_view";
+  if (const std::vector<std::string> names = file.NamesWithPrefix(single);
+      !names.empty() && !file.Has("render")) {
+    for (const std::string& name : names) {
+      const Cameras camera = pass.cameras().Views(pass.inputs() + std::stoll(name.substr(single.size())), 1);
+      values.Set(name, model->Render(scene.memory, camera, test_case.height, test_case.width)[0][0]);
+    }
+    return;
+  }
+  const torch::Tensor targets = pass.RenderTargets();
+  values.Set("render", targets[0]);
+  const torch::Tensor loss = torch::mse_loss(targets, pass.images().slice(1, pass.inputs()));
+  values.Set("l2_loss", loss.view({1}));
+  values.Set("psnr", (loss.log10() * -10.0).view({1}));
+}
+
+}  // namespace
+
 GoldenValues RunCase(const ModelCase& test_case, WildRayZer& model, const torch::Tensor& images) {
   const int64_t views = test_case.views;
   const int64_t inputs = test_case.inputs;
+  const GoldenFile& file = test_case.file;
   GoldenValues values;
-  PredictOptions options;
-  options.render_inputs = test_case.file.Has("render_input");
+  const std::optional<Cameras> known = test_case.KnownCameras();
+  FeatureSource source;
   if (test_case.NeedsDino()) {
     const torch::Tensor features = GoldenDinoFeatures(images, test_case.config.motion.dino_width);
-    options.features = FeatureSource::Given(features);
+    source = FeatureSource::Given(features);
     values.Set("motion/dino_features", features[0].slice(0, 0, inputs).flatten(2).transpose(1, 2));
+  } else if (known) {  // nobody reads any; the model's own would be read off the estimator
+    source = FeatureSource::Given(torch::empty({1, views, 0, 0, 0}));
   }
-  if (test_case.file.Has("gt_motion_masks")) {
-    options.input_masks =
-        test_case.file.Get("gt_motion_masks").slice(0, 0, inputs).unsqueeze(0).to(images.device());
+  Pass pass(model, source, images, inputs, values.MakeTrace());
+  if (known) pass.UseCameras(*known);
+  const Cameras& cameras = pass.cameras();
+  if (cameras.camera_info.defined()) {  // estimated
+    const torch::Tensor sequence = values.Recorded("camera_estimator_input")[0];
+    values.Set("encoder_input", sequence);
+    values.Set("encoder_input/cam", sequence.slice(0, 0, views));
+    values.Set("encoder_input/img", sequence.slice(0, views));
+    values.Set("cam_tokens", cameras.camera_tokens[0]);
+    values.Set("cam_info", cameras.camera_info[0]);
   }
-  const Prediction result = Predict(model, images, inputs, options, values.MakeTrace());
-  const Cameras& cameras = result.cameras;
+  torch::Tensor masks;
+  if (file.Has("gt_motion_masks")) {
+    masks = file.Get("gt_motion_masks").slice(0, 0, inputs).unsqueeze(0).to(images.device());
+  } else if (pass.HasMotion()) {
+    values.Set("motion/input_logits", pass.InputMotion()[0]);
+    values.Set("motion/fused", values.Recorded("motion_mask_predictor.fusion_mlp"));
+    masks = pass.InputMotionProbability();
+  }
+  const EncodedScene& scene = pass.Encode(masks);
+  if (!file.NamesWithPrefix("motion/target_logits").empty())
+    values.Set("motion/target_logits", pass.TargetMotion()[0]);
+  AddRenderings(test_case, model, pass, scene, values);
 
-  const torch::Tensor sequence = values.Recorded("camera_estimator_input")[0];
-  values.Set("encoder_input", sequence);
-  values.Set("encoder_input/cam", sequence.slice(0, 0, views));
-  values.Set("encoder_input/img", sequence.slice(0, views));
-  values.Set("cam_tokens", cameras.camera_tokens[0]);
-  values.Set("cam_info", cameras.camera_info[0]);
   values.Set("c2w", cameras.c2w[0]);
   values.Set("fxfycxcy", cameras.fxfycxcy[0]);
   values.Set("plucker", PluckerRays(cameras.c2w, cameras.fxfycxcy, test_case.height, test_case.width)[0]);
@@ -159,11 +198,7 @@ GoldenValues RunCase(const ModelCase& test_case, WildRayZer& model, const torch:
     values.Set(std::string("plucker_tokens") + separator + "target", render);
   }
   values.Set("fused_tokens", values.Recorded("fused_tokens")[0]);
-  values.Set("scene_tokens", result.scene.tokens[0]);
-  values.Set("render", result.images[0]);
-  const torch::Tensor loss = torch::mse_loss(result.images, images.slice(1, inputs));
-  values.Set("l2_loss", loss.view({1}));
-  values.Set("psnr", (loss.log10() * -10.0).view({1}));
+  values.Set("scene_tokens", scene.tokens[0]);
   // Whole sequences are kept for small models only.
   const std::vector<std::pair<std::string, std::string>> sequences{
       {"encoder_output", fmt::format("transformer_encoder.{}", test_case.config.camera_estimator_layers - 1)},
@@ -177,15 +212,9 @@ GoldenValues RunCase(const ModelCase& test_case, WildRayZer& model, const torch:
     values.Set(name, name.starts_with("decoder") ? value : value[0]);
   }
 
-  if (result.input_images.defined()) values.Set("render_input", result.input_images[0]);
-  if (result.target_logits.defined()) values.Set("motion/target_logits", result.target_logits[0]);
-  if (result.input_logits.defined()) {
-    values.Set("motion/input_logits", result.input_logits[0]);
-    values.Set("motion/fused", values.Recorded("motion_mask_predictor.fusion_mlp"));
-  }
-  if (result.scene.patch_is_dynamic.defined()) {
-    values.Set("motion/input_pooled_prob", result.scene.patch_probability[0].unsqueeze(1));
-    values.Set("motion/input_patch_mask", result.scene.patch_is_dynamic[0].unsqueeze(1));
+  if (scene.patch_is_dynamic.defined()) {
+    values.Set("motion/input_pooled_prob", scene.patch_probability[0].unsqueeze(1));
+    values.Set("motion/input_patch_mask", scene.patch_is_dynamic[0].unsqueeze(1));
     values.Set("masked_tokens",
                values.Recorded("masked_tokens")[0].view_as(values.Recorded("fused_tokens")[0]));
   }

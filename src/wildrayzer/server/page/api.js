@@ -56,6 +56,7 @@ export const scene = async (id, signal) => (await call("GET", sceneUrl(id), { si
 export const createScene = async (name) => (await (await call("POST", "/api/scenes", json({ name }))).json()).id;
 export const startScene = (id, options) => call("POST", sceneUrl(id, "/start"), json(options));
 export const deleteScene = (id) => call("DELETE", sceneUrl(id));
+export const deleteFile = (id, file) => call("DELETE", sceneUrl(id, `/files/${file}`));
 export const putMask = (id, photo, png) =>
   call("PUT", sceneUrl(id, `/masks/${photo}`), { body: png, type: "image/png" });
 export const deleteMask = (id, photo) => call("DELETE", sceneUrl(id, `/masks/${photo}`));

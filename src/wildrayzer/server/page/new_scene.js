@@ -84,7 +84,7 @@ export class NewScene {
   }
 
   newItem(file) {
-    const item = { file, state: "waiting", kind: null, control: new AbortController() };
+    const item = { file, state: "waiting", kind: null, number: null, control: new AbortController() };
     item.picture = el("img", { alt: "" });
     item.url = URL.createObjectURL(file);
     item.picture.addEventListener("error", () => item.picture.classList.add("none"));  // a video, or HEIC
@@ -116,8 +116,10 @@ export class NewScene {
     URL.revokeObjectURL(item.url);
   }
 
-  // The server keeps what it was sent, so what remains goes into a scene of its own.
   async remove(item) {
+    if (item.state === "removing") return;
+    const sending = item.state === "sending";
+    if (item.state === "sent" && !await this.takeBack(item)) return;
     const next = item.row.nextElementSibling || item.row.previousElementSibling;
     this.items = this.items.filter((other) => other !== item);
     this.drop(item);
@@ -125,7 +127,26 @@ export class NewScene {
     (next?.querySelector("button") || this.parts.input).focus();
     this.parts.form.hidden = this.items.length === 0;
     this.showHint();
-    if (item.state !== "sent" && item.state !== "sending") return;
+    if (sending) this.sendAgain();
+  }
+
+  // Resolves to whether the server has the file no more.
+  async takeBack(item) {
+    this.setState(item, "removing");
+    showProblem(this.parts.problem, "");
+    try {
+      await api.deleteFile(this.id, item.number);
+      return true;
+    } catch (error) {
+      if (error.status === 404) return true;
+      showProblem(this.parts.problem, error.message);
+      this.setState(item, "sent");
+      return false;
+    }
+  }
+
+  // A file that was being sent may have arrived or not, so what remains goes into a scene of its own.
+  sendAgain() {
     this.forgetScene();
     for (const other of this.items.filter((one) => one.state === "sent" || one.state === "sending")) {
       other.control.abort();
@@ -146,7 +167,7 @@ export class NewScene {
     const { control } = item;
     try {
       const seen = await this.send(item, control.signal);
-      item.kind = seen.kind;
+      Object.assign(item, { kind: seen.kind, number: seen.file });
       this.setState(item, "sent", `${seen.kind === "video" ? "video, " : ""}${seen.width} × ${seen.height}`);
     } catch (error) {
       if (!control.signal.aborted) this.setState(item, "failed", error.message);
@@ -171,6 +192,7 @@ export class NewScene {
   // What is missing before the start, or "".
   missing() {
     if (this.items.some((item) => item.state === "waiting" || item.state === "sending")) return "Sending…";
+    if (this.items.some((item) => item.state === "removing")) return "Removing…";
     const sent = this.items.filter((item) => item.state === "sent");
     if (sent.some((item) => item.kind === "video")) return "";
     return sent.length >= 2 ? "" : sent.length === 1 ? "One more photo is needed." : "Two photos are needed.";

@@ -1,14 +1,15 @@
 // What a scene does until it can be looked at: waiting its turn, working through the stages, or why it failed.
-import { sceneUrl } from "./api.js";
+import { deleteFile, sceneUrl } from "./api.js";
 import { announce, el, showProblem } from "./dom.js";
 
 const MOST_PHOTOS = 8;  // shown while one waits
 
 export class Progress {
-  // parts: of the scene's template; actions: buttons for a scene that waits for its start or has failed.
-  constructor(parts, sceneId, { start, remove }) {
-    this.parts = parts;
-    this.sceneId = sceneId;
+  // parts: of the scene's template; start and remove: of the scene; onChange is called when it has a photo less.
+  constructor(parts, sceneId, { start, remove, onChange }) {
+    Object.assign(this, { parts, sceneId, onChange });
+    this.shown = "";    // which photos are
+    this.problem = "";  // with what was last asked for
     this.stages = [];  // names in the order in which they were seen
     this.startButton = el("button", { class: "primary", textContent: "Start", on: { click: start } });
     this.removeButton = el("button", { textContent: "Delete this scene", on: { click: remove } });
@@ -23,10 +24,10 @@ export class Progress {
       announce(title);
     }
     parts["stage-note"].textContent = note;
-    this.showPhotos(scene.photos);
+    this.showPhotos(scene.photos, scene.state === "collecting");
     this.showBar(scene);
     this.showStages(scene);
-    showProblem(parts.failure, scene.state === "failed" ? scene.error || "It failed, and the server does not say why." : "");
+    showProblem(parts.failure, this.problem || (scene.state === "failed" ? scene.error || "It failed, and the server does not say why." : ""));
     const actions = {
       collecting: [this.startButton, this.removeButton],
       failed: [this.otherLink, this.removeButton],
@@ -45,12 +46,41 @@ export class Progress {
     }
   }
 
-  showPhotos(photos) {
-    const { photos: row } = this.parts;
-    for (let i = row.children.length; i < Math.min(photos.length, MOST_PHOTOS); ++i) {
-      row.append(el("img", { src: sceneUrl(this.sceneId, `/photos/${i}?size=320`), alt: photos[i].name,
-        on: { error: (event) => { event.target.hidden = true; } } }));  // of a video there is none yet
+  // With a button each that takes it out of a scene that is not started.
+  showPhotos(photos, mayGo) {
+    const some = mayGo ? photos : photos.slice(0, MOST_PHOTOS);
+    const shown = JSON.stringify(some.map((photo) => [photo.name, mayGo && photo.file]));
+    if (this.shown === shown) return;
+    this.shown = shown;
+    const { photos: list } = this.parts;
+    const focused = [...list.children].findIndex((item) => item.contains(document.activeElement));
+    list.replaceChildren(...some.map((photo, i) => {
+      const image = el("img", { src: sceneUrl(this.sceneId, `/photos/${i}?size=320`), alt: photo.name, title: photo.name,
+        on: { error: (event) => { event.target.hidden = true; } } });  // of a video there is none yet
+      return el("li", {}, image, mayGo ? el("button", {
+        type: "button", textContent: "Remove", "aria-label": `Remove ${photo.name}`, on: { click: () => this.takeBack(photo) },
+      }) : null);
+    }));
+    if (focused < 0) return;
+    const buttons = list.querySelectorAll("button");
+    (buttons[Math.min(focused, buttons.length - 1)] || this.removeButton).focus();
+  }
+
+  async takeBack(photo) {
+    try {
+      await deleteFile(this.sceneId, photo.file);
+      this.tell("");
+      announce(`${photo.name} was removed.`);
+    } catch (error) {
+      this.tell(error.message);
     }
+    this.onChange();
+  }
+
+  // What went wrong with what was asked for, until something else is.
+  tell(problem) {
+    this.problem = problem;
+    showProblem(this.parts.failure, problem);
   }
 
   showBar(scene) {

@@ -3,7 +3,7 @@ import * as api from "./api.js";
 import { Brush } from "./brush.js";
 import * as cameras from "./cameras.js";
 import { Compare } from "./compare.js";
-import { announce, byId, confirmed, el, fill, repeat, setPressed, showProblem } from "./dom.js";
+import { announce, byId, confirmed, el, fill, repeat, setPressed } from "./dom.js";
 import { Pilot } from "./flight.js";
 import { Path } from "./path.js";
 import { Plot } from "./plot.js";
@@ -24,7 +24,9 @@ export class SceneView {
     this.signal = this.control.signal;
     this.photo = 0;
     this.mode = "fly";
-    this.progress = new Progress(this.parts, id, { start: () => this.start(), remove: () => this.remove() });
+    this.progress = new Progress(this.parts, id, {
+      start: () => this.start(), remove: () => this.remove(), onChange: () => this.look(),
+    });
     this.parts.delete.addEventListener("click", () => this.remove());
     this.parts.zip.href = api.sceneUrl(id, "/result.zip");
     this.look = repeat(() => this.update(), () => (this.busy ? BUSY_MS : IDLE_MS), this.signal);
@@ -198,9 +200,10 @@ export class SceneView {
   async start() {
     try {
       await api.startScene(this.id, {});
+      this.progress.tell("");
       this.look();
     } catch (error) {
-      showProblem(this.parts.failure, error.message);
+      this.progress.tell(error.message);
     }
   }
 
@@ -211,7 +214,7 @@ export class SceneView {
       this.leave("The scene was deleted.");
     } catch (error) {
       this.showStatus(error.message);
-      showProblem(this.parts.failure, error.message);
+      this.progress.tell(error.message);
     }
   }
 
