@@ -24,6 +24,8 @@ void AddLabelsCommand(CLI::App& app);
 void AddCheckCommand(CLI::App& app);
 void AddPackCommand(CLI::App& app);
 void AddWorldsCommand(CLI::App& app);
+// After all others, which it tells of.
+void AddCompletionCommand(CLI::App& app);
 
 // The options that choose a model: --model --config --dino --no-motion --init --seed --precision --device
 // --frame --threads, and overrides.

@@ -52,6 +52,7 @@ int Run(int argc, char** argv) {
   wildrayzer::AddCheckCommand(app);
   wildrayzer::AddPackCommand(app);
   wildrayzer::AddWorldsCommand(app);
+  wildrayzer::AddCompletionCommand(app);
   try {
     app.parse(argc, argv);
     return 0;
