@@ -56,8 +56,13 @@ bool Has(const std::string& program) {
 
 // What bash offers where the last of these words is being typed.
 std::string Completed(const std::string& words) {
-  return Shell("bash -c 'source <(" + std::string(WILDRAYZER_PROGRAM) + " completion bash); COMP_WORDS=(" +
-               words + "); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _wildrayzer; echo \"${COMPREPLY[*]}\"'");
+  static const std::string script = [] {
+    const std::string file = ::testing::TempDir() + "wildrayzer_completion.bash";
+    Wildrayzer("completion bash >" + file);
+    return file;
+  }();
+  return Shell("bash -c 'source " + script + "; COMP_WORDS=(" + words +
+               "); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _wildrayzer; echo \"${COMPREPLY[*]}\"'");
 }
 
 TEST(Completion, BashKnowsCommandsOptionsAndValues) {
