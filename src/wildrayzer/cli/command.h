@@ -25,6 +25,8 @@ void AddCheckCommand(CLI::App& app);
 void AddBenchCommand(CLI::App& app);
 void AddPackCommand(CLI::App& app);
 void AddWorldsCommand(CLI::App& app);
+// After all others, which it tells of.
+void AddCompletionCommand(CLI::App& app);
 
 // The options that choose a model: --model --config --dino --no-motion --init --seed --precision --device
 // --frame --threads, and overrides.

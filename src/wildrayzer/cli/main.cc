@@ -53,6 +53,7 @@ int Run(int argc, char** argv) {
   wildrayzer::AddBenchCommand(app);
   wildrayzer::AddPackCommand(app);
   wildrayzer::AddWorldsCommand(app);
+  wildrayzer::AddCompletionCommand(app);
   try {
     app.parse(argc, argv);
     return 0;

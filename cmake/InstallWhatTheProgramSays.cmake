@@ -1,0 +1,15 @@
+# Part of `cmake --install`: files that the program `wrz_program` writes about itself, below the prefix.
+set(wrz_prefix "$ENV{DESTDIR}${CMAKE_INSTALL_PREFIX}")
+set(wrz_zsh_functions site-functions)
+if(CMAKE_INSTALL_PREFIX MATCHES "/usr$")
+  set(wrz_zsh_functions vendor-completions)  # Debian's folder for packages
+endif()
+function(wrz_install_output file)
+  get_filename_component(folder "${wrz_prefix}/${file}" DIRECTORY)
+  file(MAKE_DIRECTORY "${folder}")
+  execute_process(COMMAND "${wrz_program}" ${ARGN} OUTPUT_FILE "${wrz_prefix}/${file}" COMMAND_ERROR_IS_FATAL ANY)
+  message(STATUS "Made: ${wrz_prefix}/${file}")
+endfunction()
+wrz_install_output(${wrz_manuals}/man1/wildrayzer.1 manual)
+wrz_install_output(${wrz_data}/bash-completion/completions/wildrayzer completion bash)
+wrz_install_output(${wrz_data}/zsh/${wrz_zsh_functions}/_wildrayzer completion zsh)
