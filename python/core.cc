@@ -27,7 +27,7 @@ struct PlacedScene {
   std::shared_ptr<SharedModel> model;
   std::vector<Image> photos;
   Scene scene;
-  bool masks_are_told = false;
+  std::vector<bool> told_masks;  // CleanOptions::told_masks
 };
 
 // Texts as those of the command line. Empty paths mean "not given".
@@ -42,12 +42,8 @@ std::shared_ptr<SharedModel> Load(const std::string& weights, const std::string&
   source.dino = dino;
   source.overrides = overrides;
   source.use_motion = motion;
-  source.precision = precision == "fp32"   ? PrecisionChoice::kFp32
-                     : precision == "bf16" ? PrecisionChoice::kBf16
-                                           : PrecisionChoice::kAuto;
-  source.frame = frame == "whole"  ? FrameChoice::kWhole
-                 : frame == "crop" ? FrameChoice::kCrop
-                                   : FrameChoice::kByModel;
+  source.precision = PrecisionFromName(precision);
+  source.frame = FrameFromName(frame);
   source.device = device;
   source.seed = seed;
   return Work(progress, [&](const ProgressCallback& report) {
@@ -99,7 +95,7 @@ std::shared_ptr<PlacedScene> Reconstruct(const std::shared_ptr<SharedModel>& mod
     auto placed = std::make_shared<PlacedScene>();
     placed->model = model;
     placed->photos = TakeImages(photos);
-    placed->masks_are_told = !masks.empty();
+    for (const MotionMask& mask : masks) placed->told_masks.push_back(!mask.probability.empty());
     placed->scene = model->reconstructor.Reconstruct(placed->photos, held_out, report, masks, detail,
                                                      add_masks ? MaskMode::kAdd : MaskMode::kReplace);
     WarnOfPoorViews(photos, placed->scene);
@@ -155,9 +151,9 @@ py::list Clean(PlacedScene& placed, const py::object& progress) {
   std::vector<CleanPhoto> clean = Work(*placed.model, progress, [&](const ProgressCallback& report) {
     const Reconstructor& model = placed.model->reconstructor;
     const std::vector<Image> rendered = model.Render(placed.scene, placed.scene.cameras, report);
-    return CleanPhotos(
-        placed.photos, placed.scene, rendered, model.FindInInputs(placed.scene, placed.scene.cameras),
-        {.threshold = model.motion_threshold(), .masks_are_told = placed.masks_are_told}, report);
+    return CleanPhotos(placed.photos, placed.scene, rendered,
+                       model.FindInInputs(placed.scene, placed.scene.cameras),
+                       {.threshold = model.motion_threshold(), .told_masks = placed.told_masks}, report);
   });
   py::list list;
   for (CleanPhoto& photo : clean) {

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <cmath>
 #include <fstream>
 
 #include "wildrayzer/io/checkpoint.h"
@@ -36,12 +37,12 @@ int64_t ResidentBytes(const fs::path& path) {
 }
 
 struct Rendered {
-  torch::Tensor images;
+  torch::Tensor images, motion;
   int64_t resident = 0;
   double seconds = 0;  // to open the file and load the model
 };
 
-Rendered RenderFrom(const fs::path& path) {
+Rendered RenderFrom(const fs::path& path, Precision precision = Precision::kFp32) {
   torch::NoGradGuard no_grad;
   Rendered rendered;
   const auto start = std::chrono::steady_clock::now();
@@ -49,13 +50,18 @@ Rendered RenderFrom(const fs::path& path) {
   const ModelConfig config = ConfigOfCheckpoint(checkpoint);
   EXPECT_EQ(config.motion.dino_width, 4096);
   WildRayZer model(config);
-  const LoadReport report = LoadWeights(*model, checkpoint);
+  LoadOptions load;
+  load.precision = precision;
+  const LoadReport report = LoadWeights(*model, checkpoint, load);
   rendered.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   EXPECT_THAT(report.unexpected, ::testing::IsEmpty());
   PredictOptions options;
   // A quarter of the release's tokens: every weight is read all the same.
   options.features = FeatureSource::Given(GeneratedTensor("release/features", {1, 3, 4096, 8, 8}));
-  rendered.images = Predict(model, SmoothImage("release/image", 3, 128, 128).unsqueeze(0), 2, options).images;
+  const Prediction prediction =
+      Predict(model, SmoothImage("release/image", 3, 128, 128).unsqueeze(0), 2, options);
+  rendered.images = prediction.images;
+  rendered.motion = prediction.input_logits;
   rendered.resident = ResidentBytes(fs::canonical(path));
   return rendered;
 }
@@ -89,6 +95,16 @@ TEST(ReleaseCheckpoint, IsMappedAndRendersTheSameFromEveryContainer) {
   EXPECT_LT(from_pt.resident, model_bytes * 6 / 5);
   EXPECT_TRUE(torch::equal(from_pt.images, from_safetensors.images));
   EXPECT_GT(from_pt.images.std().item<float>(), 1e-3);  // a picture, not a constant
+
+  // In int8 nearly the same: 40 dB, and motion to a twentieth of how much it varies.
+  const Rendered rounded = RenderFrom(folder / "model.safetensors", Precision::kInt8);
+  const double error = torch::mse_loss(rounded.images, from_pt.images).item<double>();
+  const double motion = ((rounded.motion - from_pt.motion).std() / from_pt.motion.std()).item<double>();
+  std::printf("int8: %.1f dB from fp32, motion off by %.4f of its deviation\n", -10 * std::log10(error),
+              motion);
+  EXPECT_GT(error, 0);
+  EXPECT_LT(error, 1e-4);
+  EXPECT_LT(motion, 0.05);
   fs::remove_all(folder);
 }
 

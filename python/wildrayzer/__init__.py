@@ -187,7 +187,7 @@ class Reconstructor:
     dino: DINOv3, a Hugging Face folder or Meta's .pth, for models that need it.
     init: "random" does without a checkpoint; the pictures then mean nothing.
     motion: False: nothing is masked, DINOv3 is not needed.
-    precision: "auto", "fp32" or "bf16", of the matrix products.
+    precision: "auto", "fp32", "bf16" or "int8", of the matrix products.
     frame: "auto", "crop" or "whole": what part of a photo the model sees.
     device: "auto", "cpu", "cuda" or "cuda:N".
     seed: of everything random.
@@ -233,7 +233,7 @@ class Reconstructor:
             texts["dino"],
             [str(text) for text in overrides],
             bool(motion),
-            _arguments.choice(precision, "precision", ["auto", "fp32", "bf16"]),
+            _arguments.choice(precision, "precision", ["auto", "fp32", "bf16", "int8"]),
             _arguments.choice(frame, "frame", ["auto", "crop", "whole"]),
             str(device),
             _arguments.whole(seed, "seed", 0, 2**64 - 1),

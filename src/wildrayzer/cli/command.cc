@@ -60,13 +60,8 @@ ModelSource ModelOptions::Resolve() const {
   source.use_motion = !no_motion;
   source.seed = seed;
   source.device = device;
-  source.precision = precision == "fp32"   ? PrecisionChoice::kFp32
-                     : precision == "bf16" ? PrecisionChoice::kBf16
-                     : precision == "int8" ? PrecisionChoice::kInt8
-                                           : PrecisionChoice::kAuto;
-  source.frame = frame == "whole"  ? FrameChoice::kWhole
-                 : frame == "crop" ? FrameChoice::kCrop
-                                   : FrameChoice::kByModel;
+  source.precision = PrecisionFromName(precision);
+  source.frame = FrameFromName(frame);
   if (!init.empty())
     LogWarning("random weights: the pictures mean nothing (--init random is for trying and timing)");
   return source;

@@ -88,7 +88,7 @@ std::vector<double> ExpectInt8(const Int8Case& c, const Int8Operands& in) {
   return y;
 }
 
-class Int8Kernel : public testing::TestWithParam<Int8Case> {};
+class Int8Kernel : public ::testing::TestWithParam<Int8Case> {};
 
 TEST_P(Int8Kernel, IsItsDefinition) {
   torch::manual_seed(7);
@@ -121,10 +121,10 @@ TEST_P(Int8Kernel, HasTheSameBitsOnEveryPath) {
 
 // Remainders of rows, of words and of panels of every width.
 INSTANTIATE_TEST_SUITE_P(Shapes, Int8Kernel,
-                         testing::Values(Int8Case{1, 1, 1, false, false}, Int8Case{7, 3, 5, true, false},
-                                         Int8Case{6, 64, 64, true, true}, Int8Case{13, 770, 70, true, true},
-                                         Int8Case{25, 192, 130, false, true},
-                                         Int8Case{12, 3072, 17, true, false}));
+                         ::testing::Values(Int8Case{1, 1, 1, false, false}, Int8Case{7, 3, 5, true, false},
+                                           Int8Case{6, 64, 64, true, true}, Int8Case{13, 770, 70, true, true},
+                                           Int8Case{25, 192, 130, false, true},
+                                           Int8Case{12, 3072, 17, true, false}));
 
 TEST(Int8Kernels, RoundTiesToEven) {
   const Int8Case c{1, 5, 5, false, false};

@@ -1,6 +1,7 @@
 #include "wildrayzer/models/input_surface.h"
 
 #include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include <cmath>
 #include <numbers>
@@ -224,7 +225,7 @@ ModelConfig Copying(bool copy) {
   return config;
 }
 
-Pass Rendered(WildRayZer model, const Tensor& images, const Tensor& masks = {}) {
+Pass RenderedPass(WildRayZer model, const Tensor& images, const Tensor& masks = {}) {
   Pass pass(std::move(model), FeatureSource(), images, 2);
   pass.Encode(masks);
   return pass;
@@ -239,7 +240,7 @@ TEST(CopyInputs, IsHalfAndHalfBeforeItIsTaught) {
     return model;
   };
   const Tensor images = Images("copied", 2, 4, 32, 48);
-  Pass with = Rendered(untaught(true), images), without = Rendered(untaught(false), images);
+  Pass with = RenderedPass(untaught(true), images), without = RenderedPass(untaught(false), images);
   const Tensor own = without.RenderTargets(), mixed = with.RenderTargets();
   const Cameras inputs = with.cameras().Views(0, 2), targets = with.cameras().Views(2, 2);
   const InputSurface surface =
@@ -249,29 +250,29 @@ TEST(CopyInputs, IsHalfAndHalfBeforeItIsTaught) {
   EXPECT_GT(Difference(mixed, own), 0.01);
   // Nothing is copied from what is hidden.
   const Tensor all = torch::ones({2, 2, 1, 32, 48});
-  EXPECT_LT(Difference(Rendered(untaught(true), images, all).RenderTargets(),
-                       Rendered(untaught(false), images, all).RenderTargets()),
+  EXPECT_LT(Difference(RenderedPass(untaught(true), images, all).RenderTargets(),
+                       RenderedPass(untaught(false), images, all).RenderTargets()),
             kRounding);
 }
 
 TEST(CopyInputs, LearnsAndTakesEverySceneForItself) {
   WildRayZer model = testing::SmallModel(Copying(true));
   const Tensor images = Images("copied", 2, 4, 32, 48);
-  Pass both = Rendered(model, images);
+  Pass both = RenderedPass(model, images);
   const Tensor pictures = both.RenderTargets();
   pictures.square().mean().backward();
   for (const auto& item : model->named_parameters()) {
     if (!item.key().starts_with("copy_head.")) continue;
     EXPECT_GT(item.value().grad().abs().max().item<double>(), 0) << item.key();
   }
-  Pass second = Rendered(model, images.narrow(0, 1, 1));
+  Pass second = RenderedPass(model, images.narrow(0, 1, 1));
   EXPECT_LT(Difference(pictures.narrow(0, 1, 1), second.RenderTargets()), kRounding);
   Pass part = both.Scene(1);
   EXPECT_LT(Difference(part.RenderTargets(), second.RenderTargets()), kRounding);
   part.Encode();  // from the matches that it took along
   EXPECT_LT(Difference(part.RenderTargets(), second.RenderTargets()), kRounding);
   // Cameras that are given are copied by, too.
-  Pass given = Rendered(model, images);
+  Pass given = RenderedPass(model, images);
   given.UseCameras(Cameras::Given(both.cameras().c2w.detach(), both.cameras().fxfycxcy.detach()));
   given.Encode();
   EXPECT_LT(Difference(given.RenderTargets(), pictures), kRounding);

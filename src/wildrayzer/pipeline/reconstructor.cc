@@ -179,6 +179,21 @@ Cameras ToModel(std::span<const Camera> cameras, torch::Device device) {
 
 }  // namespace
 
+PrecisionChoice PrecisionFromName(const std::string& name) {
+  if (name == "auto") return PrecisionChoice::kAuto;
+  if (name == "fp32") return PrecisionChoice::kFp32;
+  if (name == "bf16") return PrecisionChoice::kBf16;
+  if (name == "int8") return PrecisionChoice::kInt8;
+  throw UsageError("precision '" + name + "' is none of auto, fp32, bf16, int8");
+}
+
+FrameChoice FrameFromName(const std::string& name) {
+  if (name == "auto") return FrameChoice::kByModel;
+  if (name == "crop") return FrameChoice::kCrop;
+  if (name == "whole") return FrameChoice::kWhole;
+  throw UsageError("frame '" + name + "' is none of auto, crop, whole");
+}
+
 struct Reconstructor::Impl {
   ModelConfig config;
   torch::Device device = torch::kCPU;

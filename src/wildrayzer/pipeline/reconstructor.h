@@ -27,11 +27,15 @@ namespace wildrayzer {
 // elsewhere; matrices that a file has in int8 stay so on a processor. kInt8: 8-bit integers in the blocks of
 // transformers, for processors (docs/quantization.md).
 enum class PrecisionChoice { kAuto, kFp32, kBf16, kInt8 };
+// Of "auto", "fp32", "bf16" and "int8"; UsageError for any other name.
+PrecisionChoice PrecisionFromName(const std::string& name);
 
 // What part of a photo the model sees: kCrop, the middle in the shape that the model was made for; kWhole,
 // all of it (but for up to 4 % where whole patches do not fit), in a frame of the photos' shape and of about
 // as many patches. kByModel: kWhole if training showed the model frames of any shape (model.any_shape).
 enum class FrameChoice { kByModel, kCrop, kWhole };
+// Of "auto" (kByModel), "crop" and "whole"; UsageError for any other name.
+FrameChoice FrameFromName(const std::string& name);
 
 // Which model to run. Empty paths mean "not given".
 struct ModelSource {

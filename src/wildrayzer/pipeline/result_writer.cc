@@ -5,9 +5,12 @@
 #include <algorithm>
 #include <cmath>
 #include <fstream>
+#include <functional>
+#include <vector>
 
 #include "wildrayzer/geometry/camera_files.h"
 #include "wildrayzer/io/video.h"
+#include "wildrayzer/kernels/parallel.h"
 #include "wildrayzer/pipeline/exports.h"
 #include "wildrayzer/pipeline/result_page.h"
 #include "wildrayzer/util/error.h"
@@ -149,38 +152,49 @@ void WriteMaskFiles(const fs::path& folder, const std::vector<Photo>& photos, co
   if (scene.masks.empty()) return;
   fs::create_directories(folder / "masks");
   fs::create_directories(folder / "masks_overlay");
-  for (size_t i = first; i < photos.size(); ++i) {
-    const GrayImage mask = PhotoMask(scene, i).mask;
-    WritePng(folder / "masks" / (photos[i].name + ".png"), mask);
-    WritePng(folder / "masks_overlay" / (photos[i].name + ".png"), OverlayMask(photos[i].image, mask));
-  }
+  ParallelFor(static_cast<int64_t>(photos.size() - first), [&](int64_t begin, int64_t end) {
+    for (size_t i = first + static_cast<size_t>(begin); i < first + static_cast<size_t>(end); ++i) {
+      const GrayImage mask = PhotoMask(scene, i).mask;
+      WritePng(folder / "masks" / (photos[i].name + ".png"), mask);
+      WritePng(folder / "masks_overlay" / (photos[i].name + ".png"), OverlayMask(photos[i].image, mask));
+    }
+  });
 }
 
 void WriteRenderFiles(const fs::path& folder, const RenderResult& result,
                       const std::vector<std::string>& exports) {
   WriteMaskFiles(folder, result.photos, result.scene);
   fs::create_directories(folder / "views");
-  for (size_t i = 0; i < result.path_views.size(); ++i) {
-    WritePng(folder / "views" / (FrameName(i) + ".png"), result.path_views[i]);
-  }
-  for (size_t i = static_cast<size_t>(result.scene.num_inputs); i < result.rendered.size(); ++i)
-    WritePng(folder / "views" / ("target_" + result.photos[i].name + ".png"), result.rendered[i]);
   if (!result.clean.empty()) {
     fs::create_directories(folder / "clean");
     fs::create_directories(folder / "source");
   }
-  for (size_t i = 0; i < result.clean.size(); ++i) {
-    const std::string file = result.photos[i].name + ".png";
-    WritePng(folder / "clean" / file, result.clean[i].image);
-    WritePng(folder / "source" / file, ColourSources(result.clean[i].source));
-  }
+  std::vector<std::function<void()>> files;  // encoded side by side, what takes longest first
   if (result.path_views.size() > 1) {
     if (kNodeBuild) {
       LogWarning("video.mp4 is not written; it {}", kNoOpenCv);
     } else {
-      WriteVideo(folder / "video.mp4", result.path_views, result.fps);
+      files.emplace_back([&] { WriteVideo(folder / "video.mp4", result.path_views, result.fps); });
     }
   }
+  for (size_t i = 0; i < result.clean.size(); ++i) {
+    const std::string file = result.photos[i].name + ".png";
+    files.emplace_back([&, i, file] { WritePng(folder / "clean" / file, result.clean[i].image); });
+    files.emplace_back(
+        [&, i, file] { WritePng(folder / "source" / file, ColourSources(result.clean[i].source)); });
+  }
+  for (size_t i = 0; i < result.path_views.size(); ++i) {
+    files.emplace_back(
+        [&, i] { WritePng(folder / "views" / (FrameName(i) + ".png"), result.path_views[i]); });
+  }
+  for (size_t i = static_cast<size_t>(result.scene.num_inputs); i < result.rendered.size(); ++i) {
+    files.emplace_back([&, i] {
+      WritePng(folder / "views" / ("target_" + result.photos[i].name + ".png"), result.rendered[i]);
+    });
+  }
+  ParallelFor(static_cast<int64_t>(files.size()), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) files[static_cast<size_t>(i)]();
+  });
 
   const std::vector<NamedCamera> cameras = AllCameras(result);
   WriteCameras(folder / "cameras.json", cameras);
@@ -254,9 +268,13 @@ void WriteRenderPage(const fs::path& folder, const RenderResult& result, const J
   }
   if (!result.clean.empty()) page["legend"] = SourceLegend(InputNames(result));
   page["views"] = Json::array();
-  for (size_t i = 0; i < result.path_views.size(); ++i) {
-    page["views"].push_back({{"name", FrameName(i)}, {"image", DataUrl(result.path_views[i])}});
-  }
+  std::vector<std::string> urls(result.path_views.size());
+  ParallelFor(static_cast<int64_t>(urls.size()), [&](int64_t begin, int64_t end) {
+    for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i)
+      urls[i] = DataUrl(result.path_views[i]);
+  });
+  for (size_t i = 0; i < urls.size(); ++i)
+    page["views"].push_back({{"name", FrameName(i)}, {"image", urls[i]}});
   page["video"] = fs::exists(folder / "video.mp4") ? VideoDataUrl(folder / "video.mp4") : "";
   page["cameras"] = Json::parse(FormatCameras(AllCameras(result)))["cameras"];
   WriteResultPage(folder / "index.html", page);
