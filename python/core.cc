@@ -96,6 +96,7 @@ std::shared_ptr<PlacedScene> Reconstruct(const std::shared_ptr<SharedModel>& mod
     placed->model = model;
     placed->photos = TakeImages(photos);
     for (const MotionMask& mask : masks) placed->told_masks.push_back(!mask.probability.empty());
+    if (!masks.empty()) placed->told_masks.resize(placed->photos.size());
     placed->scene = model->reconstructor.Reconstruct(placed->photos, held_out, report, masks, detail,
                                                      add_masks ? MaskMode::kAdd : MaskMode::kReplace);
     WarnOfPoorViews(photos, placed->scene);
