@@ -195,6 +195,18 @@ TEST(Int8Linear, IsNearTheExactProduct) {
   EXPECT_LT((bent - torch::gelu(found)).abs().max().item<double>(), 2e-6);
 }
 
+TEST(Int8Linear, TokensDoNotKnowOfEachOther) {
+  torch::manual_seed(11);
+  // One panel of columns, so that the rows are divided among the threads.
+  const torch::Tensor x = torch::randn({400, 32});
+  const Int8Matrix weight = QuantizeMatrix(torch::randn({5, 32}));
+  const torch::Tensor all = Int8LinearProduct(x, weight, {}, /*gelu=*/false);
+  for (int64_t token = 0; token < 400; ++token) {
+    const torch::Tensor alone = Int8LinearProduct(x.narrow(0, token, 1), weight, {}, /*gelu=*/false);
+    ASSERT_TRUE(torch::equal(alone, all.narrow(0, token, 1))) << token;
+  }
+}
+
 TEST(Int8Linear, MatricesComeBackToHalfAStep) {
   torch::manual_seed(10);
   const torch::Tensor weight = torch::randn({33, 70});
