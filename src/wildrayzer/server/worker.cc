@@ -117,7 +117,6 @@ void Worker::Loop() {
     std::shared_ptr<Job> job;
     {
       std::unique_lock<std::mutex> lock(mutex_);
-      running_ = nullptr;
       changed_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
       if (stopping_) return;
       job = running_ = TakeNext();
@@ -154,6 +153,7 @@ void Worker::Finish(const std::shared_ptr<Job>& job, std::exception_ptr error) {
   std::function<void()> work;  // what it holds is let go outside of the lock
   {
     const std::lock_guard<std::mutex> lock(mutex_);
+    if (running_ == job) running_ = nullptr;  // whoever waited for it does not find it in the queue
     job->done_ = true;
     job->error_ = std::move(error);
     work = std::move(job->work_);

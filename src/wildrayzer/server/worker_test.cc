@@ -58,6 +58,16 @@ TEST(Worker, TheMoreUrgentComesFirst) {
   EXPECT_EQ(worker.Position(jobs[0]), -1);
 }
 
+TEST(Worker, WhatIsDoneIsNotInTheQueue) {
+  Worker worker;
+  for (int i = 0; i < 2000; ++i) {  // at once, before the worker looks for more
+    const auto job = worker.Submit(Urgency::kOrdinary, [] {});
+    worker.Wait(job, Stays);
+    ASSERT_EQ(worker.Position(job), -1);
+    ASSERT_EQ(worker.Length(), 0u);
+  }
+}
+
 TEST(Worker, ViewsAreDoneWithinAJobThatGivesWay) {
   Worker worker;
   std::string order;
