@@ -1,6 +1,7 @@
 #include "calls.h"
 
 #include <new>
+#include <utility>
 
 #include "wildrayzer/kernels/device_memory.h"
 #include "wildrayzer/util/error.h"
@@ -22,7 +23,7 @@ void Raise(const py::object& error) {
 void RegisterErrors() {
   py::register_exception_translator([](std::exception_ptr thrown) {
     try {
-      if (thrown) std::rethrow_exception(thrown);
+      if (thrown) std::rethrow_exception(std::move(thrown));
     } catch (const UsageError& error) {
       Raise(MakeError("UsageError", error.what()));
     } catch (const FileError& error) {
