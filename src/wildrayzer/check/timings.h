@@ -70,7 +70,7 @@ std::vector<Timing> TimeWorlds(int count, int views, int side, const TimingOptio
 // DINOv3 ViT-7B with numbers that mean nothing, in bf16 (14 GB) or int8 (7 GB): 27 GB of float32 need not
 // exist anywhere.
 Dinov3 EmptyDino7B(const TimingOptions& options);
-// Two views through DINOv3, one after the other as everywhere.
+// Two views through DINOv3.
 Timing TimeDino(Dinov3 model, const TimingOptions& options, double peak);
 
 // What bench/peer compares itself with: weights, two input and six target pictures of every scene, and what

@@ -32,10 +32,14 @@ torch::Tensor FeatureSource::Of(const torch::Tensor& images, int64_t first, int6
   if (own()) throw Error("the model's own features are read off its camera estimator, not off pictures");
   Dinov3 dino = dino_;
   const torch::Tensor views = images.narrow(1, first, count).flatten(0, 1);
+  // A few together: weights that are larger than memory come from the disk once for them, and the wide MLPs
+  // of the 7B model need little memory yet.
+  constexpr int64_t kTogether = 4;
   std::vector<torch::Tensor> features;
-  for (int64_t view = 0; view < views.size(0); ++view) {  // the wide MLPs of the 7B model need memory
-    features.push_back(dino->PatchFeatures(views.narrow(0, view, 1), pixels_));
-    trace.Step();
+  for (int64_t view = 0; view < views.size(0); view += kTogether) {
+    const int64_t some = std::min(kTogether, views.size(0) - view);
+    features.push_back(dino->PatchFeatures(views.narrow(0, view, some), pixels_));
+    for (int64_t i = 0; i < some; ++i) trace.Step();
   }
   return torch::cat(features).unflatten(0, {images.size(0), count});
 }
