@@ -23,10 +23,9 @@ TEST(Precision, Int8RendersNearlyWhatFp32Does) {
   const fs::path folder = FreshFolder("int8");
   WritePhotos(folder / "in", 2);
   const auto render = [&](const std::string& precision) {
-    std::vector<std::string> arguments = {"render",           folder / "in", "--out",
-                                          folder / precision, "--frames",    "2",
-                                          "--precision",      precision,     "--json"};
-    for (const std::string& part : TinyModel()) arguments.push_back(part);
+    std::vector<std::string> arguments = {"render",   folder / "in", "--out", folder / precision,
+                                          "--frames", "2",           "--json"};
+    for (const std::string& part : TinyModel()) arguments.push_back(part == "fp32" ? precision : part);
     const ProgramResult result = RunProgram(arguments);
     EXPECT_EQ(result.exit_code, 0) << result.err;
     EXPECT_EQ(Json::parse(result.out)["model"]["precision"], precision);
