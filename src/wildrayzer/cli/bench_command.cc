@@ -147,6 +147,7 @@ void AddBenchCommand(CLI::App& app) {
       "Products of a table are those of the layers and of attention; a multiply-add counts two.\n"
       "Example:\n  wildrayzer bench --precision fp32 --precision int8 --size full");
   command->callback([options] {
+    KeepFreedMemory();
     SetThreads(options->threads > 0 ? options->threads : AvailableCores());
     Bench(*options).Run();
   });

@@ -13,6 +13,7 @@
 #include "wildrayzer/util/log.h"
 #include "wildrayzer/util/node_build.h"
 #include "wildrayzer/util/output_folder.h"
+#include "wildrayzer/util/system.h"
 
 namespace wildrayzer {
 namespace {
@@ -330,6 +331,7 @@ void AddEvalCommand(CLI::App& app) {
       "--dino dinov3-vit7b16/ --out scores\n"
       "  wildrayzer eval --config wildrayzer_inference.yaml evaluation.dino=dinov3-vit7b16/");
   command->callback([options, command] {
+    KeepFreedMemory();
     CompleteEvalOptions(*command, *options);
     Run(*options);
   });

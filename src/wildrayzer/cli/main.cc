@@ -69,7 +69,6 @@ int Run(int argc, char** argv) {
 int main(int argc, char** argv) {
   wildrayzer::RestartWithBetterBlasKernels(argv);
   wildrayzer::CatchInterrupts();
-  wildrayzer::KeepFreedMemory();
   try {
     return Run(argc, argv);
   } catch (const wildrayzer::Interrupted& error) {

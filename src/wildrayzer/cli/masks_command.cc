@@ -11,6 +11,7 @@
 #include "wildrayzer/util/error.h"
 #include "wildrayzer/util/log.h"
 #include "wildrayzer/util/output_folder.h"
+#include "wildrayzer/util/system.h"
 
 namespace wildrayzer {
 namespace {
@@ -138,6 +139,7 @@ void AddMasksCommand(CLI::App& app) {
   CLI::App* command = app.add_subcommand("masks", "Motion masks alone");
   AddOptions(*command, *options);
   command->callback([options] {
+    KeepFreedMemory();
     UseDefaultModel(options->model);
     Run(*options);
   });

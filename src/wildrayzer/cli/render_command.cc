@@ -6,6 +6,7 @@
 #include "wildrayzer/cli/render_each.h"
 #include "wildrayzer/cli/render_place.h"
 #include "wildrayzer/util/error.h"
+#include "wildrayzer/util/system.h"
 
 namespace wildrayzer {
 namespace {
@@ -91,6 +92,7 @@ void AddRenderCommand(CLI::App& app) {
       app.add_subcommand("render", "Clean novel views, masks, cameras and a video from photos");
   AddOptions(*command, *options);
   command->callback([options] {
+    KeepFreedMemory();
     UseDefaultModel(options->model);
     if (options->each) {
       RenderEach(*options);

@@ -263,9 +263,34 @@ TEST_F(ShardedCheckpoint, PrefersTheSingleFile) {
   EXPECT_THAT(Checkpoint::Open(folder_).names(), ElementsAre("only"));
 }
 
+// As folders were published before safetensors.
+TEST_F(ShardedCheckpoint, MayBePyTorchs) {
+  const fs::path folder = FreshFolder("torch_shards");
+  WriteTorchArchive(folder / "pytorch_model-00001-of-00002.bin",
+                    TorchValue::MakeCheckpoint({Source("a", torch::ones({2}))}, {}));
+  WriteTorchArchive(folder / "pytorch_model-00002-of-00002.bin",
+                    TorchValue::MakeCheckpoint({Source("c", torch::full({4}, 3.0))}, {}));
+  map_ = {{"a", "pytorch_model-00001-of-00002.bin"}, {"c", "pytorch_model-00002-of-00002.bin"}};
+  const fs::path index = folder / "pytorch_model.bin.index.json";
+  WriteText(index, nlohmann::json{{"weight_map", map_}}.dump());
+  for (const fs::path& path : {folder, index}) {
+    const Checkpoint checkpoint = Checkpoint::Open(path);
+    EXPECT_THAT(checkpoint.names(), ElementsAre("a", "c"));
+    EXPECT_EQ(checkpoint.Get("c").sum().item<float>(), 12.0f);
+  }
+  fs::remove(folder / "pytorch_model-00002-of-00002.bin");
+  EXPECT_THAT(Refusal(folder), HasSubstr("pytorch_model-00002-of-00002.bin: cannot open"));
+  // One file, and safetensors where there is either.
+  WriteTorchArchive(folder / "pytorch_model.bin",
+                    TorchValue::MakeCheckpoint({Source("one", torch::ones({2}))}, {}));
+  EXPECT_THAT(Checkpoint::Open(folder).names(), ElementsAre("one"));
+  WriteSafetensors(folder / "model.safetensors", {Source("safe", torch::ones({2}))});
+  EXPECT_THAT(Checkpoint::Open(folder).names(), ElementsAre("safe"));
+}
+
 TEST_F(ShardedCheckpoint, RefusesABadIndex) {
-  for (const char* shard :
-       {"../x.safetensors", "/etc/x.safetensors", "a/b.safetensors", "x.bin", ".safetensors", ""}) {
+  for (const char* shard : {"../x.safetensors", "/etc/x.safetensors", "a/b.safetensors", "x.txt", "../x.bin",
+                            ".bin", ".safetensors", ""}) {
     map_["a"] = shard;
     WriteIndex();
     EXPECT_THAT(Refusal(folder_), HasSubstr("unsafe or improper shard")) << shard;

@@ -1,6 +1,7 @@
 #include "wildrayzer/io/tensor_files.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -16,9 +17,11 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
-constexpr const char* kSingleName = "model.safetensors";
-constexpr const char* kIndexName = "model.safetensors.index.json";
-constexpr std::string_view kIndexEnding = ".safetensors.index.json";
+// What a folder may hold, the better first: of both kinds people keep old copies beside each other.
+constexpr std::array<const char*, 2> kSingleNames = {"model.safetensors", "pytorch_model.bin"};
+constexpr std::array<const char*, 2> kIndexNames = {"model.safetensors.index.json",
+                                                    "pytorch_model.bin.index.json"};
+constexpr std::string_view kIndexEnding = ".index.json";
 constexpr size_t kMaxIndexBytes = 100'000'000;
 constexpr int kMaxIndexDepth = 8;
 
@@ -47,9 +50,14 @@ Json ParseStrictly(const std::string& path, std::string_view text) {
   }
 }
 
+bool IsTorchName(const std::string& extension) {
+  return extension == ".pt" || extension == ".pth" || extension == ".ckpt" || extension == ".bin";
+}
+
 bool IsPlainShardName(const std::string& name) {
-  constexpr std::string_view kEnding = ".safetensors";
-  return name.size() > kEnding.size() && name.ends_with(kEnding) &&
+  const fs::path path = name;
+  const std::string extension = path.extension().string();
+  return path.has_stem() && (extension == ".safetensors" || IsTorchName(extension)) &&
          name.find_first_of("/\\") == std::string::npos && name.find("..") == std::string::npos &&
          name.find('\0') == std::string::npos;
 }
@@ -86,6 +94,11 @@ Index ReadIndex(const fs::path& path) {
   return index;
 }
 
+TensorFile OpenShard(const fs::path& path) {
+  if (!IsTorchName(path.extension().string())) return OpenSafetensors(path);
+  return TorchArchive::Parse(MappedFile::Open(path)).StateDict();
+}
+
 std::vector<TensorFile> OpenShards(const fs::path& index_path) {
   const Index index = ReadIndex(index_path);
   std::set<std::string> names;
@@ -96,7 +109,7 @@ std::vector<TensorFile> OpenShards(const fs::path& index_path) {
   std::vector<std::string> unlisted;
   int64_t total = 0;
   for (const std::string& name : names) {
-    shards.push_back(OpenSafetensors(index_path.parent_path() / name));
+    shards.push_back(OpenShard(index_path.parent_path() / name));
     for (const TensorEntry& entry : shards.back().tensors()) {
       total += entry.byte_size();  // at most the sum of the file sizes
       const auto [other, fresh] = found.emplace(entry.name, name);
@@ -113,7 +126,8 @@ std::vector<TensorFile> OpenShards(const fs::path& index_path) {
     const auto at = found.find(tensor);
     if (at == found.end() || at->second != shard) {
       throw FileError((index_path.parent_path() / shard).string(),
-                      "lacks tensor '" + Printable(tensor) + "', which " + kIndexName + " places there");
+                      "lacks tensor '" + Printable(tensor) + "', which " + index_path.filename().string() +
+                          " places there");
     }
   }
   if (index.total_size && *index.total_size != total) {
@@ -138,19 +152,30 @@ TensorFile WithAliases(TensorFile file) {
   return TensorFile(file.mapping(), file.format(), std::move(tensors), file.metadata());
 }
 
+OpenedFiles OpenFile(const fs::path& path) {
+  const auto file = MappedFile::Open(path);
+  if (!IsTorchName(path.extension().string()) && !TorchArchive::Recognises(*file))
+    return {{WithAliases(ParseSafetensors(file))}, {}};
+  TorchArchive archive = TorchArchive::Parse(file);
+  std::vector<TensorFile> files{archive.StateDict()};
+  return {std::move(files), std::move(archive)};
+}
+
 OpenedFiles OpenFolder(const fs::path& folder) {
   std::error_code error;
-  if (fs::exists(folder / kSingleName, error))
-    return {{WithAliases(OpenSafetensors(folder / kSingleName))}, {}};
-  if (fs::exists(folder / kIndexName, error)) return {OpenShards(folder / kIndexName), {}};
+  for (size_t kind = 0; kind < kSingleNames.size(); ++kind) {
+    if (fs::exists(folder / kSingleNames[kind], error)) return OpenFile(folder / kSingleNames[kind]);
+    if (fs::exists(folder / kIndexNames[kind], error)) return {OpenShards(folder / kIndexNames[kind]), {}};
+  }
   std::vector<fs::path> candidates;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
     if (entry.path().extension() == ".safetensors") candidates.push_back(entry.path());
   }
-  if (candidates.size() == 1) return {{WithAliases(OpenSafetensors(candidates[0]))}, {}};
+  if (candidates.size() == 1) return OpenFile(candidates[0]);
   throw FileError(folder.string(),
-                  candidates.empty() ? "holds no model.safetensors and no model.safetensors.index.json"
-                                     : "holds several .safetensors files without an index; name one of them");
+                  candidates.empty()
+                      ? "holds no model.safetensors, no pytorch_model.bin and no index of shards of one"
+                      : "holds several .safetensors files without an index; name one of them");
 }
 
 }  // namespace
@@ -159,14 +184,7 @@ OpenedFiles OpenTensorFiles(const fs::path& path) {
   std::error_code error;
   if (fs::is_directory(path, error)) return OpenFolder(path);
   if (path.filename().string().ends_with(kIndexEnding)) return {OpenShards(path), {}};
-  const auto file = MappedFile::Open(path);
-  const std::string extension = path.extension().string();
-  const bool torch_name =
-      extension == ".pt" || extension == ".pth" || extension == ".ckpt" || extension == ".bin";
-  if (!torch_name && !TorchArchive::Recognises(*file)) return {{WithAliases(ParseSafetensors(file))}, {}};
-  TorchArchive archive = TorchArchive::Parse(file);
-  std::vector<TensorFile> files{archive.StateDict()};
-  return {std::move(files), std::move(archive)};
+  return OpenFile(path);
 }
 
 }  // namespace wildrayzer

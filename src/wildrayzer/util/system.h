@@ -29,6 +29,7 @@ void RestartWithBetterBlasKernels(char** argv);
 
 // Has the C library keep freed memory for what is allocated next, where it can. Tensors of the same sizes
 // come and go in every layer; each that goes back to the system has to be cleared by it when it comes again.
+// For programs that end: one that runs for days (`serve`) would grow by what lies between.
 void KeepFreedMemory();
 
 // Largest resident set of this process so far, in bytes.
