@@ -132,21 +132,20 @@ TensorSource MeanSource(const TensorEntry& entry, const TensorEntry& other, DTyp
   });
 }
 
-float QuantizeRow(std::span<const float> row, int8_t* q) {
+namespace {
+
+constexpr float kInt8Steps = 127.0f;
+
+// The largest |x| of a row: 0 of numbers so small that the inverse might not be finite, NaN when one is not.
+float LargestOf(std::span<const float> row) {
   float largest = 0.0f;
   bool finite = true;
   for (const float value : row) {
     finite = finite && std::isfinite(value);
     largest = std::max(largest, std::abs(value));
   }
-  // Of numbers that small the inverse of the scale might not be finite.
-  const bool zero = !finite || largest < 1e-35f;
-  for (size_t i = 0; i < row.size(); ++i)
-    q[i] = zero ? int8_t{0} : static_cast<int8_t>(std::nearbyint(row[i] * (127.0f / largest)));
-  return !finite ? NAN : zero ? 0.0f : largest / 127.0f;
+  return !finite ? NAN : largest < 1e-35f ? 0.0f : largest;
 }
-
-namespace {
 
 void StreamRows(const TensorEntry& entry, const std::function<void(std::span<const float>)>& take) {
   const auto width = static_cast<size_t>(entry.shape[1]);
@@ -166,6 +165,15 @@ std::span<const std::byte> BytesOf(const std::vector<Value>& values) {
 
 }  // namespace
 
+float QuantizeRow(std::span<const float> row, int8_t* q) {
+  const float largest = LargestOf(row);
+  const bool any = largest > 0;
+  const float inverse = any ? kInt8Steps / largest : 0.0f;
+  for (size_t i = 0; i < row.size(); ++i)
+    q[i] = any ? static_cast<int8_t>(std::nearbyint(row[i] * inverse)) : int8_t{0};
+  return largest / kInt8Steps;
+}
+
 std::vector<TensorSource> QuantizedSources(const TensorEntry& entry) {
   if (!IsFloat(entry.dtype) || entry.shape.size() != 2 || entry.numel() == 0)
     throw Error("tensor '" + entry.name + "' is no matrix of floating-point numbers: it has no int8 form");
@@ -178,9 +186,8 @@ std::vector<TensorSource> QuantizedSources(const TensorEntry& entry) {
     });
   });
   TensorSource scales = Source(entry, DType::kF32, [entry](const ByteSink& sink) {
-    std::vector<int8_t> q(static_cast<size_t>(entry.shape[1]));
     std::vector<float> all;
-    StreamRows(entry, [&](std::span<const float> row) { all.push_back(QuantizeRow(row, q.data())); });
+    StreamRows(entry, [&](std::span<const float> row) { all.push_back(LargestOf(row) / kInt8Steps); });
     sink(BytesOf(all));
   });
   scales.name += kScaleSuffix;

@@ -164,8 +164,7 @@ cv::Mat Grown(const cv::Mat& moves, double unit) {
 }
 
 // Photos from one place, or of a plane, are one homography apart, which is more exact than flow and goes on
-// behind what moves. Empty where too little of what is found
-// again says so.
+// behind what moves. Empty where too little of what is found again says so.
 cv::Mat PlacesByHomography(const WorkView& own, const cv::Mat& still, const OtherPicture& picture,
                            const OtherView& other) {
   constexpr int kMostPoints = 2000;
